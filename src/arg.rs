@@ -1,0 +1,48 @@
+//! The values a task is called with: what a manifest's `args` and `kwargs` become.
+//!
+//! A type of our own, because the frames' encoding cannot carry self-describing values
+//! (`serde_json::Value` and its like) and because YAML allows any scalar as a mapping's key.
+
+use serde::{Deserialize, Serialize};
+
+/// Deepest nesting of lists and maps that is accepted: the frames' decoder recurses.
+pub const MAX_DEPTH: usize = 64;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Arg {
+    Null,
+    Bool(bool),
+    /// Integers beyond 64 bits travel as their decimal text, in `Str`.
+    Int(i64),
+    Float(f64),
+    Str(String),
+    List(Vec<Arg>),
+    /// In the order written; keys may be any scalar.
+    Map(Vec<(Arg, Arg)>),
+}
+
+impl Arg {
+    /// What a message calls this kind of value.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Arg::Null => "null",
+            Arg::Bool(_) => "a boolean",
+            Arg::Int(_) => "an integer",
+            Arg::Float(_) => "a number",
+            Arg::Str(_) => "a string",
+            Arg::List(_) => "a list",
+            Arg::Map(_) => "a mapping",
+        }
+    }
+
+    /// 1 for a scalar, one more for each level of lists and maps around it.
+    pub fn depth(&self) -> usize {
+        match self {
+            Arg::Null | Arg::Bool(_) | Arg::Int(_) | Arg::Float(_) | Arg::Str(_) => 1,
+            Arg::List(items) => 1 + items.iter().map(Arg::depth).max().unwrap_or(0),
+            Arg::Map(entries) => {
+                1 + entries.iter().map(|(k, v)| k.depth().max(v.depth())).max().unwrap_or(0)
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The command line: arguments -> launch, or one command that needs no daemon.
+
+pub mod check;
+pub mod next;
+pub mod once;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The first of these that is a file is the configuration, as in the original.
+pub const CANDIDATES: &str = "~/.loom.yaml,/etc/loom.yaml,/etc/loom/loom.yaml";
+
+/// Cron for more than one machine: schedules from YAML files, run over ssh, accounted for in a
+/// ledger. Without a command: launch the daemon.
+#[derive(Debug, Parser)]
+#[command(name = "loom", version)]
+pub struct Cli {
+    /// Comma-separated list of possible configuration files; the first that exists is used
+    #[arg(short, long, global = true, value_name = "FILES", default_value = CANDIDATES)]
+    config: String,
+
+    #[command(flatten)]
+    launch: crate::launch::Options,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Args),
+    Next(next::Args),
+    Once(once::Args),
+}
+
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        None => crate::launch::launch(&cli.config, &cli.launch),
+        Some(Command::Check(args)) => check::check(&cli.config, &args),
+        Some(Command::Next(args)) => next::next(&cli.config, &args),
+        Some(Command::Once(args)) => once::once(&cli.config, &args),
+    }
+}

@@ -1,0 +1,56 @@
+//! The configuration: loom.yaml, the nodes, the datafile and the job manifests.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::job::Job;
+use crate::node::Node;
+
+/// Everything the user wrote, validated. Travels from `loom check` to the daemon in one frame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    pub settings: Settings,
+    pub nodes: BTreeMap<String, Node>,
+    pub jobs: BTreeMap<String, Job>,
+    /// Directories and files whose changes ask for a reload; absolute.
+    pub watch: Vec<PathBuf>,
+}
+
+/// The main file. Paths are absolute, `~` is expanded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// loom.yaml itself.
+    pub file: PathBuf,
+    pub nodesfile: PathBuf,
+    pub jobspath: PathBuf,
+    pub datafile: Option<PathBuf>,
+    /// 0 ≤ min ≤ max, 1 ≤ max.
+    pub min_workers: u32,
+    pub max_workers: u32,
+    /// Jobs without one of their own are scheduled in it; `None` is the system's.
+    pub timezone: Option<String>,
+    pub statedir: PathBuf,
+    pub idle_timeout: Duration,
+    /// Units a worker runs before it is replaced; 0 never.
+    pub recycle_after: u32,
+    pub stop_timeout: Duration,
+    pub connect_timeout: Duration,
+    pub ssh_persist: Duration,
+    pub max_connecting: u32,
+    /// Bytes of output kept for each unit.
+    pub max_output: u64,
+    pub keep: Keep,
+}
+
+/// How long the ledger and the logs are kept; the last 10 runs of a job always are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Keep {
+    pub days: u32,
+    /// For each job.
+    pub runs: u32,
+    /// Of output files, over all jobs.
+    pub bytes: u64,
+}

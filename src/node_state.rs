@@ -1,0 +1,1 @@
+//! Down, Connecting, Up, Backoff: when to make and drop a node's master.

@@ -1,0 +1,1 @@
+//! Worker processes: events in, actions out.

@@ -1,0 +1,123 @@
+//! The messages between the parent and a worker.
+//!
+//! A worker says `Hello` first and is answered with `Hello`; then it runs one unit at a time:
+//! `Run` → `Started` → `Done`, with `Heartbeat` every [`HEARTBEAT`] while it is busy.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::arg::Arg;
+use crate::password::Password;
+use crate::unit::{Canceller, Outcome, RunId, UnitId};
+
+/// How often a busy worker shows that it lives; three missed and it is killed.
+pub const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// Output up to this many bytes comes back inside `Done`; more goes to a file.
+pub const INLINE_OUTPUT: usize = 4096;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToWorker {
+    Hello {
+        version: u32,
+    },
+    Run(Box<UnitOrder>),
+    /// End this unit, here and on its node. Unknown or finished units are ignored.
+    Cancel {
+        unit: UnitId,
+        by: Canceller,
+    },
+    /// Finish the unit at hand, if any, then exit with status 0.
+    Shutdown,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum FromWorker {
+    Hello {
+        version: u32,
+        pid: u32,
+    },
+    Heartbeat,
+    /// The command runs on its node, as the leader of this process group.
+    Started {
+        unit: UnitId,
+        remote_pgid: Option<u32>,
+    },
+    Done {
+        unit: UnitId,
+        report: Report,
+    },
+}
+
+/// All a worker needs to know to run one unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnitOrder {
+    pub unit: UnitId,
+    pub run: RunId,
+    pub job: String,
+    /// 1 for the first.
+    pub attempt: u32,
+    pub node: Endpoint,
+    pub task: String,
+    pub args: Vec<Arg>,
+    pub kwargs: Vec<(String, Arg)>,
+    /// From the start of the attempt; the worker itself kills on expiry.
+    pub timeout: Option<Duration>,
+    /// Between TERM and KILL.
+    pub kill_grace: Duration,
+    /// `LOOM_UNIT` in the remote command's environment, by which escapees are found.
+    /// Letters, digits and `-` only; unique over all daemons and restarts.
+    pub cookie: String,
+    /// Cookies of earlier units that may still run on the node: to be swept first.
+    pub sweep: Vec<String>,
+    /// For sudo; only there when the task asks for it.
+    pub password: Option<Password>,
+    pub output: Sink,
+}
+
+/// A node as the worker sees it: a running master, and the names tasks may want.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Endpoint {
+    pub name: String,
+    /// `ip` or the name.
+    pub host: String,
+    pub user: String,
+    pub port: Option<u16>,
+    /// The master's control socket.
+    pub control: PathBuf,
+}
+
+/// Where a unit's output goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sink {
+    /// Created, parents included, when output outgrows [`INLINE_OUTPUT`]. CRI log format. The
+    /// tail of what exceeds the cap is kept in the same path with `.tail` added.
+    pub file: PathBuf,
+    /// Bytes kept in all: the head in `file`, the rest as a rotating tail.
+    pub max_bytes: u64,
+    /// `loom once`: every line is also written to the worker's own stdout, behind this prefix.
+    pub echo: Option<String>,
+}
+
+/// How a unit ended, told by the worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    pub outcome: Outcome,
+    /// For the person who must act: why it failed, in one sentence; never a secret.
+    pub detail: Option<String>,
+    pub output: Output,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// CRI log lines, when all of it fits into [`INLINE_OUTPUT`]; else empty.
+    pub inline: Vec<u8>,
+    /// Where the rest is, when it does not.
+    pub file: Option<PathBuf>,
+    /// What the task wrote in all, kept or not.
+    pub bytes: u64,
+    /// Some of it was dropped between head and tail.
+    pub truncated: bool,
+}

@@ -1,0 +1,1 @@
+//! The only libc and unsafe: what the kernel offers, with its contracts written down.

@@ -1,0 +1,1 @@
+//! The native tasks: their dotted paths, parameters and documentation.
