@@ -1,0 +1,217 @@
+//! The pool's I/O: real worker processes, their frames and what they print.
+//!
+//! Owns the processes by slot. It carries messages and reports what arrives; which unit goes
+//! where is the pool's to decide.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, PipeReader, PipeWriter, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use super::SlotId;
+use crate::protocol::frame::{FrameError, Inbox, Outbox};
+use crate::protocol::message::{FromWorker, ToWorker};
+use crate::protocol::{VERSION, WORKER_IN, WORKER_OUT};
+use crate::sys::spawn::spawn;
+
+/// A line a worker prints is cut here for the log.
+const LONGEST_LINE: usize = 4096;
+
+/// Where a worker's own stdout goes; its stderr always becomes lines of our log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stdout {
+    Log,
+    /// To ours, for `loom once`: units' output is printed by the worker itself.
+    Inherit,
+}
+
+/// The worker's executable, opened once: replacing the file beneath a running daemon cannot mix
+/// two versions.
+#[derive(Debug)]
+pub struct Executable {
+    file: File,
+}
+
+impl Executable {
+    /// Looks beside our own executable, then in `../lib/loom` and `../libexec/loom`.
+    pub fn find() -> io::Result<Executable> {
+        let own = std::env::current_exe()?;
+        let dir = own.parent().unwrap_or(Path::new("/"));
+        let places =
+            ["", "../lib/loom", "../libexec/loom"].map(|p| dir.join(p).join("loom-worker"));
+        for place in &places {
+            match File::open(place) {
+                Ok(file) => return Ok(Executable { file }),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => {
+                    return Err(io::Error::new(e.kind(), format!("{}: {e}", place.display())));
+                }
+            }
+        }
+        let places: Vec<String> = places.iter().map(|p| p.display().to_string()).collect();
+        Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("loom-worker is in none of {}", places.join(", ")),
+        ))
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
+        command.arg0("loom-worker");
+        command
+    }
+}
+
+/// One live worker.
+#[derive(Debug)]
+pub struct Worker {
+    process: Child,
+    to: PipeWriter,
+    from: PipeReader,
+    printed: PipeReader,
+    inbox: Inbox,
+    outbox: Outbox,
+    line: Vec<u8>,
+}
+
+impl Worker {
+    /// Starts a worker and says hello.
+    pub fn start(executable: &Executable, stdout: Stdout) -> io::Result<Worker> {
+        let (child_in, to) = io::pipe()?;
+        let (from, child_out) = io::pipe()?;
+        let (printed, child_err) = io::pipe()?;
+        let mut command = executable.command();
+        command.stdin(Stdio::null()).stderr(child_err.try_clone()?);
+        match stdout {
+            Stdout::Log => command.stdout(child_err),
+            Stdout::Inherit => command.stdout(Stdio::inherit()),
+        };
+        let fds: [(OwnedFd, i32); 2] =
+            [(child_in.into(), WORKER_IN), (child_out.into(), WORKER_OUT)];
+        let process = spawn(command, &fds)?;
+        for fd in [to.as_fd(), from.as_fd(), printed.as_fd()] {
+            set_nonblocking(fd)?;
+        }
+        let (inbox, outbox) = Default::default();
+        let mut worker = Worker { process, to, from, printed, inbox, outbox, line: Vec::new() };
+        worker.send(&ToWorker::Hello { version: VERSION }).map_err(io::Error::other)?;
+        Ok(worker)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Readable: frames are there, or the worker is gone. Writable, while [`Worker::unsent`].
+    pub fn frames_fd(&self) -> BorrowedFd<'_> {
+        self.from.as_fd()
+    }
+
+    pub fn orders_fd(&self) -> BorrowedFd<'_> {
+        self.to.as_fd()
+    }
+
+    pub fn printed_fd(&self) -> BorrowedFd<'_> {
+        self.printed.as_fd()
+    }
+
+    /// Queues a message and writes what fits. That the worker is gone is no error here: its
+    /// exit tells.
+    pub fn send(&mut self, message: &ToWorker) -> Result<(), FrameError> {
+        self.outbox.push(message)?;
+        self.flush();
+        Ok(())
+    }
+
+    pub fn flush(&mut self) {
+        if let Err(e) = self.outbox.flush(&mut self.to) {
+            log::debug!("worker {}: cannot be written to: {e}", self.pid());
+        }
+    }
+
+    pub fn unsent(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// The messages that have arrived; `false` once the worker has closed its end. An error
+    /// means that nothing it says can be trusted any more.
+    pub fn receive(&mut self, into: &mut Vec<FromWorker>) -> Result<bool, FrameError> {
+        let open = self.inbox.fill(&mut self.from)?;
+        while let Some(message) = self.inbox.take()? {
+            into.push(message);
+        }
+        Ok(open)
+    }
+
+    /// Puts what the worker printed into the log, line by line; `false` at the end.
+    pub fn log_printed(&mut self) -> bool {
+        let mut chunk = [0; 4096];
+        loop {
+            match self.printed.read(&mut chunk) {
+                Ok(0) => {
+                    self.log_line();
+                    return false;
+                }
+                Ok(n) => self.log_bytes(&chunk[..n]),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return true,
+            }
+        }
+    }
+
+    fn log_bytes(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            match byte {
+                b'\n' => self.log_line(),
+                _ if self.line.len() < LONGEST_LINE => self.line.push(*byte),
+                _ => {}
+            }
+        }
+    }
+
+    fn log_line(&mut self) {
+        if !self.line.is_empty() {
+            let text = String::from_utf8_lossy(&self.line).into_owned();
+            log::info!(target: "loom::worker", "worker {}: {text}", self.pid());
+            self.line.clear();
+        }
+    }
+
+    /// SIGKILL to the worker and whatever it started here.
+    pub fn kill(&self) {
+        let _ = killpg(Pid::from_raw(self.pid() as i32), Signal::SIGKILL);
+    }
+
+    /// How it ended, once it has.
+    pub fn exited(&mut self) -> Option<String> {
+        match self.process.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(status.to_string()),
+            Err(e) => Some(e.to_string()),
+        }
+    }
+}
+
+/// What the worker started dies with it; the group may outlive its leader.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = self.process.wait();
+    }
+}
+
+pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+/// All live workers, by slot.
+pub type Workers = BTreeMap<SlotId, Worker>;
