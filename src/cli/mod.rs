@@ -8,6 +8,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::master::askpass;
+
 /// The first of these that is a file is the configuration, as in the original.
 pub const CANDIDATES: &str = "~/.loom.yaml,/etc/loom.yaml,/etc/loom/loom.yaml";
 
@@ -35,6 +37,9 @@ enum Command {
 }
 
 pub fn main() -> ExitCode {
+    if askpass::is_helper() {
+        return askpass::help();
+    }
     let cli = Cli::parse();
     match cli.command {
         None => crate::launch::launch(&cli.config, &cli.launch),
