@@ -1,4 +1,12 @@
 //! The only libc and unsafe: what the kernel offers, with its contracts written down.
 
+pub mod clock;
+pub mod daemonize;
+pub mod dirs;
+pub mod notify;
+pub mod pidfile;
 pub mod poll;
+pub mod privileges;
+pub mod process;
+pub mod signals;
 pub mod spawn;
