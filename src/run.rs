@@ -5,40 +5,7 @@
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
-use crate::unit::{Outcome, RunId};
-
-/// What set a run off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Trigger {
-    /// Its schedule came due at this instant.
-    Schedule(Timestamp),
-    /// `loom once`.
-    Once,
-}
-
-/// `Queued → Running → Succeeded | Failed | Cancelled | Lost | Skipped`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    Queued,
-    Running,
-    Succeeded,
-    Failed,
-    Cancelled,
-    Lost,
-    Skipped,
-}
-
-/// What is known of a run that is not over.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Run {
-    pub job: String,
-    pub state: State,
-    open: usize,
-    tally: Tally,
-}
+use crate::unit::{Outcome, Reason, RunEnd, RunId};
 
 /// How the units of a run ended, by what that means for the run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,7 +14,8 @@ pub struct Tally {
     pub failed: usize,
     pub cancelled: usize,
     pub lost: usize,
-    pub skipped: usize,
+    /// The last reason, and how many.
+    pub skipped: Option<(Reason, usize)>,
 }
 
 impl Tally {
@@ -61,22 +29,26 @@ impl Tally {
             | Outcome::Crashed => self.failed += 1,
             Outcome::Cancelled { .. } => self.cancelled += 1,
             Outcome::Lost => self.lost += 1,
-            Outcome::Skipped { .. } => self.skipped += 1,
+            Outcome::Skipped { reason } => {
+                self.skipped = Some((*reason, self.skipped.map_or(0, |(_, n)| n) + 1));
+            }
         }
     }
 
     /// A run is as good as its worst unit; skipped units count only when nothing else was there.
-    fn verdict(&self) -> State {
+    pub fn verdict(&self) -> RunEnd {
         if self.failed > 0 {
-            State::Failed
-        } else if self.lost > 0 {
-            State::Lost
-        } else if self.cancelled > 0 {
-            State::Cancelled
-        } else if self.succeeded > 0 {
-            State::Succeeded
-        } else {
-            State::Skipped
+            return RunEnd::Failed;
+        }
+        if self.lost > 0 {
+            return RunEnd::Lost;
+        }
+        if self.cancelled > 0 {
+            return RunEnd::Cancelled;
+        }
+        match self.skipped {
+            Some((reason, _)) if self.succeeded == 0 => RunEnd::Skipped { reason },
+            Some(_) | None => RunEnd::Succeeded,
         }
     }
 }
@@ -88,20 +60,26 @@ pub enum Step {
     /// Its first unit began.
     Started,
     /// Its last unit ended.
-    Over(State, Tally),
+    Over(Tally),
+}
+
+/// A run that is not over.
+#[derive(Debug)]
+struct Open {
+    started: bool,
+    units: usize,
+    tally: Tally,
 }
 
 #[derive(Debug, Default)]
 pub struct Runs {
-    open: HashMap<RunId, Run>,
+    open: HashMap<RunId, Open>,
 }
 
 impl Runs {
     /// `units`: 1 or more.
-    pub fn open(&mut self, id: RunId, job: &str, units: usize) {
-        let run =
-            Run { job: job.to_owned(), state: State::Queued, open: units, tally: Tally::default() };
-        self.open.insert(id, run);
+    pub fn open(&mut self, id: RunId, units: usize) {
+        self.open.insert(id, Open { started: false, units, tally: Tally::default() });
     }
 
     pub fn is_empty(&self) -> bool {
@@ -110,8 +88,8 @@ impl Runs {
 
     pub fn started(&mut self, id: RunId) -> Step {
         match self.open.get_mut(&id) {
-            Some(run) if run.state == State::Queued => {
-                run.state = State::Running;
+            Some(run) if !run.started => {
+                run.started = true;
                 Step::Started
             }
             Some(_) | None => Step::Nothing,
@@ -121,13 +99,13 @@ impl Runs {
     pub fn ended(&mut self, id: RunId, outcome: &Outcome) -> Step {
         let Some(run) = self.open.get_mut(&id) else { return Step::Nothing };
         run.tally.count(outcome);
-        run.open -= 1;
-        if run.open > 0 {
+        run.units -= 1;
+        if run.units > 0 {
             return Step::Nothing;
         }
         let tally = run.tally;
         self.open.remove(&id);
-        Step::Over(tally.verdict(), tally)
+        Step::Over(tally)
     }
 }
 
@@ -136,27 +114,31 @@ mod tests {
     use super::*;
     use crate::unit::{Canceller, Kill};
 
-    fn end_all(outcomes: &[Outcome]) -> State {
+    fn end_all(outcomes: &[Outcome]) -> RunEnd {
         let mut runs = Runs::default();
-        runs.open(RunId(1), "job", outcomes.len());
+        runs.open(RunId(1), outcomes.len());
         assert_eq!(runs.started(RunId(1)), Step::Started);
         assert_eq!(runs.started(RunId(1)), Step::Nothing);
         let (last, rest) = outcomes.split_last().unwrap();
         for outcome in rest {
             assert_eq!(runs.ended(RunId(1), outcome), Step::Nothing);
         }
-        let Step::Over(state, _) = runs.ended(RunId(1), last) else { panic!("still open") };
+        let Step::Over(tally) = runs.ended(RunId(1), last) else { panic!("still open") };
         assert!(runs.is_empty());
-        state
+        tally.verdict()
     }
 
     #[test]
     fn a_run_is_as_good_as_its_worst_unit() {
         let cancelled = Outcome::Cancelled { by: Canceller::Shutdown, kill: Kill::Confirmed };
         let ok = Outcome::Succeeded;
-        assert_eq!(end_all(&[ok.clone(), ok.clone()]), State::Succeeded);
-        assert_eq!(end_all(&[ok.clone(), cancelled.clone()]), State::Cancelled);
-        assert_eq!(end_all(&[cancelled, Outcome::Lost]), State::Lost);
-        assert_eq!(end_all(&[Outcome::Lost, Outcome::Unreachable, ok]), State::Failed);
+        assert_eq!(end_all(&[ok.clone(), ok.clone()]), RunEnd::Succeeded);
+        assert_eq!(end_all(&[ok.clone(), cancelled.clone()]), RunEnd::Cancelled);
+        assert_eq!(end_all(&[cancelled, Outcome::Lost]), RunEnd::Lost);
+        let reason = Reason::Overlap;
+        let skipped = Outcome::Skipped { reason };
+        assert_eq!(end_all(&[skipped.clone(), ok.clone()]), RunEnd::Succeeded);
+        assert_eq!(end_all(&[skipped]), RunEnd::Skipped { reason });
+        assert_eq!(end_all(&[Outcome::Lost, Outcome::Unreachable, ok]), RunEnd::Failed);
     }
 }

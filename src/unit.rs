@@ -27,6 +27,39 @@ impl fmt::Display for UnitId {
     }
 }
 
+/// What set a run off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Trigger {
+    /// Its schedule came due.
+    Schedule,
+    /// `loom once`.
+    Once,
+    /// A person asked the daemon.
+    Manual,
+}
+
+/// What became of a run. It is as good as its worst unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RunEnd {
+    Succeeded,
+    Failed,
+    Cancelled,
+    Lost,
+    Skipped { reason: Reason },
+}
+
+impl fmt::Display for RunEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunEnd::Succeeded => f.write_str("succeeded"),
+            RunEnd::Failed => f.write_str("failed"),
+            RunEnd::Cancelled => f.write_str("cancelled"),
+            RunEnd::Lost => f.write_str("lost"),
+            RunEnd::Skipped { reason } => write!(f, "skipped, {}", reason.as_str()),
+        }
+    }
+}
+
 /// Whether the node itself answered that nothing of the unit is left running there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kill {
