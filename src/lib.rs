@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod dispatch;
 pub mod job;
 pub mod launch;
+pub mod logging;
 pub mod master;
 pub mod node;
 pub mod node_state;
