@@ -1,5 +1,8 @@
 //! The configuration: loom.yaml, the nodes, the datafile and the job manifests.
 
+pub mod receive;
+pub mod watch;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
