@@ -1,1 +1,0 @@
-//! The native tasks: their dotted paths, parameters and documentation.

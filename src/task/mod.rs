@@ -1,0 +1,153 @@
+//! The native tasks: what they are called, what they take, and whether a call is well formed.
+//!
+//! One table and one binder serve `loom check`, which refuses a bad call with the words a person
+//! needs, and the worker, which reads the same parameters with their types. How a task runs is
+//! the worker's business.
+
+mod bind;
+mod kind;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub use bind::{Call, bind};
+pub use kind::{Kind, Mount};
+pub use table::TASKS;
+
+use crate::arg::Arg;
+
+/// One task of the table.
+#[derive(Debug)]
+pub struct Task {
+    /// The dotted path a manifest names it by.
+    pub path: &'static str,
+    /// Other paths for the same task.
+    pub aliases: &'static [&'static str],
+    pub params: &'static [Param],
+    /// One sentence.
+    pub doc: &'static str,
+    /// The lines of a job that calls it, from `task:` on.
+    pub example: &'static str,
+    /// What the parameters must fulfil together; the error is for the person who wrote the call.
+    rule: fn(&Call) -> Result<(), Problem>,
+}
+
+#[derive(Debug)]
+pub struct Param {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub default: Default,
+    /// A phrase.
+    pub doc: &'static str,
+    pub form: Form,
+}
+
+/// How a parameter is given, by Python's rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// In `args`, by its place, or in `kwargs`, by its name.
+    Positional,
+    /// In `kwargs` only.
+    Keyword,
+    /// Takes all of `args` that is left; never named.
+    Rest,
+}
+
+/// What a parameter is when the call does not mention it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Default {
+    Required,
+    /// Nothing: the doc says what that means. Shown as `null`.
+    Absent,
+    Flag(bool),
+    Text(&'static str),
+}
+
+/// What is wrong with a call, and where; the messages are whole sentences without a full stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// No native task has this path; these come near.
+    Unknown { suggestions: Vec<String> },
+    /// The entry of `kwargs` with this name.
+    Kwarg { name: String, message: String },
+    /// The entry of `args` at this index, counted from 0.
+    Arg { index: usize, message: String },
+    /// The call as a whole.
+    Call { message: String },
+}
+
+/// Whether the worker could run this.
+pub fn check(task: &str, args: &[Arg], kwargs: &[(String, Arg)]) -> Result<(), Problem> {
+    bind(task, args, kwargs).map(drop)
+}
+
+/// The task of this path or alias.
+pub fn find(path: &str) -> Option<&'static Task> {
+    TASKS.iter().find(|task| task.path == path || task.aliases.contains(&path))
+}
+
+/// Whether the call may have to answer sudo. Calls that do not bind need nothing.
+pub fn wants_password(task: &str, args: &[Arg], kwargs: &[(String, Arg)]) -> bool {
+    bind(task, args, kwargs).is_ok_and(|call| call.becomes())
+}
+
+/// The paths nearest to one that does not exist, best first, at most three.
+fn near(path: &str) -> Vec<String> {
+    let names =
+        TASKS.iter().flat_map(|task| [task.path].into_iter().chain(task.aliases.iter().copied()));
+    let mut scored: Vec<(f64, &str)> =
+        names.map(|name| (likeness(path, name), name)).filter(|(score, _)| *score >= 0.8).collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut suggestions: Vec<String> = Vec::new();
+    for (_, name) in scored {
+        let canonical = find(name).map_or(name, |task| task.path);
+        if !suggestions.iter().any(|known| known == canonical) {
+            suggestions.push(canonical.to_string());
+        }
+    }
+    suggestions.truncate(3);
+    suggestions
+}
+
+/// 1 for equal. The last segment counts by itself too: `run` or `fabric.run` mean some `….run`.
+fn likeness(written: &str, name: &str) -> f64 {
+    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let whole = strsim::normalized_damerau_levenshtein(&written.to_ascii_lowercase(), name);
+    let tail = strsim::normalized_damerau_levenshtein(&last(written), &last(name));
+    whole.max(if tail == 1.0 { 0.9 } else { 0.0 })
+}
+
+/// How the table writes a default, as in a Python signature but in YAML's words.
+impl std::fmt::Display for Default {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Default::Required => Ok(()),
+            Default::Absent => f.write_str("null"),
+            Default::Flag(value) => write!(f, "{value}"),
+            Default::Text(text) => write!(f, "{text:?}"),
+        }
+    }
+}
+
+/// The call's shape: `loom.run(command, *, env=null, …)`.
+impl std::fmt::Display for Task {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}(", self.path)?;
+        let mut starred = false;
+        for (i, param) in self.params.iter().enumerate() {
+            f.write_str(if i == 0 { "" } else { ", " })?;
+            match param.form {
+                Form::Rest => f.write_str("*")?,
+                Form::Keyword if !starred => f.write_str("*, ")?,
+                Form::Keyword | Form::Positional => {}
+            }
+            starred |= param.form != Form::Positional;
+            f.write_str(param.name)?;
+            if param.form != Form::Rest && param.default != Default::Required {
+                write!(f, "={}", param.default)?;
+            }
+        }
+        f.write_str(")")
+    }
+}
