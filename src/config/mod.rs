@@ -1,4 +1,31 @@
 //! The configuration: loom.yaml, the nodes, the datafile and the job manifests.
+//!
+//! [`load`] reads all of it into a [`Config`], or says everything that is wrong, each mistake in
+//! the file and line where it was written. It knows what may be written; whether a task exists
+//! and what a cron expression means are questions to `task` and `cron`.
+
+pub mod diagnostic;
+pub mod hostset;
+
+mod compose;
+mod dump;
+mod fields;
+mod jobs;
+mod load;
+mod nodes;
+mod report;
+mod scalar;
+mod settings;
+mod source;
+mod ssh_options;
+mod trust;
+mod values;
+mod walk;
+mod yaml;
+
+pub use compose::is_secret_key;
+pub use dump::dump;
+pub use load::{Loaded, load, load_or_report, print};
 
 pub mod receive;
 pub mod watch;

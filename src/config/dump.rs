@@ -1,0 +1,120 @@
+//! A [`Config`] as JSON, for people and scripts; secrets are masked.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::compose::is_secret_key;
+use super::fields::show_duration;
+use super::{Config, Settings};
+use crate::arg::Arg;
+use crate::job::Job;
+use crate::node::Node;
+use crate::password::Password;
+
+const MASK: &str = "***";
+
+/// `{"settings": …, "jobs": {NAME: …}, "nodes": {NAME: …}}`
+pub fn dump(config: &Config) -> Value {
+    let jobs: Map<_, _> = config.jobs.iter().map(|(name, j)| (name.clone(), job(j))).collect();
+    let nodes: Map<_, _> = config.nodes.iter().map(|(name, n)| (name.clone(), node(n))).collect();
+    json!({ "settings": settings(&config.settings), "jobs": jobs, "nodes": nodes })
+}
+
+fn settings(s: &Settings) -> Value {
+    json!({
+        "file": s.file,
+        "nodesfile": s.nodesfile,
+        "jobspath": s.jobspath,
+        "datafile": s.datafile,
+        "min_workers": s.min_workers,
+        "max_workers": s.max_workers,
+        "timezone": s.timezone,
+        "statedir": s.statedir,
+        "idle_timeout": duration(s.idle_timeout),
+        "recycle_after": s.recycle_after,
+        "stop_timeout": duration(s.stop_timeout),
+        "connect_timeout": duration(s.connect_timeout),
+        "ssh_persist": duration(s.ssh_persist),
+        "max_connecting": s.max_connecting,
+        "max_output": s.max_output,
+        "keep": { "days": s.keep.days, "runs": s.keep.runs, "bytes": s.keep.bytes },
+    })
+}
+
+fn job(j: &Job) -> Value {
+    let kwargs: Map<_, _> =
+        j.kwargs.iter().map(|(name, arg)| (name.clone(), under(name, arg))).collect();
+    json!({
+        "task": j.task,
+        "args": j.args.iter().map(value).collect::<Vec<_>>(),
+        "kwargs": kwargs,
+        "schedule": j.schedule.expr(),
+        "targets": j.targets,
+        "description": j.description,
+        "timezone": j.timezone,
+        "timeout": j.timeout.map(duration),
+        "enabled": j.enabled,
+        "tags": j.tags,
+        "file": j.source.file,
+        "line": j.source.line,
+    })
+}
+
+fn node(n: &Node) -> Value {
+    json!({
+        "user": n.user,
+        "ip": n.ip,
+        "port": n.port,
+        "identity": n.identity,
+        "password": n.password.as_ref().map(password),
+        "tags": n.tags,
+        "ssh_options": n.ssh_options,
+        "max_sessions": n.max_sessions,
+        "file": n.source.file,
+        "line": n.source.line,
+    })
+}
+
+/// Where it comes from may be told, but a command's words may hold a token.
+fn password(password: &Password) -> Value {
+    match password {
+        Password::Literal(_) => json!(MASK),
+        Password::File(path) => json!({ "file": path }),
+        Password::Command(_) => json!({ "command": MASK }),
+        Password::Credential(name) => json!({ "credential": name }),
+    }
+}
+
+fn duration(duration: Duration) -> String {
+    show_duration(duration)
+}
+
+fn under(key: &str, arg: &Arg) -> Value {
+    if is_secret_key(key) && *arg != Arg::Null { json!(MASK) } else { value(arg) }
+}
+
+fn value(arg: &Arg) -> Value {
+    match arg {
+        Arg::Null => Value::Null,
+        Arg::Bool(b) => json!(b),
+        Arg::Int(i) => json!(i),
+        // JSON has neither infinity nor NaN.
+        Arg::Float(f) if !f.is_finite() => json!(f.to_string()),
+        Arg::Float(f) => json!(f),
+        Arg::Str(s) => json!(s),
+        Arg::List(items) => items.iter().map(value).collect(),
+        Arg::Map(entries) => {
+            let entries = entries.iter().map(|(k, v)| (key(k), under(&key(k), v)));
+            Value::Object(entries.collect())
+        }
+    }
+}
+
+/// JSON's keys are strings.
+fn key(arg: &Arg) -> String {
+    match arg {
+        Arg::Str(s) => s.clone(),
+        other => value(other).to_string(),
+    }
+}

@@ -1,0 +1,308 @@
+//! One manifest -> its [`Job`]s.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::time::Duration;
+
+use super::diagnostic::{is_invisible, quoted};
+use super::fields::{self, Fields};
+use super::hostset;
+use super::nodes::{self, Nodes};
+use super::report::{Report, did_you_mean, nearest};
+use super::settings;
+use super::source::Span;
+use super::values::{self, Room};
+use super::yaml::Item;
+use crate::arg::Arg;
+use crate::cron::Schedule;
+use crate::job::{Job, Source};
+use crate::task::{self, Problem};
+
+const KEYS: [&str; 10] = [
+    "task",
+    "args",
+    "kwargs",
+    "schedule",
+    "targets",
+    "description",
+    "timezone",
+    "timeout",
+    "enabled",
+    "tags",
+];
+
+const DEFAULT_SCHEDULE: &str = "* * * * *";
+
+/// The jobs of all manifests so far, and what is needed to read the next.
+pub struct Jobs<'a> {
+    pub by_name: BTreeMap<String, Job>,
+    nodes: &'a Nodes,
+    known: HashSet<&'a str>,
+    /// The configuration's, for jobs without one of their own.
+    timezone: Option<&'a str>,
+    /// Where each name was written, mistaken jobs included.
+    places: HashMap<String, Span>,
+    room: Room,
+}
+
+impl<'a> Jobs<'a> {
+    pub fn new(nodes: &'a Nodes, timezone: Option<&'a str>) -> Self {
+        Jobs {
+            by_name: BTreeMap::new(),
+            nodes,
+            known: nodes.names.iter().map(String::as_str).collect(),
+            timezone,
+            places: HashMap::new(),
+            room: Room::default(),
+        }
+    }
+
+    /// Reads the mapping under a manifest's `jobs`.
+    pub fn read(&mut self, jobs: Item<'_>, file: &Path, report: &mut Report) {
+        if jobs.is_null() || jobs.is_unknown() {
+            return;
+        }
+        if !jobs.is_mapping() {
+            report.error(jobs, format!("jobs is a mapping of names to jobs, not {}", jobs.kind()));
+            return;
+        }
+        for (key, value) in jobs.entries() {
+            let Some(name) = job_name(key, report) else { continue };
+            let place = key.node.span;
+            if let Some(first) = self.places.insert(name.clone(), place) {
+                let note = format!("first at {}", report.position(first));
+                report.error_noting(key, format!("job {} is defined twice", quoted(&name)), note);
+                continue;
+            }
+            let source = Source { file: file.to_path_buf(), line: place.line };
+            if let Some(job) = self.job(key, value, name, source, report) {
+                self.by_name.insert(job.name.clone(), job);
+            }
+        }
+    }
+
+    fn job(
+        &mut self,
+        key: Item<'_>,
+        value: Item<'_>,
+        name: String,
+        source: Source,
+        report: &mut Report,
+    ) -> Option<Job> {
+        let what = format!("job {}", quoted(&name));
+        if value.is_null() {
+            report.error(key, format!("{what} is empty; it needs \"task\" and \"targets\""));
+            return None;
+        }
+        let fields = Fields::open(value, &what, &KEYS, report)?;
+        self.room.next_job();
+        let task_item = fields.require("task", key, &what, report);
+        let task = task_item.and_then(|item| fields::text(item, "task", report));
+        let args = self.args(fields.get("args"), report);
+        let kwargs = self.kwargs(fields.get("kwargs"), report);
+        if let (Some(item), Some(task), Some(args), Some(kwargs)) =
+            (task_item, task, &args, &kwargs)
+            && let Err(problem) = task::check(task, args, kwargs)
+        {
+            report_task(problem, task, item, &fields, report);
+        }
+        let schedule = schedule(fields.get("schedule"), report);
+        let targets = fields.require("targets", key, &what, report);
+        let targets = targets.map(|item| self.targets(item, report)).unwrap_or_default();
+        let description =
+            fields.get("description").and_then(|i| fields::text(i, "description", report));
+        let timezone = fields.get("timezone").and_then(|i| settings::timezone(i, report));
+        let timeout = fields.get("timeout").and_then(|i| timeout(i, report));
+        let enabled = fields.get("enabled").and_then(|i| fields::flag(i, "enabled", report));
+        let tags = fields.get("tags").map(|i| nodes::tags(i, report)).unwrap_or_default();
+        let task = task?.to_string();
+        Some(Job {
+            description: match description {
+                Some(text) => text.trim().to_string(),
+                None => default_description(&task, &targets),
+            },
+            name,
+            task,
+            args: args?,
+            kwargs: kwargs?,
+            schedule: schedule?,
+            timezone: timezone.or_else(|| self.timezone.map(str::to_string)),
+            targets,
+            timeout,
+            enabled: enabled.unwrap_or(true),
+            tags,
+            source,
+        })
+    }
+
+    fn args(&mut self, item: Option<Item<'_>>, report: &mut Report) -> Option<Vec<Arg>> {
+        let Some(item) = item else { return Some(Vec::new()) };
+        if item.is_unknown() {
+            return None;
+        }
+        if !item.is_list() {
+            report.error(item, format!("args is a list of values, not {}", item.kind()));
+            return None;
+        }
+        item.items().map(|inner| values::read(inner, &mut self.room, report)).collect()
+    }
+
+    fn kwargs(
+        &mut self,
+        item: Option<Item<'_>>,
+        report: &mut Report,
+    ) -> Option<Vec<(String, Arg)>> {
+        let Some(item) = item else { return Some(Vec::new()) };
+        if item.is_unknown() {
+            return None;
+        }
+        if !item.is_mapping() {
+            report.error(
+                item,
+                format!("kwargs is a mapping of names to values, not {}", item.kind()),
+            );
+            return None;
+        }
+        item.entries()
+            .map(|(key, value)| {
+                let name = fields::text(key, "the name of an argument", report)?;
+                Some((name.to_string(), values::read(value, &mut self.room, report)?))
+            })
+            .collect()
+    }
+
+    /// Names, host sets and `@tag`s -> names, each once, in the order written.
+    fn targets(&self, item: Item<'_>, report: &mut Report) -> Vec<String> {
+        let mut targets = Vec::new();
+        let mut seen = HashSet::new();
+        let written = fields::texts(item, "targets", report);
+        if written.is_empty() && (item.is_list() && item.items().next().is_none()) {
+            report.warning(item, "the job has no targets; it will run nowhere");
+        }
+        for (item, text) in written {
+            for name in self.target(item, text, report) {
+                if seen.insert(name.clone()) {
+                    targets.push(name);
+                }
+            }
+        }
+        targets
+    }
+
+    fn target(&self, item: Item<'_>, text: &str, report: &mut Report) -> Vec<String> {
+        if let Some(tag) = text.strip_prefix('@') {
+            return match self.nodes.tagged.get(tag) {
+                Some(names) => names.clone(),
+                None => {
+                    if !self.nodes.partial {
+                        let hint = nearest(tag, self.nodes.tagged.keys().map(String::as_str));
+                        let hint = hint.map(|t| format!("; did you mean \"@{t}\"?"));
+                        let message = format!("no node has the tag {}", quoted(tag));
+                        report.error(item, message + &hint.unwrap_or_default());
+                    }
+                    Vec::new()
+                }
+            };
+        }
+        let names = match hostset::expand(text) {
+            Ok(names) => names,
+            Err(e) => {
+                let place = report.within(item, e.span);
+                report.error(place, format!("host set {}: {}", quoted(text), e.message));
+                return Vec::new();
+            }
+        };
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            names.into_iter().partition(|name| self.known.contains(name.as_str()));
+        if let Some(first) = unknown.first().filter(|_| !self.nodes.partial) {
+            let hint = did_you_mean(first, self.known.iter().copied());
+            let of = if first == text { String::new() } else { format!(" (of {})", quoted(text)) };
+            let more = match unknown.len() {
+                1 => String::new(),
+                more => format!(", nor {} more", more - 1),
+            };
+            report.error(item, format!("unknown node {}{of}{more}{hint}", quoted(first)));
+        }
+        known
+    }
+}
+
+fn job_name(key: Item<'_>, report: &mut Report) -> Option<String> {
+    let name = fields::text(key, "the name of a job", report)?;
+    let problem = if name.is_empty() {
+        "is empty"
+    } else if name.contains(|c: char| c.is_control() || is_invisible(c)) {
+        "contains a control character"
+    } else if name.trim() != name {
+        "begins or ends with a blank"
+    } else if name.len() > 200 {
+        "is longer than 200 bytes"
+    } else {
+        return Some(name.to_string());
+    };
+    report.error(key, format!("the name of a job {problem}: {}", quoted(name)));
+    None
+}
+
+fn schedule(item: Option<Item<'_>>, report: &mut Report) -> Option<Schedule> {
+    let expr = match item {
+        Some(item) => fields::text(item, "schedule", report)?,
+        None => DEFAULT_SCHEDULE,
+    };
+    match Schedule::parse(expr) {
+        Ok(schedule) => Some(schedule),
+        Err(e) => {
+            if let Some(item) = item {
+                report.error(item, format!("schedule {}: {}", quoted(expr), e.message));
+            }
+            None
+        }
+    }
+}
+
+fn timeout(item: Item<'_>, report: &mut Report) -> Option<Duration> {
+    let range = Duration::from_secs(1)..=Duration::from_secs(365 * 86_400);
+    fields::duration(item, "timeout", range, report)
+}
+
+fn default_description(task: &str, targets: &[String]) -> String {
+    const NAMED: usize = 5;
+    let mut names = targets.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if targets.len() > NAMED {
+        names.push_str(&format!(" and {} more", targets.len() - NAMED));
+    }
+    if names.is_empty() { task.to_string() } else { format!("{task} on {names}") }
+}
+
+/// Puts the caret under the argument that the task does not like.
+fn report_task(
+    problem: Problem,
+    task: &str,
+    task_item: Item<'_>,
+    fields: &Fields<'_>,
+    report: &mut Report,
+) {
+    match problem {
+        Problem::Unknown { suggestions } => {
+            let hint = match suggestions.is_empty() {
+                true => String::new(),
+                false => {
+                    let named: Vec<_> = suggestions.iter().map(|s| quoted(s)).collect();
+                    format!("; did you mean {}?", named.join(" or "))
+                }
+            };
+            report.error(task_item, format!("unknown task {}{hint}", quoted(task)));
+        }
+        Problem::Kwarg { name, message } => {
+            let kwargs = fields.get("kwargs");
+            let key = kwargs.and_then(|map| map.entries().find(|(k, _)| k.text() == Some(&name)));
+            report.error(key.map(|(key, _)| key).or(kwargs).unwrap_or(task_item), message);
+        }
+        Problem::Arg { index, message } => {
+            let args = fields.get("args");
+            let arg = args.and_then(|list| list.items().nth(index));
+            report.error(arg.or(args).unwrap_or(task_item), message);
+        }
+        Problem::Call { message } => report.error(task_item, message),
+    }
+}

@@ -1,0 +1,326 @@
+//! Reads all the files of a configuration and puts it together.
+
+use std::collections::HashMap;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::Config;
+use super::compose::{self, is_secret_key};
+use super::diagnostic::{Diagnostic, Severity, quoted};
+use super::fields::expand_home;
+use super::jobs::Jobs;
+use super::nodes::{Context, Nodes};
+use super::report::Report;
+use super::settings;
+use super::source::{FileId, Span};
+use super::trust::{self, Trust};
+use super::walk;
+use super::yaml::{Anchors, Item, Parsed, Value};
+
+/// A configuration without errors.
+#[derive(Debug)]
+pub struct Loaded {
+    pub config: Config,
+    pub warnings: Vec<Diagnostic>,
+    /// How many files it was read from.
+    pub files: usize,
+}
+
+/// Loads the first of the comma-separated `candidates` that is a file, `~` expanded, or says
+/// everything that is wrong with it.
+pub fn load(candidates: &str) -> Result<Loaded, Vec<Diagnostic>> {
+    let file = find(candidates).map_err(|none| vec![*none])?;
+    let mut loader = Loader::new(&file);
+    let config = loader.load();
+    let Loader { report, files, .. } = loader;
+    let failed = report.has_errors();
+    let diagnostics = report.finish();
+    match config {
+        Some(config) if !failed => Ok(Loaded { config, warnings: diagnostics, files }),
+        Some(_) | None => Err(diagnostics),
+    }
+}
+
+/// As [`load`], with the diagnostics printed on stderr; exit code 1 when there is an error.
+pub fn load_or_report(candidates: &str) -> Result<Config, ExitCode> {
+    match load(candidates) {
+        Ok(loaded) => {
+            print(&loaded.warnings);
+            Ok(loaded.config)
+        }
+        Err(diagnostics) => {
+            print(&diagnostics);
+            Err(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// On stderr; in colour on a terminal, unless NO_COLOR is set.
+pub fn print(diagnostics: &[Diagnostic]) {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+    let mut stderr = io::stderr().lock();
+    let colour = !plain && stderr.is_terminal();
+    for diagnostic in diagnostics {
+        // Nobody is left to tell when stderr is gone.
+        let _ = stderr.write_all(diagnostic.render(colour).as_bytes());
+    }
+}
+
+fn find(candidates: &str) -> Result<PathBuf, Box<Diagnostic>> {
+    let paths = candidates.split(',').map(str::trim).filter(|c| !c.is_empty());
+    let mut expanded = paths.map(|path| expand_home(path).unwrap_or_else(|_| path.into()));
+    expanded.find(|path| path.is_file()).ok_or_else(|| {
+        let many = candidates.contains(',');
+        let message = if many { "none of these is a file" } else { "there is no such file" };
+        Box::new(Diagnostic {
+            severity: Severity::Error,
+            file: candidates.into(),
+            line: 0,
+            column: 0,
+            message: message.to_string(),
+            excerpt: None,
+            notes: vec!["write a configuration there, or name another with -c".to_string()],
+        })
+    })
+}
+
+struct Loader {
+    /// Absolute.
+    file: PathBuf,
+    /// What is left out of the paths shown, when the file was named relative to it.
+    here: Option<PathBuf>,
+    report: Report,
+    trust: Trust,
+    watch: Vec<PathBuf>,
+    files: usize,
+}
+
+impl Loader {
+    fn new(file: &Path) -> Self {
+        let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf());
+        Loader {
+            here: std::env::current_dir().ok().filter(|_| file.is_relative()),
+            file: absolute,
+            report: Report::default(),
+            trust: Trust::new(),
+            watch: Vec::new(),
+            files: 0,
+        }
+    }
+
+    /// Goes as far as it can, so that all mistakes are found.
+    fn load(&mut self) -> Option<Config> {
+        let path = self.file.clone();
+        let (id, parsed) = self.parse(&path, None, &Anchors::default())?;
+        self.tell(id, &parsed);
+        let root = match &parsed.root {
+            Some(root) => root.item(),
+            None if parsed.anchors.partial => return None,
+            None => {
+                self.report.error(id, "is empty; it needs \"nodesfile\" and \"jobspath\"");
+                return None;
+            }
+        };
+        let main = settings::read(root, &path, &mut self.report)?;
+        let settings = main.settings;
+
+        let context = Context {
+            base: path.parent().unwrap_or(Path::new("/")),
+            file: &settings.nodesfile,
+            ssh_options: &main.ssh_options,
+        };
+        let nodes = self.nodes(main.nodesfile, &context);
+        let data = match &settings.datafile {
+            Some(datafile) => self.datafile(datafile, main.datafile),
+            None => Data::default(),
+        };
+        let mut jobs = Jobs::new(&nodes, settings.timezone.as_deref());
+        if let Some(item) = main.jobspath {
+            let skip = [Some(&path), Some(&settings.nodesfile), settings.datafile.as_ref()];
+            let skip: Vec<_> =
+                skip.into_iter().flatten().filter_map(|p| p.canonicalize().ok()).collect();
+            self.manifests(&settings.jobspath, item, &skip, &data, &mut jobs);
+        }
+        let jobs = jobs.by_name;
+        std::mem::replace(&mut self.trust, Trust::new()).finish(&mut self.report);
+        self.watch.sort();
+        self.watch.dedup();
+        Some(Config {
+            settings,
+            nodes: nodes.by_name,
+            jobs,
+            watch: std::mem::take(&mut self.watch),
+        })
+    }
+
+    fn nodes(&mut self, at: Option<Item<'_>>, context: &Context<'_>) -> Nodes {
+        let partial = Nodes { partial: true, ..Nodes::default() };
+        let Some(at) = at else { return partial };
+        let Some((id, parsed)) = self.parse(context.file, Some(at), &Anchors::default()) else {
+            return partial;
+        };
+        if parsed.anchors.partial {
+            for problem in &parsed.problems {
+                self.report.error_unquoted(problem.span, problem.message.clone());
+            }
+            return partial;
+        }
+        self.tell(id, &parsed);
+        let nodes = Nodes::read(parsed.root.as_ref().map(Value::item), context, &mut self.report);
+        trust::readable_secret(id, nodes.literal, &mut self.report);
+        nodes
+    }
+
+    fn datafile(&mut self, path: &Path, at: Option<Item<'_>>) -> Data {
+        let unreadable = Anchors { partial: true, ..Anchors::default() };
+        let Some((id, parsed)) = self.parse(path, at, &Anchors::default()) else {
+            return Data { anchors: unreadable, ..Data::default() };
+        };
+        self.tell(id, &parsed);
+        let mut keys = HashMap::new();
+        if let Some(root) = parsed.root.as_ref().map(Value::item) {
+            if !root.is_mapping() && !root.is_null() {
+                let message = format!("a datafile is a mapping, not {}", root.kind());
+                self.report.error(root, message);
+            }
+            for (key, _) in root.entries() {
+                let Some(name) = key.text() else { continue };
+                if name == "jobs" {
+                    self.report.warning(
+                        key,
+                        "jobs in the datafile are not read; a manifest is the place for them",
+                    );
+                }
+                keys.insert(name.to_string(), key.node.span);
+            }
+        }
+        Data { anchors: parsed.anchors, keys }
+    }
+
+    fn manifests(
+        &mut self,
+        jobspath: &Path,
+        at: Item<'_>,
+        skip: &[PathBuf],
+        data: &Data,
+        jobs: &mut Jobs<'_>,
+    ) {
+        let found = walk::manifests(jobspath, skip);
+        for (path, problem) in found.problems {
+            if path == jobspath {
+                let message = format!("jobspath {} {problem}", quoted(&path.to_string_lossy()));
+                self.report.error(at, message);
+            } else {
+                let id = self.add(&path);
+                self.report.error(id, problem);
+            }
+        }
+        for (path, why) in found.ignored {
+            let id = self.add(&path);
+            self.report.warning(id, why);
+        }
+        self.trust.directories(&found.watch, &mut self.report);
+        self.watch.extend(found.watch);
+        for path in found.files {
+            self.manifest(&path, data, jobs);
+        }
+    }
+
+    fn manifest(&mut self, path: &Path, data: &Data, jobs: &mut Jobs<'_>) {
+        let id = self.add(path);
+        if let Err(problem) = self.report.sources.read(id) {
+            self.report.error(problem.span, problem.message);
+            return;
+        }
+        // Without the word there is no such key: the file is not ours, whatever else it is.
+        if self.report.sources.text(id).contains("jobs") {
+            self.read_manifest(id, path, data, jobs);
+        }
+        self.report.sources.release(id);
+    }
+
+    fn read_manifest(&mut self, id: FileId, path: &Path, data: &Data, jobs: &mut Jobs<'_>) {
+        let parsed = compose::parse(id, self.report.sources.text(id), &data.anchors);
+        let root = parsed.root.as_ref().map(Value::item);
+        let ours = root.and_then(|root| root.entries().find(|(key, _)| key.text() == Some("jobs")));
+        if ours.is_none() && !parsed.problems.iter().any(|problem| problem.syntax) {
+            return;
+        }
+        self.files += 1;
+        self.trust.file(id, &mut self.report);
+        self.tell(id, &parsed);
+        let (Some(root), Some((_, value))) = (root, ours) else { return };
+        for (key, _) in root.entries() {
+            let Some(name) = key.text() else { continue };
+            if let Some(first) = data.keys.get(name) {
+                let place = self.report.position(*first);
+                let message = format!(
+                    "{} is a key of the datafile too ({place}); the manifest's is used",
+                    quoted(name)
+                );
+                self.report.warning(key, message);
+            }
+        }
+        jobs.read(value, path, &mut self.report);
+    }
+
+    fn add(&mut self, path: &Path) -> FileId {
+        let shown = self.here.as_deref().and_then(|here| path.strip_prefix(here).ok());
+        self.report.sources.add(shown.unwrap_or(path))
+    }
+
+    /// Reads and parses; a file that cannot be read at all is told where it is named.
+    fn parse(
+        &mut self,
+        path: &Path,
+        named: Option<Item<'_>>,
+        shared: &Anchors,
+    ) -> Option<(FileId, Parsed)> {
+        let id = self.add(path);
+        self.watch.push(path.to_path_buf());
+        self.watch.extend(path.canonicalize());
+        self.files += 1;
+        if let Err(problem) = self.report.sources.read(id) {
+            match named {
+                Some(item) if problem.span.line == 0 => {
+                    let shown = quoted(&self.report.sources.shown(id).to_string_lossy());
+                    self.report.error(item, format!("{shown} {}", problem.message));
+                }
+                // In a nodes file every line may be a secret.
+                Some(_) | None => self.report.error_unquoted(problem.span, problem.message),
+            }
+            return None;
+        }
+        self.trust.file(id, &mut self.report);
+        Some((id, compose::parse(id, self.report.sources.text(id), shared)))
+    }
+
+    /// What the YAML itself has wrong.
+    fn tell(&mut self, id: FileId, parsed: &Parsed) {
+        for secret in &parsed.secrets {
+            self.report.sources.hide(*secret);
+        }
+        for problem in &parsed.problems {
+            let message = problem.message.clone();
+            match problem.first {
+                Some(first) => {
+                    let note = format!("first at {}", self.report.position(first));
+                    self.report.error_noting(problem.span, message, note);
+                }
+                None if problem.syntax && is_secret_key(self.report.sources.text(id)) => {
+                    self.report.error_unquoted(problem.span, message);
+                }
+                None => self.report.error(problem.span, message),
+            }
+        }
+    }
+}
+
+/// What the datafile lends to the manifests.
+#[derive(Default)]
+struct Data {
+    anchors: Anchors,
+    /// Its top-level keys.
+    keys: HashMap<String, Span>,
+}

@@ -1,0 +1,338 @@
+//! The nodes file -> [`Node`]s.
+
+use std::collections::{BTreeMap, HashMap};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use super::diagnostic::quoted;
+use super::fields::{self, Fields};
+use super::hostset;
+use super::report::Report;
+use super::source::{Span, plain};
+use super::ssh_options;
+use super::yaml::Item;
+use crate::job::Source;
+use crate::node::{DEFAULT_MAX_SESSIONS, Node};
+use crate::password::Password;
+
+const KEYS: [&str; 8] =
+    ["user", "ip", "port", "identity", "password", "tags", "ssh_options", "max_sessions"];
+
+/// Keys whose values may be quoted in a message.
+const HARMLESS: [&str; 7] =
+    ["user", "ip", "port", "identity", "tags", "ssh_options", "max_sessions"];
+
+/// What the nodes are read with.
+pub struct Context<'a> {
+    /// The directory that paths are relative to.
+    pub base: &'a Path,
+    /// The nodes file itself.
+    pub file: &'a Path,
+    pub ssh_options: &'a BTreeMap<String, String>,
+}
+
+#[derive(Default)]
+pub struct Nodes {
+    pub by_name: BTreeMap<String, Node>,
+    /// Every name that was written, those of nodes with mistakes included, in the order written.
+    pub names: Vec<String>,
+    /// Names by tag, in the order written.
+    pub tagged: BTreeMap<String, Vec<String>>,
+    /// A literal password, if there is one.
+    pub literal: Option<Span>,
+    /// The file could not be parsed: an unknown name is then nobody's mistake.
+    pub partial: bool,
+}
+
+impl Nodes {
+    pub fn read(root: Option<Item<'_>>, context: &Context<'_>, report: &mut Report) -> Nodes {
+        let mut nodes = Nodes::default();
+        let Some(root) = root.filter(|root| !root.is_null()) else { return nodes };
+        if !root.is_mapping() {
+            report.error(
+                root,
+                format!("a nodes file is a mapping of names to nodes, not {}", root.kind()),
+            );
+            nodes.partial = true;
+            return nodes;
+        }
+        hide_secrets(root, report);
+        let mut places = HashMap::new();
+        for (key, value) in root.entries() {
+            let names = node_names(key, report);
+            for name in &names {
+                if let Some(first) = places.insert(name.clone(), key.node.span) {
+                    let note = format!("first at {}", report.position(first));
+                    report.error_noting(
+                        key,
+                        format!("node {} is defined twice", quoted(name)),
+                        note,
+                    );
+                }
+            }
+            nodes.define(key, value, names, context, report);
+        }
+        nodes
+    }
+
+    /// One entry of the file, for all the names its key stands for.
+    fn define(
+        &mut self,
+        key: Item<'_>,
+        value: Item<'_>,
+        names: Vec<String>,
+        context: &Context<'_>,
+        report: &mut Report,
+    ) {
+        let what = format!("node {}", quoted(key.text().unwrap_or_default()));
+        let node = self.template(key, value, &what, context, report);
+        let addresses = node.as_ref().and_then(|node| addresses(node, value, &names, report));
+        for (i, name) in names.into_iter().enumerate() {
+            self.names.push(name.clone());
+            let Some(template) = &node else { continue };
+            for tag in &template.tags {
+                self.tagged.entry(tag.clone()).or_default().push(name.clone());
+            }
+            let ip = addresses.as_ref().map(|all| all[i].clone());
+            self.by_name.insert(name.clone(), Node { name, ip, ..template.clone() });
+        }
+    }
+
+    /// The node an entry describes, without a name.
+    fn template(
+        &mut self,
+        key: Item<'_>,
+        value: Item<'_>,
+        what: &str,
+        context: &Context<'_>,
+        report: &mut Report,
+    ) -> Option<Node> {
+        if value.is_null() {
+            report.error(key, format!("{what} has no \"user\""));
+            return None;
+        }
+        let fields = Fields::open(value, what, &KEYS, report)?;
+        let user = fields.require("user", key, what, report);
+        let user = user.and_then(|item| safe_text(item, "user", report)).unwrap_or_default();
+        let ip = fields.get("ip").and_then(|item| safe_text(item, "ip", report));
+        let port = fields.get("port");
+        let identity = fields.get("identity");
+        let password = fields.get("password");
+        let tags = fields.get("tags").map(|item| tags(item, report)).unwrap_or_default();
+        let mut options = context.ssh_options.clone();
+        if let Some(item) = fields.get("ssh_options") {
+            options.extend(ssh_options::read(item, report));
+        }
+        Some(Node {
+            name: String::new(),
+            user,
+            ip,
+            port: port.and_then(|item| fields::number(item, "port", 1..=u16::MAX, report)),
+            identity: identity.and_then(|item| read_identity(item, context.base, report)),
+            password: password.and_then(|item| self.password(item, context.base, report)),
+            tags,
+            ssh_options: options,
+            max_sessions: max_sessions(fields.get("max_sessions"), report),
+            source: Source { file: context.file.to_path_buf(), line: key.node.span.line },
+        })
+    }
+
+    fn password(&mut self, item: Item<'_>, base: &Path, report: &mut Report) -> Option<Password> {
+        if let Some(text) = item.text() {
+            self.literal.get_or_insert(item.node.span);
+            if text.contains(['\n', '\r']) {
+                report.error(item, "a password is one line; use {file: …} for anything else");
+            }
+            return Some(Password::Literal(SecretString::from(text)));
+        }
+        let kinds = ["file", "command", "credential"];
+        let fields = Fields::open(item, "password", &kinds, report)?;
+        let given: Vec<&str> =
+            kinds.into_iter().filter(|kind| fields.get(kind).is_some()).collect();
+        let [kind] = given[..] else {
+            report.error(item, "password is the text itself, or one of {file: PATH}, {command: [WORD, …]}, {credential: NAME}");
+            return None;
+        };
+        let source = fields.get(kind)?;
+        match kind {
+            "file" => {
+                let path = fields::path(source, "password file", base, report)?;
+                if let Err(e) = std::fs::metadata(&path) {
+                    report.warning(
+                        source,
+                        format!("the password file cannot be read: {}", plain(&e)),
+                    );
+                }
+                Some(Password::File(path))
+            }
+            "command" if !source.is_list() => {
+                report.error(source, "command is a list, the program first: [pass, show, db1]");
+                None
+            }
+            "command" => {
+                let words = fields::texts(source, "command", report);
+                if words.is_empty() {
+                    report.error(source, "command names no program");
+                    return None;
+                }
+                Some(Password::Command(words.into_iter().map(|(_, w)| w.to_string()).collect()))
+            }
+            _ => {
+                let name = fields::text(source, "credential", report)?;
+                if name.is_empty() || name.contains('/') || name.starts_with('.') {
+                    report.error(source, "credential is the name systemd gave it, not a path");
+                    return None;
+                }
+                Some(Password::Credential(name.to_string()))
+            }
+        }
+    }
+}
+
+/// A misspelt `password` is a secret as well: only what is known to be harmless is quoted.
+fn hide_secrets(root: Item<'_>, report: &mut Report) {
+    for (_, node) in root.entries() {
+        for (key, value) in node.entries() {
+            if !key.text().is_some_and(|key| HARMLESS.contains(&key)) {
+                report.sources.hide(value.node.span);
+            }
+        }
+    }
+}
+
+/// The names an entry's key stands for; none when there is a mistake in it.
+fn node_names(key: Item<'_>, report: &mut Report) -> Vec<String> {
+    let Some(text) = key.text() else {
+        report.error(key, "the name of a node is a single word");
+        return Vec::new();
+    };
+    let names = match text.contains(['[', ']', ',']) {
+        true => match hostset::expand(text) {
+            Ok(names) => names,
+            Err(e) => {
+                let place = report.within(key, e.span);
+                report.error(place, format!("host set {}: {}", quoted(text), e.message));
+                return Vec::new();
+            }
+        },
+        false => vec![text.to_string()],
+    };
+    if let Some(problem) = names.iter().find_map(|name| name_problem(name)) {
+        report.error(key, format!("node name {} {problem}", quoted(text)));
+        return Vec::new();
+    }
+    names
+}
+
+fn name_problem(name: &str) -> Option<&'static str> {
+    if let Some(problem) = fields::unsafe_for_ssh(name) {
+        Some(problem)
+    } else if name.contains('@') {
+        Some("contains \"@\"; the user belongs under the key \"user\"")
+    } else if name.contains(|c: char| r#"/\*?!(){}<>|&;$`"'#="#.contains(c)) {
+        Some("contains a character that no host name has")
+    } else if name.len() > 255 {
+        Some("is longer than 255 characters")
+    } else {
+        None
+    }
+}
+
+fn safe_text(item: Item<'_>, what: &str, report: &mut Report) -> Option<String> {
+    let text = fields::text(item, what, report)?;
+    match fields::unsafe_for_ssh(text) {
+        Some(problem) => {
+            report.error(item, format!("{what} {} {problem}", quoted(text)));
+            None
+        }
+        None => Some(text.to_string()),
+    }
+}
+
+/// One address for each name. For several names `ip` is a host set of as many.
+fn addresses(
+    node: &Node,
+    value: Item<'_>,
+    names: &[String],
+    report: &mut Report,
+) -> Option<Vec<String>> {
+    let ip = node.ip.as_ref()?;
+    if names.len() <= 1 {
+        return (names.len() == 1).then(|| vec![ip.clone()]);
+    }
+    let all = hostset::expand(ip).unwrap_or_default();
+    if all.len() == names.len() {
+        return Some(all);
+    }
+    let item = value.entries().find(|(key, _)| key.text() == Some("ip")).map_or(value, |(_, v)| v);
+    report.error(
+        item,
+        format!(
+            "one ip for {} nodes; write a host set of as many, like 10.0.0.[1-{}]",
+            names.len(),
+            names.len()
+        ),
+    );
+    None
+}
+
+/// Words that can be asked for with `@tag`.
+pub fn tags(item: Item<'_>, report: &mut Report) -> Vec<String> {
+    let mut tags: Vec<String> = Vec::new();
+    for (item, tag) in fields::texts(item, "tags", report) {
+        let sound = fields::unsafe_for_ssh(tag).is_none() && !tag.contains(['@', ',', '[', ']']);
+        if !sound {
+            report.error(item, format!("tag {} is not a single word", quoted(tag)));
+        } else if !tags.iter().any(|known| known == tag) {
+            tags.push(tag.to_string());
+        }
+    }
+    tags
+}
+
+fn max_sessions(item: Option<Item<'_>>, report: &mut Report) -> u32 {
+    let Some(item) = item else { return DEFAULT_MAX_SESSIONS };
+    let count = fields::number(item, "max_sessions", 1..=1000u32, report);
+    if count.is_some_and(|count| count > 9) {
+        report.warning(
+            item,
+            "a stock sshd allows 10 sessions and Loom keeps one for kills: more than 9 needs a higher MaxSessions on the node",
+        );
+    }
+    count.unwrap_or(DEFAULT_MAX_SESSIONS)
+}
+
+/// ssh would only warn about these, and go on with other keys.
+fn read_identity(item: Item<'_>, base: &Path, report: &mut Report) -> Option<PathBuf> {
+    let path = fields::path(item, "identity", base, report)?;
+    let shown = quoted(&path.to_string_lossy());
+    let problem = match std::fs::metadata(&path) {
+        Err(e) => Some(format!("identity {shown} cannot be used: {}", plain(&e))),
+        Ok(_) if path.extension().is_some_and(|e| e == "pub") => {
+            Some("identity is the private key, not the .pub beside it".to_string())
+        }
+        Ok(meta) if !meta.is_file() => Some(format!("identity {shown} is not a file")),
+        Ok(meta) if open_to_others(&meta) => Some(format!(
+            "identity {shown} can be read by others (mode {:04o}); ssh refuses it: chmod 600",
+            meta.permissions().mode() & 0o7777
+        )),
+        Ok(_) => std::fs::File::open(&path)
+            .err()
+            .map(|e| format!("identity {shown} cannot be read: {}", plain(&e))),
+    };
+    match problem {
+        Some(problem) => {
+            report.error(item, problem);
+            None
+        }
+        None => Some(path),
+    }
+}
+
+/// ssh's own rule for its user's keys; somebody else's may at least not be the world's.
+fn open_to_others(meta: &std::fs::Metadata) -> bool {
+    let own = meta.uid() == nix::unistd::geteuid().as_raw();
+    meta.mode() & if own { 0o077 } else { 0o007 } != 0
+}

@@ -1,0 +1,93 @@
+//! Who else could change a file that is about to be obeyed, or read a password in it.
+//!
+//! Loom acts with its user's keys on every node. For root, a file that the world can write, or
+//! that root owns but lends to another group, is therefore an error; a file that belongs to
+//! somebody else is a warning, since that is how a checkout in a container or under `sudo`
+//! looks.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::report::Report;
+use super::source::{FileId, Span};
+
+/// Collects what is to be told once for all files.
+pub struct Trust {
+    root: bool,
+    foreign: Option<(FileId, u32)>,
+    others: usize,
+}
+
+impl Trust {
+    pub fn new() -> Self {
+        let root = nix::unistd::geteuid().is_root();
+        Trust { root, foreign: None, others: 0 }
+    }
+
+    /// Of a file that was read.
+    pub fn file(&mut self, file: FileId, report: &mut Report) {
+        let Some(meta) = report.sources.meta(file).filter(|_| self.root) else { return };
+        let (problem, owner) = (writable_by_others(meta), meta.uid());
+        if let Some(problem) = problem {
+            report.error(file, problem);
+        } else if owner != 0 {
+            self.others += usize::from(self.foreign.is_some());
+            self.foreign.get_or_insert((file, owner));
+        }
+    }
+
+    /// Whoever can write a directory can put a manifest there.
+    pub fn directories(&self, paths: &[PathBuf], report: &mut Report) {
+        for path in paths.iter().filter(|_| self.root) {
+            if let Some(problem) = directory_problem(path) {
+                let file = report.sources.add(path);
+                report.error(file, problem);
+            }
+        }
+    }
+
+    pub fn finish(self, report: &mut Report) {
+        if let Some((file, owner)) = self.foreign {
+            let more = match self.others {
+                0 => String::new(),
+                others => format!(" (and {others} more of the files)"),
+            };
+            report.warning(
+                file,
+                format!("belongs to uid {owner}, who can so have anything done as root{more}"),
+            );
+        }
+    }
+}
+
+fn directory_problem(path: &Path) -> Option<&'static str> {
+    let meta = path.metadata().ok().filter(Metadata::is_dir)?;
+    writable_by_others(&meta)
+}
+
+fn writable_by_others(meta: &Metadata) -> Option<&'static str> {
+    if meta.mode() & 0o002 != 0 {
+        Some("can be written by everybody; root does not obey it: chmod o-w")
+    } else if meta.mode() & 0o020 != 0 && meta.uid() == 0 && meta.gid() != 0 {
+        Some("can be written by its group; root does not obey it: chmod g-w")
+    } else {
+        None
+    }
+}
+
+/// A nodes file with a password in it is for its owner's eyes.
+pub fn readable_secret(file: FileId, literal: Option<Span>, report: &mut Report) {
+    let Some(literal) = literal else { return };
+    let mode = report.sources.meta(file).map_or(0, |meta| meta.mode());
+    if mode & 0o044 != 0 {
+        let line = literal.line;
+        report.warning(
+            file,
+            format!(
+                "holds a password (line {line}) and can be read by others (mode {:04o}): chmod 600",
+                mode & 0o7777
+            ),
+        );
+    }
+}
