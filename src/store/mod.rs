@@ -1,1 +1,28 @@
 //! The ledger: what was due, and what became of it.
+//!
+//! One SQLite file in the state directory, whose tables `docs/ledger.md` describes. The daemon
+//! writes it through a [`Writer`], a thread that turns [`Record`]s into rows and says when they
+//! are safe; everyone else reads it through a [`Reader`]. This module knows records: not slots,
+//! not schedules, and not what should happen next.
+
+mod columns;
+mod error;
+mod ledger;
+mod open;
+mod prune;
+mod read;
+mod record;
+mod schema;
+mod thread;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::StoreError;
+pub use ledger::{Ledger, Opened};
+pub use prune::{Pruned, Retention};
+pub use read::Reader;
+pub use record::{
+    Gap, JobEntry, JobRow, OpenUnit, Record, RunEnd, RunRow, RunState, Trigger, UnitRow, UnitState,
+};
+pub use thread::{Acknowledged, Condition, Rejected, Seq, Unwritten, Writer};

@@ -1,0 +1,184 @@
+//! What is told to the ledger, and what is read back from it. No I/O.
+
+use jiff::Timestamp;
+
+use crate::protocol::message::Output;
+use crate::unit::{Outcome, Reason, RunId, UnitId};
+
+/// One thing that happened. It is written whole or not at all, in the order submitted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    /// The configuration took effect: these are all jobs there are. New ones are accounted for
+    /// from `at` on, as are those that come back or change their schedule; the others are
+    /// marked removed.
+    Jobs {
+        jobs: Vec<JobEntry>,
+        at: Timestamp,
+    },
+    /// A run with all its units, queued. A scheduled run accounts for its instant.
+    OpenRun {
+        run: RunId,
+        job: String,
+        trigger: Trigger,
+        /// `None` unless scheduled. (job, instant, epoch) is unique.
+        scheduled_at: Option<Timestamp>,
+        epoch: u32,
+        at: Timestamp,
+        units: Vec<OpenUnit>,
+    },
+    /// Another attempt at a node of an open run.
+    Retry {
+        run: RunId,
+        unit: OpenUnit,
+    },
+    StartRun {
+        run: RunId,
+        at: Timestamp,
+    },
+    /// A worker has the unit.
+    StartUnit {
+        unit: UnitId,
+        worker_pid: Option<u32>,
+        at: Timestamp,
+    },
+    /// The unit's command runs on its node.
+    OnNode {
+        unit: UnitId,
+        remote_pgid: u32,
+    },
+    /// Once for each unit.
+    CloseUnit {
+        unit: UnitId,
+        outcome: Outcome,
+        detail: Option<String>,
+        output: Output,
+        at: Timestamp,
+    },
+    /// Once for each run.
+    CloseRun {
+        run: RunId,
+        end: RunEnd,
+        at: Timestamp,
+    },
+    /// Due instants that were not run. One with the same job, node, reason, epoch and first
+    /// instant as an earlier one takes its place: so a gap grows.
+    Gap(Gap),
+    /// The job's instants up to `through` are covered. May go back, after a jump of the clock.
+    Accounted {
+        job: String,
+        through: Timestamp,
+    },
+    /// The wall clock was re-anchored.
+    Epoch(u32),
+    /// Nothing of these units is left on the node.
+    Swept {
+        node: String,
+        cookies: Vec<String>,
+    },
+}
+
+/// A job as the configuration has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobEntry {
+    pub name: String,
+    /// As written.
+    pub schedule: String,
+    pub timezone: Option<String>,
+}
+
+/// A job as the ledger has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRow {
+    pub entry: JobEntry,
+    pub first_seen: Timestamp,
+    /// Every instant up to and including this one is covered by a run or a gap.
+    pub accounted_through: Timestamp,
+    pub removed_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenUnit {
+    pub unit: UnitId,
+    pub node: String,
+    /// 1 for the first.
+    pub attempt: u32,
+    /// Known before the start, so that a crash at any moment leaves something to sweep for.
+    pub cookie: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    Schedule,
+    /// `loom once`.
+    Once,
+    /// A person asked the daemon.
+    Manual,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunEnd {
+    Succeeded,
+    Failed,
+    Cancelled,
+    Lost,
+    Skipped { reason: Reason },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunState {
+    Queued,
+    Running,
+    Done(RunEnd),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnitState {
+    Queued,
+    Running,
+    Done(Outcome),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    pub job: String,
+    /// `None`: the instants are missing on every node, and the gap accounts for them.
+    pub node: Option<String>,
+    pub first_at: Timestamp,
+    pub last_at: Timestamp,
+    /// Due instants from first to last.
+    pub count: u64,
+    pub epoch: u32,
+    pub reason: Reason,
+    /// The run that lacks the node, or that stood in the way.
+    pub run: Option<RunId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRow {
+    pub run: RunId,
+    pub job: String,
+    pub trigger: Trigger,
+    pub scheduled_at: Option<Timestamp>,
+    pub epoch: u32,
+    pub queued_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    pub state: RunState,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnitRow {
+    pub unit: UnitId,
+    pub run: RunId,
+    pub node: String,
+    pub attempt: u32,
+    pub state: UnitState,
+    pub detail: Option<String>,
+    pub worker_pid: Option<u32>,
+    pub remote_pgid: Option<u32>,
+    /// `None` once nothing of the unit can be left on its node.
+    pub cookie: Option<String>,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    pub output: Output,
+}

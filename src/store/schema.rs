@@ -1,0 +1,109 @@
+//! The tables, and the steps that lead from each version of them to the next.
+//!
+//! A step that has been released is never edited: changes are a new step. `docs/ledger.md` is the
+//! description for people who query the file.
+
+use rusqlite::Connection;
+
+/// `PRAGMA application_id`: "Loom".
+pub(super) const APPLICATION_ID: i32 = 0x4C6F_6F6D;
+
+/// Step n leads from schema version n to n + 1; `PRAGMA user_version` holds the version.
+pub(super) const STEPS: &[&str] = &[FIRST];
+
+/// The version this Loom writes.
+pub(super) const VERSION: u32 = STEPS.len() as u32;
+
+const FIRST: &str = "
+PRAGMA application_id = 0x4C6F6F6D;
+
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value ANY NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES
+    ('ledger_id', lower(hex(randomblob(6)))),
+    ('clean', 1), ('epoch', 0), ('next_run', 1), ('next_unit', 1);
+
+CREATE TABLE jobs (
+    name TEXT PRIMARY KEY,
+    schedule TEXT NOT NULL,
+    timezone TEXT,
+    first_seen INTEGER NOT NULL,
+    accounted_through INTEGER NOT NULL,
+    removed_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    job TEXT NOT NULL,
+    trigger TEXT NOT NULL,
+    scheduled_at INTEGER,
+    epoch INTEGER NOT NULL,
+    queued_at INTEGER NOT NULL,
+    started_at INTEGER,
+    finished_at INTEGER,
+    state TEXT NOT NULL,
+    reason TEXT,
+    UNIQUE (job, scheduled_at, epoch)
+) STRICT;
+CREATE INDEX runs_of_job ON runs (job, id);
+CREATE INDEX runs_open ON runs (id) WHERE finished_at IS NULL;
+
+CREATE TABLE units (
+    id INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    node TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    outcome TEXT,
+    exit INTEGER,
+    signal INTEGER,
+    kill TEXT,
+    cancelled_by TEXT,
+    reason TEXT,
+    detail TEXT,
+    worker_pid INTEGER,
+    remote_pgid INTEGER,
+    cookie TEXT,
+    started_at INTEGER,
+    finished_at INTEGER,
+    output BLOB,
+    output_file ANY,
+    output_bytes INTEGER NOT NULL DEFAULT 0,
+    output_truncated INTEGER NOT NULL DEFAULT 0,
+    file_bytes INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (run, node, attempt)
+) STRICT;
+CREATE INDEX units_open ON units (id) WHERE state <> 'done';
+CREATE INDEX units_unswept ON units (node) WHERE state = 'done' AND cookie IS NOT NULL;
+CREATE INDEX units_with_file ON units (id, file_bytes) WHERE output_file IS NOT NULL;
+
+CREATE TABLE gaps (
+    id INTEGER PRIMARY KEY,
+    job TEXT NOT NULL,
+    node TEXT,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    run INTEGER
+) STRICT;
+CREATE UNIQUE INDEX gaps_of_job ON gaps (job, first_at, reason, epoch, ifnull(node, ''));
+";
+
+pub(super) fn version(conn: &Connection) -> rusqlite::Result<u32> {
+    conn.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Takes the steps that are missing, each in a transaction of its own.
+pub(super) fn migrate(conn: &mut Connection, steps: &[&str]) -> rusqlite::Result<()> {
+    for (done, step) in steps.iter().enumerate().skip(version(conn)? as usize) {
+        let step_taken = conn.transaction()?;
+        step_taken.execute_batch(step)?;
+        step_taken.pragma_update(None, "user_version", done as u32 + 1)?;
+        step_taken.commit()?;
+    }
+    Ok(())
+}
