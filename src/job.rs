@@ -39,12 +39,13 @@ pub struct Job {
 }
 
 impl Job {
-    /// The zone the schedule is read in. Names were checked at load; should one have vanished
-    /// from the system since, the system's own zone is used.
+    /// The zone the schedule is read in. Names were checked when they were loaded.
     pub fn zone(&self) -> TimeZone {
-        match &self.timezone {
-            Some(name) => TimeZone::get(name).unwrap_or_else(|_| TimeZone::system()),
-            None => TimeZone::system(),
-        }
+        zone(self.timezone.as_deref())
     }
+}
+
+/// The zone of this name; without a name, or should it be unknown, the system's.
+pub fn zone(name: Option<&str>) -> TimeZone {
+    name.and_then(|name| TimeZone::get(name).ok()).unwrap_or_else(TimeZone::system)
 }

@@ -1,15 +1,219 @@
 //! `loom once`: run jobs now, without a daemon.
+//!
+//! Drives an engine of its own on temporary state. A daemon that runs on the same configuration
+//! is not touched, nor are its workers or its ledger used.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::config::{self, Config};
+use crate::daemon::{Ended, Engine, RuntimeDir, Stopping, Token};
+use crate::job::Job;
+use crate::node::Node;
+use crate::store::Writer;
+use crate::sys::poll::Interest;
+use crate::sys::signals::{Signal, Signals};
+use crate::unit::Trigger;
 
 /// Run jobs now, without a daemon, and show their output
+///
+/// Every line of output is printed behind the name of its node. Ends with a summary; exits 0 if
+/// every unit succeeded, 1 if one did not, 2 if nothing could be run. Ctrl-C ends the units,
+/// here and on their nodes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    #[arg(required = true)]
-    pub jobs: Vec<String>,
+    /// Names of jobs; their schedule and `enabled` do not matter
+    #[arg(required = true, value_name = "JOB")]
+    jobs: Vec<String>,
+
+    /// Run on these nodes instead of the jobs' own: names, host sets (db[1-4]) or @tags, separated
+    /// by commas
+    #[arg(long, value_name = "TARGETS")]
+    on: Option<String>,
 }
 
-pub fn once(config: &str, args: &Args) -> ExitCode {
-    let _ = (config, args);
-    ExitCode::SUCCESS
+pub fn once(candidates: &str, args: &Args) -> ExitCode {
+    let config = match config::load_or_report(candidates) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    match run(config, args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(e) => {
+            eprintln!("loom: {e}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether every unit succeeded.
+fn run(mut config: Config, args: &Args) -> io::Result<bool> {
+    let work = plan(&config, args)?;
+    let state = tempfile::Builder::new().prefix("loom-once-").tempdir()?;
+    config.settings.statedir = state.path().to_owned();
+    let mut once = Once::new(config, state.path(), &work)?;
+    for (job, nodes) in &work {
+        once.engine.begin_run(job, nodes, Trigger::Once, None);
+    }
+    once.finish()
+}
+
+type Work = Vec<(Arc<Job>, Vec<Arc<Node>>)>;
+
+/// The named jobs, each with its nodes.
+fn plan(config: &Config, args: &Args) -> io::Result<Work> {
+    let on = match &args.on {
+        Some(text) => Some(config.resolve_targets(text).map_err(io::Error::other)?),
+        None => None,
+    };
+    let names: BTreeSet<&String> = args.jobs.iter().collect();
+    names
+        .into_iter()
+        .map(|name| {
+            let job = config.job(name).map_err(io::Error::other)?;
+            let targets = on.as_ref().unwrap_or(&job.targets);
+            let nodes = targets.iter().filter_map(|name| config.nodes.get(name)).cloned();
+            Ok((Arc::new(job.clone()), nodes.map(Arc::new).collect()))
+        })
+        .collect()
+}
+
+struct Once {
+    engine: Engine,
+    signals: Signals,
+    stopping: Option<Stopping>,
+    tally: Summary,
+}
+
+impl Once {
+    fn new(config: Config, state: &Path, work: &Work) -> io::Result<Once> {
+        let (ledger, opened) = Writer::start(state, Timestamp::now()).map_err(io::Error::other)?;
+        let signals = Signals::install()?;
+        let names = work.iter().flat_map(|(_, nodes)| nodes).map(|node| node.name.chars().count());
+        let width = names.max().unwrap_or(0);
+        let engine = Engine::new(config, RuntimeDir::of_process()?, ledger, &opened, Some(width))?;
+        engine.poll.add(signals.fd(), Token::Signals.into(), Interest::Read)?;
+        Ok(Once { engine, signals, stopping: None, tally: Summary::new() })
+    }
+
+    fn finish(mut self) -> io::Result<bool> {
+        while !self.is_done() {
+            let deadline = self.stopping.as_ref().map(Stopping::deadline);
+            let tokens = self.engine.turn(deadline)?;
+            if tokens.contains(&Token::Signals) {
+                self.on_signals();
+            }
+            for ended in std::mem::take(&mut self.engine.ended) {
+                self.tally.add(&ended);
+            }
+            if let Some(stopping) = &mut self.stopping {
+                stopping.tick(&mut self.engine);
+            }
+        }
+        self.engine.finish(Duration::from_secs(2));
+        Ok(self.tally.print())
+    }
+
+    /// The workers have nothing to lose: with the last unit they can go.
+    fn is_done(&mut self) -> bool {
+        self.engine.is_idle() && self.engine.ended.is_empty()
+    }
+
+    fn on_signals(&mut self) {
+        for signal in self.signals.pending() {
+            match signal {
+                Signal::Chld => self.engine.reap(),
+                Signal::Term | Signal::Int | Signal::Hup => self.interrupt(),
+                Signal::Usr1 => {}
+            }
+        }
+    }
+
+    /// Who presses Ctrl-C does not want to wait for the units to end by themselves.
+    fn interrupt(&mut self) {
+        let stopping = match self.stopping.take() {
+            Some(stopping) => stopping,
+            None => {
+                eprintln!("loom: ending {} units; once more to hurry", self.engine.units.len());
+                Stopping::begin(&mut self.engine)
+            }
+        };
+        self.stopping.insert(stopping).hurry(&mut self.engine);
+    }
+}
+
+/// What became of the units, for the last lines on the screen.
+struct Summary {
+    begun: Instant,
+    total: usize,
+    succeeded: usize,
+    /// By outcome: where, and why.
+    others: BTreeMap<String, Vec<String>>,
+}
+
+impl Summary {
+    fn new() -> Summary {
+        Summary { begun: Instant::now(), total: 0, succeeded: 0, others: BTreeMap::new() }
+    }
+
+    fn add(&mut self, ended: &Ended) {
+        self.total += 1;
+        if ended.outcome.is_success() {
+            self.succeeded += 1;
+            return;
+        }
+        let detail = ended.detail.as_ref().map_or(String::new(), |detail| format!(": {detail}"));
+        let line = format!("{} on {}{detail}", ended.job, ended.node);
+        self.others.entry(ended.outcome.to_string()).or_default().push(line);
+    }
+
+    /// Whether every unit succeeded; a run of no units did not.
+    fn print(&self) -> bool {
+        let paint = Paint::for_stderr();
+        for (outcome, lines) in &self.others {
+            for line in lines {
+                eprintln!("{} {line}", paint.bad(&format!("{outcome}:")));
+            }
+        }
+        let all = self.succeeded == self.total && self.total > 0;
+        let line = format!(
+            "{} of {} units succeeded in {:.1?}",
+            self.succeeded,
+            self.total,
+            self.begun.elapsed()
+        );
+        eprintln!("{}", if all { paint.good(&line) } else { paint.bad(&line) });
+        all
+    }
+}
+
+/// Colours only on a terminal, and never with NO_COLOR.
+struct Paint {
+    colours: bool,
+}
+
+impl Paint {
+    fn for_stderr() -> Paint {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        Paint { colours: io::stderr().is_terminal() && !no_color }
+    }
+
+    fn good(&self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    fn bad(&self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
 }

@@ -12,6 +12,7 @@ mod dump;
 mod fields;
 mod jobs;
 mod load;
+mod lookup;
 mod nodes;
 mod report;
 mod scalar;

@@ -138,16 +138,21 @@ impl Pool {
         (free + self.limits.max.saturating_sub(self.live())).saturating_sub(self.queue.len())
     }
 
-    /// The worker that holds this unit.
-    pub fn holder(&self, unit: UnitId) -> Option<SlotId> {
-        self.slots.iter().find_map(|(id, slot)| match slot.state {
-            State::Busy { unit: held, .. } if held == unit => Some(*id),
-            State::Busy { .. }
-            | State::Starting { .. }
-            | State::Idle { .. }
-            | State::Retiring { .. }
-            | State::Killing { .. } => None,
-        })
+    /// Whether this worker holds this unit: only then does its word on it count. It does until
+    /// the process is gone, even if it is being killed.
+    pub fn holds(&self, slot: SlotId, unit: UnitId) -> bool {
+        match self.slots.get(&slot).map(|slot| slot.state) {
+            Some(State::Busy { unit: held, .. } | State::Killing { unit: Some((held, _)) }) => {
+                held == unit
+            }
+            Some(
+                State::Starting { .. }
+                | State::Idle { .. }
+                | State::Retiring { .. }
+                | State::Killing { unit: None },
+            )
+            | None => false,
+        }
     }
 
     pub fn handle(&mut self, now: Instant, event: Event) -> Vec<Action> {

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::{Type, Value, ValueRef};
 
-use super::record::{RunEnd, RunState, Trigger, UnitState};
-use crate::unit::{Canceller, Kill, Outcome, Reason};
+use super::record::{RunState, UnitState};
+use crate::unit::{Canceller, Kill, Outcome, Reason, RunEnd, Trigger};
 
 /// Milliseconds since 1970, UTC.
 pub(super) fn millis(at: Timestamp) -> i64 {

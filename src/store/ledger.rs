@@ -15,9 +15,9 @@ use super::columns::{self, millis};
 use super::error::StoreError;
 use super::open;
 use super::read::{self, job_rows};
-use super::record::{Gap, JobEntry, JobRow, OpenUnit, Record, Trigger};
+use super::record::{Gap, JobEntry, JobRow, OpenUnit, Record};
 use crate::protocol::message::Output;
-use crate::unit::{Outcome, RunId, UnitId};
+use crate::unit::{Outcome, RunId, Trigger, UnitId};
 
 pub struct Ledger {
     pub(super) conn: Connection,

@@ -22,7 +22,5 @@ pub use error::StoreError;
 pub use ledger::{Ledger, Opened};
 pub use prune::{Pruned, Retention};
 pub use read::Reader;
-pub use record::{
-    Gap, JobEntry, JobRow, OpenUnit, Record, RunEnd, RunRow, RunState, Trigger, UnitRow, UnitState,
-};
+pub use record::{Gap, JobEntry, JobRow, OpenUnit, Record, RunRow, RunState, UnitRow, UnitState};
 pub use thread::{Acknowledged, Condition, Rejected, Seq, Unwritten, Writer};

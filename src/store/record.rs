@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::protocol::message::Output;
-use crate::unit::{Outcome, Reason, RunId, UnitId};
+use crate::unit::{Outcome, Reason, RunEnd, RunId, Trigger, UnitId};
 
 /// One thing that happened. It is written whole or not at all, in the order submitted.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,24 +104,6 @@ pub struct OpenUnit {
     pub attempt: u32,
     /// Known before the start, so that a crash at any moment leaves something to sweep for.
     pub cookie: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trigger {
-    Schedule,
-    /// `loom once`.
-    Once,
-    /// A person asked the daemon.
-    Manual,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunEnd {
-    Succeeded,
-    Failed,
-    Cancelled,
-    Lost,
-    Skipped { reason: Reason },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

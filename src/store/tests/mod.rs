@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::protocol::message::Output;
-use crate::unit::{Outcome, RunId, UnitId};
+use crate::unit::{Outcome, RunEnd, RunId, Trigger, UnitId};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + second).unwrap()

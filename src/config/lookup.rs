@@ -1,0 +1,45 @@
+//! Finding jobs and nodes by what a person types on a command line.
+
+use super::report::did_you_mean;
+use super::{Config, diagnostic::quoted, hostset};
+use crate::job::Job;
+
+impl Config {
+    /// The job of this name, or a sentence that names a near one.
+    pub fn job(&self, name: &str) -> Result<&Job, String> {
+        self.jobs.get(name).ok_or_else(|| {
+            let hint = did_you_mean(name, self.jobs.keys().map(String::as_str));
+            format!("there is no job {}{hint}", quoted(name))
+        })
+    }
+
+    /// Node names, host sets and `@tag`s, separated by commas -> names, each once.
+    pub fn resolve_targets(&self, text: &str) -> Result<Vec<String>, String> {
+        let words = hostset::expand(text).map_err(|e| format!("{}: {e}", quoted(text)))?;
+        let mut names: Vec<String> = Vec::new();
+        for word in words {
+            for name in self.resolve_target(&word)? {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    fn resolve_target(&self, word: &str) -> Result<Vec<String>, String> {
+        if let Some(tag) = word.strip_prefix('@') {
+            let tagged = self.nodes.values().filter(|node| node.tags.iter().any(|t| t == tag));
+            let names: Vec<String> = tagged.map(|node| node.name.clone()).collect();
+            if names.is_empty() {
+                return Err(format!("no node has the tag {}", quoted(tag)));
+            }
+            return Ok(names);
+        }
+        if self.nodes.contains_key(word) {
+            return Ok(vec![word.to_owned()]);
+        }
+        let hint = did_you_mean(word, self.nodes.keys().map(String::as_str));
+        Err(format!("there is no node {}{hint}", quoted(word)))
+    }
+}

@@ -1,1 +1,0 @@
-//! The event loop: it owns everything and decides nothing.

@@ -1,0 +1,400 @@
+//! The engine: everything a running Loom holds, and one turn of its event loop.
+//!
+//! It owns the children, the ledger and the deciding modules, and decides nothing itself: it
+//! turns what the kernel reports into their events and performs the actions they answer with.
+//! The daemon and `loom once` both drive it.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use inotify::{Inotify, WatchMask};
+
+use super::runtime::RuntimeDir;
+use super::token::Token;
+use crate::config::{Config, Settings};
+use crate::dispatch::Dispatcher;
+use crate::job::Job;
+use crate::master::askpass::Askpass;
+use crate::master::{self, Master, Parameters};
+use crate::node::Node;
+use crate::node_state::{self, MasterId, Masters};
+use crate::pool::child::{Executable, Worker, Workers};
+use crate::pool::{self, Pool, SlotId};
+use crate::run::Runs;
+use crate::store::{Opened, Seq, Writer};
+use crate::sys::poll::{Interest, Poll};
+use crate::unit::{Outcome, RunId, UnitId};
+
+/// How far a unit has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Its row is on the way to the ledger.
+    Recording,
+    /// In the dispatcher, until its node and a worker are free.
+    Waiting,
+    /// In the pool.
+    Submitted,
+    /// At a worker.
+    Sent { slot: SlotId },
+}
+
+/// A unit that has no outcome yet, with the job and node as they were when it was made.
+#[derive(Debug)]
+pub struct Unit {
+    pub run: RunId,
+    pub job: Arc<Job>,
+    pub node: Arc<Node>,
+    pub master: MasterId,
+    pub attempt: u32,
+    pub cookie: String,
+    pub phase: Phase,
+    /// When a worker got it.
+    pub begun: Option<Instant>,
+}
+
+/// A unit that has come to its end, for whoever drives the engine.
+#[derive(Debug)]
+pub struct Ended {
+    pub job: String,
+    pub node: String,
+    pub outcome: Outcome,
+    pub detail: Option<String>,
+    pub took: Option<Duration>,
+}
+
+/// Where things are written.
+#[derive(Debug)]
+pub struct Paths {
+    pub runtime: RuntimeDir,
+    pub output: PathBuf,
+    pub max_output: u64,
+}
+
+impl Paths {
+    /// At most 4,096 files to a directory.
+    pub fn output_of(&self, unit: UnitId) -> PathBuf {
+        self.output.join(format!("{:04x}", unit.0 >> 12)).join(format!("{unit}.log"))
+    }
+}
+
+pub struct Engine {
+    pub config: Arc<Config>,
+    pub jobs: BTreeMap<String, Arc<Job>>,
+    pub nodes: BTreeMap<String, Arc<Node>>,
+    pub poll: Poll,
+    pub paths: Paths,
+    /// `loom once`: units print their output behind their node's name, padded to this width.
+    pub echo: Option<usize>,
+    /// Distinguishes this process's cookies from all others'.
+    pub boot: String,
+    /// Counts the wall clock's re-anchorings.
+    pub epoch: u32,
+    pub next_run: u64,
+    pub next_unit: u64,
+
+    pub pool: Pool,
+    pub masters: Masters,
+    pub dispatcher: Dispatcher,
+    pub runs: Runs,
+    pub units: HashMap<UnitId, Unit>,
+    /// Units whose rows are not yet known to be durable.
+    pub recording: VecDeque<(Seq, Vec<UnitId>)>,
+    /// By node: cookies of units that may have left something running there.
+    pub sweep: BTreeMap<String, Vec<String>>,
+    pub ended: Vec<Ended>,
+
+    pub ledger: Writer,
+    pub executable: Executable,
+    pub workers: Workers,
+    pub connections: BTreeMap<MasterId, Master>,
+    /// By [`MasterId`]; grows with each distinct set that was ever configured.
+    pub parameters: Vec<Parameters>,
+    /// By node name: its parameters as they are now.
+    pub parameter_index: HashMap<String, MasterId>,
+    /// What ssh said when a connection last failed.
+    pub complaints: HashMap<MasterId, String>,
+    askpass: Askpass,
+    sockets: Inotify,
+}
+
+impl Engine {
+    /// Starts `min_workers` workers; connects to nothing yet.
+    pub fn new(
+        config: Config,
+        runtime: RuntimeDir,
+        ledger: Writer,
+        opened: &Opened,
+        echo: Option<usize>,
+    ) -> io::Result<Engine> {
+        let askpass = Askpass::listen(runtime.path())?;
+        let sockets = Inotify::init()?;
+        sockets.watches().add(runtime.path(), WatchMask::CREATE)?;
+        let poll = Poll::new()?;
+        poll.add(askpass.fd(), Token::Askpass.into(), Interest::Read)?;
+        poll.add(sockets.as_fd(), Token::Sockets.into(), Interest::Read)?;
+        poll.add(ledger.fd(), Token::Ledger.into(), Interest::Read)?;
+        let mut engine = Engine {
+            jobs: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            poll,
+            paths: Paths {
+                runtime,
+                output: config.settings.statedir.join("output"),
+                max_output: config.settings.max_output,
+            },
+            echo,
+            boot: boot_id()?,
+            epoch: opened.epoch,
+            next_run: opened.next_run.0,
+            next_unit: opened.next_unit.0,
+            pool: Pool::new(pool_limits(&config.settings)),
+            masters: Masters::new(master_limits(&config.settings)),
+            dispatcher: Dispatcher::default(),
+            runs: Runs::default(),
+            units: HashMap::new(),
+            recording: VecDeque::new(),
+            sweep: opened.unswept.clone(),
+            ended: Vec::new(),
+            ledger,
+            executable: Executable::find()?,
+            workers: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            parameters: Vec::new(),
+            parameter_index: HashMap::new(),
+            complaints: HashMap::new(),
+            askpass,
+            sockets,
+            config: Arc::new(config),
+        };
+        engine.adopt_config();
+        engine.on_pool(pool::Event::Tick);
+        Ok(engine)
+    }
+
+    /// Makes the jobs and nodes of `self.config` those that new runs are made of.
+    pub fn adopt_config(&mut self) {
+        let share = |(name, job): (&String, &Job)| (name.clone(), Arc::new(job.clone()));
+        self.jobs = self.config.jobs.iter().map(share).collect();
+        let share = |(name, node): (&String, &Node)| (name.clone(), Arc::new(node.clone()));
+        self.nodes = self.config.nodes.iter().map(share).collect();
+    }
+
+    pub fn targets(&self, job: &Job) -> Vec<Arc<Node>> {
+        job.targets.iter().filter_map(|name| self.nodes.get(name)).cloned().collect()
+    }
+
+    /// Nothing is recorded, queued or running.
+    pub fn is_idle(&self) -> bool {
+        self.units.is_empty()
+    }
+
+    /// When [`Engine::tick`] is next needed.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.pool.deadline().into_iter().chain(self.masters.deadline()).min()
+    }
+
+    /// Lets time pass, hands over what can be, and waits at most `until` for something to
+    /// happen. Returns what is not the engine's own.
+    pub fn turn(&mut self, until: Option<Instant>) -> io::Result<Vec<Token>> {
+        self.tick();
+        self.pump();
+        let until = until.into_iter().chain(self.deadline()).min();
+        let timeout = until.map(|at| at.saturating_duration_since(Instant::now()));
+        let mut others = Vec::new();
+        for ready in self.poll.wait(timeout)? {
+            let Ok(token) = Token::try_from(ready.token) else { continue };
+            match token {
+                Token::Ledger => self.acknowledged(),
+                Token::Sockets => self.sockets_appeared(),
+                Token::Askpass => self.answer_askpass(),
+                Token::Frames(slot) => self.frames(slot),
+                Token::Orders(slot) => self.orders(slot),
+                Token::Printed(slot) => self.printed(slot),
+                Token::Master(id) => self.master_printed(id),
+                Token::Signals | Token::Alarm | Token::Watch | Token::Loader => others.push(token),
+            }
+        }
+        Ok(others)
+    }
+
+    /// The end: no worker is left; the masters go, and what is yet unwritten is written.
+    pub fn finish(self, limit: Duration) {
+        let Engine { connections, ledger, paths, .. } = self;
+        // Dropping them ends and reaps them.
+        drop(connections);
+        if let Err(e) = ledger.finish(limit) {
+            log::error!(target: "loom::ledger", "{e}");
+        }
+        drop(paths);
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        if self.pool.deadline().is_some_and(|at| now >= at) {
+            self.on_pool(pool::Event::Tick);
+        }
+        if self.masters.deadline().is_some_and(|at| now >= at) {
+            self.on_master(node_state::Event::Tick);
+        }
+    }
+
+    /// SIGCHLD: somebody is gone; the kernel merges signals, so everybody is looked at.
+    pub fn reap(&mut self) {
+        let slots: Vec<SlotId> = self.workers.keys().copied().collect();
+        for slot in slots {
+            let Some(worker) = self.workers.get_mut(&slot) else { continue };
+            let Some(how) = worker.exited() else { continue };
+            log::debug!(target: "loom::pool", "worker {} is gone: {how}", worker.pid());
+            self.frames(slot);
+            self.printed(slot);
+            if let Some(worker) = self.workers.remove(&slot) {
+                self.unwatch_worker(&worker);
+            }
+            self.on_pool(pool::Event::Exited { slot });
+        }
+        let ids: Vec<MasterId> = self.connections.keys().copied().collect();
+        for id in ids {
+            self.reap_master(id);
+        }
+    }
+
+    fn reap_master(&mut self, id: MasterId) {
+        let Some(master) = self.connections.get_mut(&id) else { return };
+        if !master.has_exited() {
+            return;
+        }
+        master.listen();
+        let complaint = master.complaint();
+        let node = &self.parameters[id.0 as usize].node;
+        if complaint.is_empty() {
+            log::debug!(target: "loom::master", "the connection to {node} has ended");
+        } else {
+            log::warn!(target: "loom::master", "{node}: {complaint}");
+            self.complaints.insert(id, complaint);
+        }
+        if let Some(master) = self.connections.remove(&id) {
+            let _ = self.poll.remove(master.stderr_fd());
+        }
+        self.on_master(node_state::Event::Exited(id));
+    }
+
+    pub fn watch_worker(&self, slot: SlotId, worker: &Worker) -> io::Result<()> {
+        self.poll.add(worker.frames_fd(), Token::Frames(slot).into(), Interest::Read)?;
+        self.poll.add(worker.printed_fd(), Token::Printed(slot).into(), Interest::Read)
+    }
+
+    fn unwatch_worker(&self, worker: &Worker) {
+        for fd in [worker.frames_fd(), worker.printed_fd(), worker.orders_fd()] {
+            let _ = self.poll.remove(fd);
+        }
+    }
+
+    pub fn watch_master(&self, id: MasterId, master: &Master) -> io::Result<()> {
+        self.poll.add(master.stderr_fd(), Token::Master(id).into(), Interest::Read)
+    }
+
+    /// To be told when the rest of an order fits into the worker's pipe.
+    pub fn ask_to_write(&self, slot: SlotId) {
+        if let Some(worker) = self.workers.get(&slot)
+            && worker.unsent()
+        {
+            let _ =
+                self.poll.add(worker.orders_fd(), Token::Orders(slot).into(), Interest::ReadWrite);
+        }
+    }
+
+    fn orders(&mut self, slot: SlotId) {
+        let Some(worker) = self.workers.get_mut(&slot) else { return };
+        worker.flush();
+        if !worker.unsent() {
+            let _ = self.poll.remove(worker.orders_fd());
+        }
+    }
+
+    fn frames(&mut self, slot: SlotId) {
+        let Some(worker) = self.workers.get_mut(&slot) else { return };
+        let mut messages = Vec::new();
+        let heard = worker.receive(&mut messages);
+        if !matches!(heard, Ok(true)) {
+            let _ = self.poll.remove(worker.frames_fd());
+        }
+        let pid = worker.pid();
+        for message in messages {
+            self.hear(slot, message);
+        }
+        match heard {
+            Ok(true) => {}
+            // It is about to exit; should it not, it is of no use any more.
+            Ok(false) => self.on_pool(pool::Event::Broken { slot }),
+            Err(e) => {
+                log::error!(target: "loom::pool", "worker {pid} sent {e}");
+                self.on_pool(pool::Event::Broken { slot });
+            }
+        }
+    }
+
+    fn printed(&mut self, slot: SlotId) {
+        let Some(worker) = self.workers.get_mut(&slot) else { return };
+        if !worker.log_printed() {
+            let _ = self.poll.remove(worker.printed_fd());
+        }
+    }
+
+    fn master_printed(&mut self, id: MasterId) {
+        let Some(master) = self.connections.get_mut(&id) else { return };
+        if !master.listen() {
+            let _ = self.poll.remove(master.stderr_fd());
+        }
+    }
+
+    fn sockets_appeared(&mut self) {
+        let mut buffer = [0; 4096];
+        while let Ok(events) = self.sockets.read_events(&mut buffer) {
+            let names: Vec<_> = events.filter_map(|e| e.name.and_then(master::by_socket)).collect();
+            if names.is_empty() {
+                break;
+            }
+            for id in names {
+                self.complaints.remove(&id);
+                self.on_master(node_state::Event::Connected(id));
+            }
+        }
+    }
+
+    fn answer_askpass(&self) {
+        self.askpass.answer(|pid| {
+            let (id, _) = self.connections.iter().find(|(_, master)| master.pid() == pid)?;
+            self.parameters[id.0 as usize].password.clone()
+        });
+    }
+}
+
+pub fn pool_limits(settings: &Settings) -> pool::Limits {
+    pool::Limits {
+        min: settings.min_workers as usize,
+        max: settings.max_workers as usize,
+        idle_timeout: settings.idle_timeout,
+        recycle_after: settings.recycle_after,
+    }
+}
+
+/// ssh's own ConnectTimeout ends before a login begins; ours leaves as long again for that.
+pub fn master_limits(settings: &Settings) -> node_state::Limits {
+    node_state::Limits {
+        connect_timeout: settings.connect_timeout * 2,
+        persist: settings.ssh_persist,
+        max_connecting: settings.max_connecting as usize,
+    }
+}
+
+/// 64 random bits, in hexadecimal.
+fn boot_id() -> io::Result<String> {
+    let mut bytes = [0; 8];
+    File::open(Path::new("/dev/urandom"))?.read_exact(&mut bytes)?;
+    Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
+}

@@ -1,0 +1,275 @@
+//! A new configuration for a running daemon: whole, or not at all.
+//!
+//! Asked for by SIGHUP or by changed files, it is loaded by an executed child, while the daemon
+//! keeps time. What a reload means for the jobs and nodes that are running is decided here.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use jiff::Timestamp;
+
+use super::engine::{Phase, master_limits, pool_limits};
+use super::{Daemon, Engine, Token};
+use crate::config::Config;
+use crate::config::receive::Loading;
+use crate::config::watch::Watch;
+use crate::node_state::MasterId;
+use crate::protocol::message::Output;
+use crate::sys::notify;
+use crate::sys::poll::{Interest, Poll};
+use crate::unit::{Outcome, Reason, UnitId};
+use crate::{node_state, pool};
+
+/// Asking for it again while it is under way makes for one more load after it, not for many.
+#[derive(Debug)]
+pub struct Reload {
+    candidates: String,
+    watch: Watch,
+    requested: bool,
+    loading: Option<(Loading, SystemTime)>,
+}
+
+impl Reload {
+    pub fn new(candidates: String, watch: Watch, poll: &Poll) -> Reload {
+        let reload = Reload { candidates, watch, requested: false, loading: None };
+        reload.watch_files(poll);
+        reload
+    }
+
+    /// The watch may have got a new descriptor; that it is known already is no error.
+    fn watch_files(&self, poll: &Poll) {
+        if let Some(fd) = self.watch.fd() {
+            match poll.add(fd.as_fd(), Token::Watch.into(), Interest::Read) {
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+                    log::error!(target: "loom::config", "files cannot be watched: {e}");
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+    }
+
+    pub fn request(&mut self) {
+        self.requested = true;
+    }
+
+    pub fn files_changed(&mut self) {
+        self.watch.drain(Instant::now());
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        let loading = self.loading.as_ref().map(|(loading, _)| loading.deadline());
+        loading.or_else(|| self.watch.deadline())
+    }
+
+    /// Starts to load, if it was asked for or if files changed and have been quiet since.
+    pub fn begin_if_due(&mut self, poll: &Poll) {
+        if self.loading.is_some() {
+            return;
+        }
+        let changed = self.watch.due(Instant::now());
+        if !changed && !std::mem::take(&mut self.requested) {
+            return;
+        }
+        log::info!(
+            target: "loom::config",
+            "loading the configuration again: {}",
+            if changed { "files changed" } else { "SIGHUP" }
+        );
+        notify::reloading();
+        if let Err(e) = self.begin(poll) {
+            log::error!(target: "loom::config", "`loom check` cannot be started: {e}");
+            notify::ready();
+        }
+    }
+
+    fn begin(&mut self, poll: &Poll) -> io::Result<()> {
+        let begun = SystemTime::now();
+        let loading = Loading::start(&self.candidates, Instant::now())?;
+        for fd in loading.fds() {
+            poll.add(fd, Token::Loader.into(), Interest::Read)?;
+        }
+        self.loading = Some((loading, begun));
+        Ok(())
+    }
+
+    /// What has become of a load that was begun, once that is known.
+    fn take(&mut self) -> Option<Result<(Config, String, SystemTime), String>> {
+        let (loading, begun) = self.loading.as_mut()?;
+        let begun = *begun;
+        let result = loading.ready(Instant::now())?;
+        self.loading = None;
+        notify::ready();
+        Some(result.map(|(config, warnings)| (config, warnings, begun)))
+    }
+}
+
+impl Daemon {
+    /// Takes the new configuration over if it is there, or says why it cannot be.
+    pub(super) fn on_loader(&mut self) {
+        let Some(result) = self.reload.take() else { return };
+        let refused = match result {
+            Ok((config, warnings, begun)) => {
+                log_lines(log::Level::Warn, &warnings);
+                match unchangeable(&self.engine.config, &config) {
+                    None => return self.take_over(config, begun),
+                    Some(why) => why,
+                }
+            }
+            Err(text) => text,
+        };
+        log_lines(log::Level::Error, &refused);
+        log::error!(target: "loom::config", "the running configuration stays as it is");
+    }
+
+    fn take_over(&mut self, config: Config, begun: SystemTime) {
+        // What is due by the old schedules is theirs.
+        self.look();
+        self.reload.watch.replace(&config.watch, begun, Instant::now());
+        self.reload.watch_files(&self.engine.poll);
+        let summary = Changes::between(&self.engine.config, &config).to_string();
+        self.engine.reconfigure(config);
+        self.adopt_jobs(Timestamp::now());
+        log::info!(target: "loom::config", "reloaded: {summary}");
+    }
+}
+
+impl Engine {
+    /// Running units are untouched; queued ones keep the job and node they were made of, unless
+    /// either is gone.
+    fn reconfigure(&mut self, config: Config) {
+        self.config = Arc::new(config);
+        self.adopt_config();
+        self.paths.max_output = self.config.settings.max_output;
+        self.on_pool(pool::Event::Adjust(pool_limits(&self.config.settings)));
+        self.on_master(node_state::Event::Adjust(master_limits(&self.config.settings)));
+        self.retire_connections();
+        self.skip_removed();
+    }
+
+    /// Connections whose parameters nobody has any more end with their last session.
+    fn retire_connections(&mut self) {
+        let used: Vec<(String, MasterId)> =
+            self.parameter_index.iter().map(|(name, id)| (name.clone(), *id)).collect();
+        for (name, id) in used {
+            let now = self.nodes.get(&name).cloned().map(|node| self.master_of(&node));
+            if now != Some(id) {
+                self.on_master(node_state::Event::Retire(id));
+            }
+            if now.is_none() {
+                self.parameter_index.remove(&name);
+            }
+        }
+    }
+
+    fn skip_removed(&mut self) {
+        let removed: Vec<UnitId> = (self.units.iter())
+            .filter(|(_, unit)| matches!(unit.phase, Phase::Recording | Phase::Waiting))
+            .filter(|(_, unit)| {
+                !self.jobs.contains_key(&unit.job.name) || !self.nodes.contains_key(&unit.node.name)
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for id in removed {
+            let outcome = Outcome::Skipped { reason: Reason::Removed };
+            self.end_unit(id, outcome, None, Output::default());
+        }
+    }
+}
+
+/// A key that cannot change while the daemon runs, by name.
+fn unchangeable(old: &Config, new: &Config) -> Option<String> {
+    let (old, new) = (&old.settings, &new.settings);
+    (old.statedir != new.statedir).then(|| {
+        format!(
+            "statedir cannot change from {} to {} while the daemon runs; restart it",
+            old.statedir.display(),
+            new.statedir.display()
+        )
+    })
+}
+
+fn log_lines(level: log::Level, text: &str) {
+    for line in text.lines() {
+        log::log!(target: "loom::config", level, "{line}");
+    }
+}
+
+/// What a reload changed, for the log.
+#[derive(Debug, PartialEq, Eq)]
+struct Changes {
+    parts: Vec<String>,
+}
+
+impl Changes {
+    fn between(old: &Config, new: &Config) -> Changes {
+        let mut parts = compare("job", &old.jobs, &new.jobs);
+        parts.extend(compare("node", &old.nodes, &new.nodes));
+        if old.settings != new.settings {
+            parts.push("settings changed".to_owned());
+        }
+        Changes { parts }
+    }
+}
+
+/// A manifest that merely moved, or a job further down in it, is no change.
+trait Sourceless {
+    fn without_source(&self) -> Self;
+}
+
+impl Sourceless for crate::job::Job {
+    fn without_source(&self) -> Self {
+        let source = crate::job::Source { file: Default::default(), line: 0 };
+        crate::job::Job { source, ..self.clone() }
+    }
+}
+
+impl Sourceless for crate::node::Node {
+    fn without_source(&self) -> Self {
+        let source = crate::job::Source { file: Default::default(), line: 0 };
+        crate::node::Node { source, ..self.clone() }
+    }
+}
+
+type Named<T> = std::collections::BTreeMap<String, T>;
+
+fn compare<T: PartialEq + Sourceless>(what: &str, old: &Named<T>, new: &Named<T>) -> Vec<String> {
+    let added = new.keys().filter(|name| !old.contains_key(*name));
+    let removed = old.keys().filter(|name| !new.contains_key(*name));
+    let changed = new.iter().filter(|(name, value)| {
+        old.get(*name).is_some_and(|old| old.without_source() != value.without_source())
+    });
+    let parts = [
+        ("added", added.cloned().collect::<Vec<_>>()),
+        ("changed", changed.map(|(name, _)| name.clone()).collect()),
+        ("removed", removed.cloned().collect()),
+    ];
+    parts
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(how, names)| {
+            let plural = if names.len() == 1 { "" } else { "s" };
+            format!("{what}{plural} {how}: {}", shorten(&names))
+        })
+        .collect()
+}
+
+/// The first few names, and how many more there are.
+fn shorten(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    match names.len().checked_sub(SHOWN) {
+        None | Some(0) => names.join(", "),
+        Some(more) => format!("{} and {more} more", names[..SHOWN].join(", ")),
+    }
+}
+
+impl std::fmt::Display for Changes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.parts.is_empty() {
+            f.write_str("nothing changed")
+        } else {
+            f.write_str(&self.parts.join("; "))
+        }
+    }
+}
