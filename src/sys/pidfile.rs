@@ -162,8 +162,9 @@ fn read_pid(file: &mut File, path: &Path) -> Result<Option<Pid>, PidfileError> {
     }
 }
 
+/// A zombie runs nothing any more, however long its parent lets it lie.
 fn lives(pid: Pid) -> bool {
-    !matches!(kill(pid, None), Err(Errno::ESRCH))
+    kill(pid, None) != Err(Errno::ESRCH) && stat(pid).is_none_or(|stat| stat[0] != "Z")
 }
 
 /// A process that began after the pidfile was written cannot have written it: after a power cut
@@ -176,13 +177,19 @@ fn is_reused(pid: Pid, pidfile: &Metadata) -> bool {
 }
 
 fn started(pid: Pid) -> Option<SystemTime> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may hold blanks; the start is the 20th field behind it.
-    let ticks: u64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
+    let ticks: u64 = stat(pid)?.get(19)?.parse().ok()?;
     let kernel = fs::read_to_string("/proc/stat").ok()?;
     let boot: u64 = kernel.lines().find_map(|line| line.strip_prefix("btime "))?.parse().ok()?;
     let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok()??;
     Some(UNIX_EPOCH + Duration::from_secs(boot + ticks / u64::try_from(per_second).ok()?))
+}
+
+/// The fields of /proc/PID/stat behind the name: the state first, the start as the 20th.
+fn stat(pid: Pid) -> Option<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name stands in parentheses and may hold anything.
+    let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect();
+    (!fields.is_empty()).then_some(fields)
 }
 
 #[cfg(test)]
@@ -247,6 +254,22 @@ mod tests {
         fs::write(&path, format!("{pid}\n")).unwrap();
         let pidfile = Pidfile::lock(&path).unwrap();
         assert_eq!(pidfile.stale(), Some(Pid::from_raw(pid as i32)));
+    }
+
+    #[test]
+    fn a_zombie_is_dead() {
+        let (_dir, path) = place();
+        let mut child = Command::new("true").stdout(Stdio::piped()).spawn().unwrap();
+        // The end of its output comes with its end, or just before it.
+        child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap();
+        let pid = Pid::from_raw(child.id() as i32);
+        while stat(pid).unwrap()[0] != "Z" {
+            std::thread::yield_now();
+        }
+        fs::write(&path, pid.to_string()).unwrap();
+        let pidfile = Pidfile::lock(&path);
+        child.wait().unwrap();
+        assert_eq!(pidfile.unwrap().stale(), Some(pid));
     }
 
     #[test]
