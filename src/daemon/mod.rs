@@ -65,12 +65,12 @@ struct Daemon {
 /// `config` began. `ready` is called once the daemon keeps time. To be called after the last fork.
 pub fn serve(
     config: Config,
-    loaded: SystemTime,
     candidates: String,
+    loaded: SystemTime,
     signals: Signals,
     ready: impl FnOnce(),
 ) -> io::Result<Signal> {
-    let daemon = Daemon::new(config, loaded, candidates, signals)?;
+    let daemon = Daemon::new(config, candidates, loaded, signals)?;
     ready();
     daemon.run()
 }
@@ -78,8 +78,8 @@ pub fn serve(
 impl Daemon {
     fn new(
         config: Config,
-        loaded: SystemTime,
         candidates: String,
+        loaded: SystemTime,
         signals: Signals,
     ) -> io::Result<Daemon> {
         let now = Timestamp::now();
