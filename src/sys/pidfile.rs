@@ -162,9 +162,12 @@ fn read_pid(file: &mut File, path: &Path) -> Result<Option<Pid>, PidfileError> {
     }
 }
 
-/// A zombie runs nothing any more, however long its parent lets it lie.
+/// Another process, that is: in a container each start may have the same number. A zombie runs
+/// nothing any more, however long its parent lets it lie.
 fn lives(pid: Pid) -> bool {
-    kill(pid, None) != Err(Errno::ESRCH) && stat(pid).is_none_or(|stat| stat[0] != "Z")
+    pid != Pid::this()
+        && kill(pid, None) != Err(Errno::ESRCH)
+        && stat(pid).is_none_or(|stat| stat[0] != "Z")
 }
 
 /// A process that began after the pidfile was written cannot have written it: after a power cut
@@ -254,6 +257,13 @@ mod tests {
         fs::write(&path, format!("{pid}\n")).unwrap();
         let pidfile = Pidfile::lock(&path).unwrap();
         assert_eq!(pidfile.stale(), Some(Pid::from_raw(pid as i32)));
+    }
+
+    #[test]
+    fn our_own_number_was_somebody_elses() {
+        let (_dir, path) = place();
+        fs::write(&path, process::id().to_string()).unwrap();
+        Pidfile::lock(&path).unwrap();
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -102,12 +103,15 @@ impl Drop for Signals {
     }
 }
 
-/// Ends this process by the signal's default action, so that whoever waits for it sees which.
+/// Ends this process by the signal's default action, so that whoever waits for it sees which. The
+/// first process of a container, which no signal of its own can kill, exits with 128 and the
+/// signal's number, as a shell would report it.
 pub fn die_by(signal: Signal) -> ! {
     let number = signal.system() as i32;
-    let _ = low_level::emulate_default_handler(number);
-    // Only reached by a signal whose default is not death.
-    std::process::exit(128 + number)
+    if process::id() != 1 {
+        let _ = low_level::emulate_default_handler(number);
+    }
+    process::exit(128 + number)
 }
 
 #[cfg(test)]
