@@ -1,10 +1,26 @@
 //! Loom: cron for more than one machine.
 //!
 //! The modules in the order a unit travels: a file becomes a [`job`] on its [`node`]s
-//! ([`config`]), its schedule comes due ([`cron`]), a run is made of units ([`run`]), each waits
-//! its turn ([`dispatch`]) until its node's connection is up ([`node_state`]), goes to a worker
-//! process ([`pool`]) in a frame ([`protocol`]), and its outcome ends in the ledger ([`store`]).
-//! The event loop between them is [`daemon`].
+//! ([`config`]), its schedule comes due ([`cron`]), a [`run`] is made of [`unit`]s, each waits its
+//! turn ([`dispatch`]) until its node's connection is up ([`node_state`], [`master`]), goes to a
+//! worker process ([`pool`]) in a frame ([`protocol`]), and its outcome ends in the ledger
+//! ([`store`]). The event loop between them is [`daemon`].
+//!
+//! ```text
+//!  files ── inotify ──>  loom  (this package: one event loop, no async runtime)
+//!  signals ── pipe ───>   │  timerfd      ledger thread ── SQLite
+//!                         │  frames over pipes: the child's fds 3 (in) and 4 (out)
+//!             ┌───────────┼───────────┐
+//!             v           v           v      min_workers … max_workers
+//!       loom-worker  loom-worker  loom-worker     (package `loom-worker`: tokio, openssh)
+//!             │           │           │  one unit at a time
+//!             └── mux ── ssh master per node (system OpenSSH; child of loom) ── node's sshd
+//! ```
+//!
+//! Imports run downward only: `cli` → `launch` → `daemon` → {`config`, `cron`, `run`, `dispatch`,
+//! `node_state`, `master`, `pool`, `store`} → {`job`, `node`, `unit`, `task`, `protocol`} → `sys`.
+//! `cron`, `run`, `dispatch`, `node_state` and `pool` (but for `pool::child`) do no I/O: they take
+//! the time and an event and return actions, which the event loop performs.
 
 pub mod arg;
 pub mod cli;

@@ -5,9 +5,8 @@
 
 use std::ops::Range;
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
 use jiff::civil::Date;
-use jiff::tz::Offset;
 
 const MINUTES_PER_DAY: i64 = 24 * 60;
 
@@ -190,8 +189,8 @@ struct Month {
 impl Month {
     /// The month a day lies in; `None` outside the years that `jiff` knows.
     fn of(day: i64) -> Option<Month> {
-        let noon = Timestamp::from_second(day.checked_mul(86_400)?).ok()?;
-        let date = Offset::UTC.to_datetime(noon).date();
+        let since_epoch = SignedDuration::from_hours(day.checked_mul(24)?);
+        let date = Date::constant(1970, 1, 1).checked_add(since_epoch).ok()?;
         Some(Month { first: date.first_of_month(), start: day - i64::from(date.day() - 1) })
     }
 

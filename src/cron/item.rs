@@ -280,15 +280,13 @@ impl<'a> Reader<'a> {
             (true, _, _) => vec![before, field.write_range(1, last, named)],
             (false, _, _) => vec![before, field.write_range(field.min, last, named)],
         };
+        let ranges = parts.join(",");
         let instead = match self.rest().starts_with('/') {
-            true => format!("the single values of {}", parts.join(",")),
-            false => parts.join(","),
+            true => format!("write the values of {ranges} one by one"),
+            false => format!("write {ranges} instead"),
         };
         let range = shown(&self.item[..self.at]);
-        self.refuse(
-            0..self.at,
-            format!("the range {range} runs backwards; write {instead} instead"),
-        )
+        self.refuse(0..self.at, format!("the range {range} runs backwards; {instead}"))
     }
 }
 

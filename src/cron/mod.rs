@@ -19,6 +19,8 @@ mod fields;
 mod fires;
 mod item;
 mod parse;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
 

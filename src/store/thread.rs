@@ -343,7 +343,9 @@ fn prune(ledger: &mut Ledger, total: &mut Pruned, keep: Retention, now: Timestam
     }
     if !total.more {
         let Pruned { runs, gaps, files, .. } = std::mem::take(total);
-        log::info!("pruned {runs} runs, {gaps} gaps and {files} output files");
+        if runs + gaps + files > 0 {
+            log::info!("pruned {runs} runs, {gaps} gaps and {files} output files");
+        }
         return false;
     }
     true
