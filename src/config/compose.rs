@@ -9,14 +9,13 @@ use serde_saphyr::granit_parser::{
 };
 
 use super::diagnostic::quoted;
-use super::report::did_you_mean;
+use super::report::Hints;
 use super::source::{FileId, Span};
-use super::yaml::{
-    Anchors, CoreTag, Entry, Kind, MAX_DEPTH, MAX_NODES, Node, Parsed, Problem, Value,
-};
+use super::yaml::{Anchors, CoreTag, Entry, Kind, MAX_DEPTH, Node, Parsed, Problem, Value};
 
-/// Parses one document. Aliases that `text` does not define are looked up in `shared`.
-pub fn parse(file: FileId, text: &str, shared: &Anchors) -> Parsed {
+/// Parses one document of at most `room` values, merged ones included. Aliases that `text` does
+/// not define are looked up in `shared`.
+pub fn parse(file: FileId, text: &str, shared: &Anchors, room: usize) -> Parsed {
     let options = granit::options! {
         emit_unresolved_aliases: true,
         emit_anchor_events: true,
@@ -33,7 +32,8 @@ pub fn parse(file: FileId, text: &str, shared: &Anchors) -> Parsed {
         documents: 0,
         anchored: HashMap::new(),
         names: HashMap::new(),
-        nodes: 0,
+        room,
+        hints: Hints::default(),
         problems: Vec::new(),
         secrets: Vec::new(),
     };
@@ -47,6 +47,7 @@ pub fn parse(file: FileId, text: &str, shared: &Anchors) -> Parsed {
                 root: None,
                 anchors: Anchors { partial: true, ..Anchors::default() },
                 problems: vec![problem],
+                room: composer.room,
                 secrets: composer.secrets,
             };
         }
@@ -77,7 +78,9 @@ struct Composer<'a> {
     anchored: HashMap<usize, Rc<Node>>,
     /// The last definition of each name.
     names: HashMap<String, usize>,
-    nodes: usize,
+    /// How many more there may be.
+    room: usize,
+    hints: Hints,
     problems: Vec<Problem>,
     secrets: Vec<Span>,
 }
@@ -87,6 +90,7 @@ type Step = Result<(), Problem>;
 impl Composer<'_> {
     fn event(&mut self, event: Event<'_>, at: granit::Span) -> Step {
         let span = self.span(&at);
+        let tag_span = at.tag_span().map_or(span, |tag| self.span(&tag));
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
@@ -108,16 +112,16 @@ impl Composer<'_> {
                 let plain = style == ScalarStyle::Plain;
                 // The parser writes `~` for what is not written at all.
                 let text = if plain && span.start == span.end { "" } else { &*text };
-                let tag = self.tag(tag.as_deref(), span);
+                let tag = self.tag(tag.as_deref(), tag_span);
                 self.close(span, anchor, Kind::Scalar { text: text.into(), plain, tag }, 1)
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.tag(tag.as_deref(), span);
+                self.tag(tag.as_deref(), tag_span);
                 self.open.push(Open { span, anchor, content: Content::List(Vec::new()) });
                 Ok(())
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.tag(tag.as_deref(), span);
+                self.tag(tag.as_deref(), tag_span);
                 let content = Content::Map { entries: Vec::new(), key: None };
                 self.open.push(Open { span, anchor, content });
                 Ok(())
@@ -135,7 +139,7 @@ impl Composer<'_> {
             None => {
                 if !self.shared.partial {
                     let known = self.names.keys().chain(self.shared.by_name.keys());
-                    let hint = did_you_mean(name, known.map(String::as_str));
+                    let hint = self.hints.did_you_mean(name, known.map(String::as_str));
                     let message = format!("unknown anchor {}{hint}", quoted(name));
                     self.problems.push(Problem { span, message, first: None, syntax: false });
                 }
@@ -193,11 +197,13 @@ impl Composer<'_> {
     }
 
     fn count(&mut self, more: usize, span: Span) -> Step {
-        self.nodes += more;
-        match self.nodes > MAX_NODES {
-            true => Err(syntax(span, format!("more than {MAX_NODES} values in one file"))),
-            false => Ok(()),
+        match self.room.checked_sub(more) {
+            Some(room) => self.room = room,
+            None => {
+                return Err(syntax(span, "too many values, in this file or in all".to_string()));
+            }
         }
+        Ok(())
     }
 
     /// Lays what `<<` names under the mapping's own entries; the first named wins.
@@ -292,23 +298,46 @@ impl Composer<'_> {
     }
 
     fn syntax(&self, error: &ScanError) -> Problem {
-        let mark = *error.marker();
-        let mut span = self.span(&granit::Span::empty(mark));
-        span.end = self.text[span.start as usize..]
-            .chars()
-            .next()
-            .map_or(span.start, |c| span.start + c.len_utf8() as u32);
-        syntax(span, explain(error.kind(), line_at(self.text, span.start as usize)))
+        let mut span = self.span(&granit::Span::empty(*error.marker()));
+        let at = span.start as usize;
+        let line = self.text[..at].rfind('\n').map_or(0, |i| i + 1);
+        let message = match (error.kind(), unquoted_star(&self.text[line..])) {
+            (_, Some(star)) => {
+                span = self.on_line(span, line, line + star);
+                "a value that begins with \"*\" must be quoted, or it is an alias".to_string()
+            }
+            (
+                ErrorKind::TabNotAllowed
+                | ErrorKind::TabInBlockIndentation
+                | ErrorKind::TabInIndentation,
+                None,
+            ) => {
+                let tab = self.text[line..].find('\t').map_or(at, |i| line + i);
+                span = self.on_line(span, line, tab);
+                "a tab; YAML is indented by blanks only".to_string()
+            }
+            (kind, None) => explain(kind, line_of(&self.text[line..])),
+        };
+        let width = self.text[span.start as usize..].chars().next().map_or(0, char::len_utf8);
+        span.end = span.start + width as u32;
+        syntax(span, message)
+    }
+
+    /// The same span, moved on its line, which begins at `line`.
+    fn on_line(&self, span: Span, line: usize, at: usize) -> Span {
+        let column = 1 + self.text[line..at].chars().count() as u32;
+        Span { column, start: at as u32, ..span }
     }
 
     fn finish(self) -> Parsed {
-        let Composer { root, anchored, names, problems, secrets, .. } = self;
+        let Composer { root, anchored, names, room, problems, secrets, .. } = self;
         let named =
             names.into_iter().filter_map(|(name, id)| Some((name, anchored.get(&id)?.clone())));
         Parsed {
             root,
             anchors: Anchors { by_name: named.collect(), partial: false },
             problems,
+            room,
             secrets,
         }
     }
@@ -332,22 +361,23 @@ pub fn is_secret_key(key: &str) -> bool {
     ["passw", "passphrase", "secret", "token"].iter().any(|word| key.contains(word))
 }
 
-fn line_at(text: &str, at: usize) -> &str {
-    let start = text[..at].rfind('\n').map_or(0, |i| i + 1);
-    text[start..].lines().next().unwrap_or("")
+fn line_of(text: &str) -> &str {
+    text.lines().next().unwrap_or("")
+}
+
+/// Where on the line a value like `*/5 * * * *` stands without quotes.
+fn unquoted_star(text: &str) -> Option<usize> {
+    let line = line_of(text);
+    let colon = line.find(": ")? + 2;
+    let value = line[colon..].trim_start();
+    let at = line.len() - value.len();
+    (value.starts_with('*') && value.trim_end().contains(' ')).then_some(at)
 }
 
 /// The parser's message, and what is most often behind it.
 fn explain(kind: &ErrorKind, line: &str) -> String {
-    let after_colon = line.split_once(": ").map_or(line, |(_, value)| value).trim_start();
     match kind {
-        _ if after_colon.starts_with('*') && after_colon.contains(' ') => {
-            "a value that begins with \"*\" must be quoted, or it is an alias".to_string()
-        }
         ErrorKind::RecursionLimitExceeded => format!("nested deeper than {MAX_DEPTH} levels"),
-        ErrorKind::TabNotAllowed
-        | ErrorKind::TabInBlockIndentation
-        | ErrorKind::TabInIndentation => "a tab; YAML is indented by blanks only".to_string(),
         ErrorKind::UnexpectedCharacter { character } => {
             format!("a value that begins with \"{character}\" must be quoted")
         }
@@ -355,7 +385,7 @@ fn explain(kind: &ErrorKind, line: &str) -> String {
         ErrorKind::UnclosedFlowCollection { open } => {
             format!("\"{open}\" is opened here and never closed")
         }
-        ErrorKind::ExpectedFlowSequenceSeparator if after_colon.matches('[').count() > 1 => {
+        ErrorKind::ExpectedFlowSequenceSeparator if line.matches('[').count() > 1 => {
             "expected \",\" or \"]\"; inside a list a host set is quoted: \"db[1-3]\"".to_string()
         }
         other => format!("not YAML: {other}"),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::diagnostic::{is_invisible, quoted};
-use super::report::{Report, did_you_mean};
+use super::report::Report;
 use super::scalar;
 use super::yaml::Item;
 
@@ -35,7 +35,7 @@ impl<'a> Fields<'a> {
                 continue;
             };
             if !known.contains(&name) {
-                let hint = did_you_mean(name, known.iter().copied());
+                let hint = report.hints.did_you_mean(name, known.iter().copied());
                 let message = format!("unknown key {}{hint}", quoted(name));
                 match hint.is_empty() {
                     true => report.error_noting(

@@ -8,7 +8,7 @@ use super::diagnostic::{is_invisible, quoted};
 use super::fields::{self, Fields};
 use super::hostset;
 use super::nodes::{self, Nodes};
-use super::report::{Report, did_you_mean, nearest};
+use super::report::Report;
 use super::settings;
 use super::source::Span;
 use super::values::{self, Room};
@@ -195,7 +195,8 @@ impl<'a> Jobs<'a> {
                 Some(names) => names.clone(),
                 None => {
                     if !self.nodes.partial {
-                        let hint = nearest(tag, self.nodes.tagged.keys().map(String::as_str));
+                        let hint =
+                            report.hints.nearest(tag, self.nodes.tagged.keys().map(String::as_str));
                         let hint = hint.map(|t| format!("; did you mean \"@{t}\"?"));
                         let message = format!("no node has the tag {}", quoted(tag));
                         report.error(item, message + &hint.unwrap_or_default());
@@ -215,7 +216,7 @@ impl<'a> Jobs<'a> {
         let (known, unknown): (Vec<_>, Vec<_>) =
             names.into_iter().partition(|name| self.known.contains(name.as_str()));
         if let Some(first) = unknown.first().filter(|_| !self.nodes.partial) {
-            let hint = did_you_mean(first, self.known.iter().copied());
+            let hint = report.hints.did_you_mean(first, self.known.iter().copied());
             let of = if first == text { String::new() } else { format!(" (of {})", quoted(text)) };
             let more = match unknown.len() {
                 1 => String::new(),

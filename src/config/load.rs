@@ -16,7 +16,7 @@ use super::settings;
 use super::source::{FileId, Span};
 use super::trust::{self, Trust};
 use super::walk;
-use super::yaml::{Anchors, Item, Parsed, Value};
+use super::yaml::{Anchors, Item, MAX_ALL_NODES, MAX_NODES, Parsed, Value};
 
 /// A configuration without errors.
 #[derive(Debug)]
@@ -94,6 +94,8 @@ struct Loader {
     trust: Trust,
     watch: Vec<PathBuf>,
     files: usize,
+    /// How many more values the files may hold.
+    room: usize,
 }
 
 impl Loader {
@@ -106,6 +108,7 @@ impl Loader {
             trust: Trust::new(),
             watch: Vec::new(),
             files: 0,
+            room: MAX_ALL_NODES,
         }
     }
 
@@ -241,7 +244,7 @@ impl Loader {
     }
 
     fn read_manifest(&mut self, id: FileId, path: &Path, data: &Data, jobs: &mut Jobs<'_>) {
-        let parsed = compose::parse(id, self.report.sources.text(id), &data.anchors);
+        let parsed = self.compose(id, &data.anchors);
         let root = parsed.root.as_ref().map(Value::item);
         let ours = root.and_then(|root| root.entries().find(|(key, _)| key.text() == Some("jobs")));
         if ours.is_none() && !parsed.problems.iter().any(|problem| problem.syntax) {
@@ -293,7 +296,15 @@ impl Loader {
             return None;
         }
         self.trust.file(id, &mut self.report);
-        Some((id, compose::parse(id, self.report.sources.text(id), shared)))
+        let parsed = self.compose(id, shared);
+        Some((id, parsed))
+    }
+
+    fn compose(&mut self, id: FileId, shared: &Anchors) -> Parsed {
+        let room = self.room.min(MAX_NODES);
+        let parsed = compose::parse(id, self.report.sources.text(id), shared, room);
+        self.room -= room - parsed.room;
+        parsed
     }
 
     /// What the YAML itself has wrong.

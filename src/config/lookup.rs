@@ -1,6 +1,6 @@
 //! Finding jobs and nodes by what a person types on a command line.
 
-use super::report::did_you_mean;
+use super::report::Hints;
 use super::{Config, diagnostic::quoted, hostset};
 use crate::job::Job;
 
@@ -8,7 +8,7 @@ impl Config {
     /// The job of this name, or a sentence that names a near one.
     pub fn job(&self, name: &str) -> Result<&Job, String> {
         self.jobs.get(name).ok_or_else(|| {
-            let hint = did_you_mean(name, self.jobs.keys().map(String::as_str));
+            let hint = Hints::default().did_you_mean(name, self.jobs.keys().map(String::as_str));
             format!("there is no job {}{hint}", quoted(name))
         })
     }
@@ -39,7 +39,7 @@ impl Config {
         if self.nodes.contains_key(word) {
             return Ok(vec![word.to_owned()]);
         }
-        let hint = did_you_mean(word, self.nodes.keys().map(String::as_str));
+        let hint = Hints::default().did_you_mean(word, self.nodes.keys().map(String::as_str));
         Err(format!("there is no node {}{hint}", quoted(word)))
     }
 }

@@ -42,6 +42,7 @@ pub struct Report {
     seen: HashMap<(Span, String), usize>,
     unlisted: usize,
     errors: usize,
+    pub hints: Hints,
 }
 
 impl Report {
@@ -185,27 +186,54 @@ impl Diagnostic {
     }
 }
 
-/// `; did you mean "…"?`, when one of the known words is near.
-pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    match nearest(word, known) {
-        Some(near) => format!("; did you mean \"{}\"?", escape(near)),
-        None => String::new(),
+/// Hints cost a comparison for each known word; beyond this many there are none.
+const MAX_COMPARISONS: usize = 100_000;
+/// A longer word is not compared: the comparison takes its square.
+const MAX_COMPARED: usize = 100;
+
+/// Finds what was probably meant.
+#[derive(Debug)]
+pub struct Hints {
+    left: usize,
+}
+
+impl Default for Hints {
+    fn default() -> Self {
+        Hints { left: MAX_COMPARISONS }
     }
 }
 
-/// A word beyond this length is not compared: the comparison takes its square.
-const MAX_COMPARED: usize = 100;
-
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if word.len() > MAX_COMPARED {
-        return None;
+impl Hints {
+    /// `; did you mean "…"?`, when one of the known words is near.
+    pub fn did_you_mean<'a>(
+        &mut self,
+        word: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> String {
+        match self.nearest(word, known) {
+            Some(near) => format!("; did you mean \"{}\"?", escape(near)),
+            None => String::new(),
+        }
     }
-    let distance = |near: &str| strsim::damerau_levenshtein(&word.to_lowercase(), near);
-    known
-        .into_iter()
-        .filter(|near| near.len().abs_diff(word.len()) <= 3)
-        .map(|near| (distance(&near.to_lowercase()), near))
-        .filter(|(far, near)| *far <= 1 + near.chars().count().min(word.chars().count()) / 4)
-        .min_by_key(|(far, _)| *far)
-        .map(|(_, near)| near)
+
+    /// Of words equally near, the first in the alphabet.
+    pub fn nearest<'a>(
+        &mut self,
+        word: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> Option<&'a str> {
+        if word.len() > MAX_COMPARED || self.left == 0 {
+            return None;
+        }
+        let word = word.to_lowercase();
+        let left = &mut self.left;
+        let compare = |near: &'a str| {
+            *left = left.checked_sub(1)?;
+            let longer = near.len().max(word.len());
+            let far = strsim::damerau_levenshtein(&word, &near.to_lowercase());
+            (far <= 1 + longer / 5).then_some((far, near))
+        };
+        let similar = known.into_iter().filter(|near| near.len().abs_diff(word.len()) <= 3);
+        similar.filter_map(compare).min().map(|(_, near)| near)
+    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::fields::{self, Fields};
-use super::report::{Report, nearest};
+use super::report::Report;
 use super::ssh_options;
 use super::yaml::Item;
 use super::{Keep, Settings};
@@ -145,10 +145,7 @@ pub fn timezone(item: Item<'_>, report: &mut Report) -> Option<String> {
         return Some(name.to_string());
     }
     let zones: Vec<String> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
-    let hint = match nearest(name, zones.iter().map(String::as_str)) {
-        Some(near) => format!("; did you mean \"{near}\"?"),
-        None => String::new(),
-    };
+    let hint = report.hints.did_you_mean(name, zones.iter().map(String::as_str));
     let shown = super::diagnostic::quoted(name);
     report.error(item, format!("unknown time zone {shown}{hint}"));
     None

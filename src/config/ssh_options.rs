@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::diagnostic::quoted;
-use super::report::{Report, nearest};
+use super::report::Report;
 use super::yaml::Item;
 
 /// ssh_config(5) of OpenSSH 9 and 10, but for what is refused below.
@@ -148,7 +148,7 @@ fn keyword<'a>(key: Item<'a>, report: &mut Report) -> Option<&'a str> {
     if let Some(known) = KNOWN.iter().find(|name| same(name)) {
         return Some(known);
     }
-    let near = nearest(written, KNOWN.iter().copied());
+    let near = report.hints.nearest(written, KNOWN.iter().copied());
     let plausible = written.starts_with(|c: char| c.is_ascii_alphabetic())
         && written.bytes().all(|b| b.is_ascii_alphanumeric());
     match near {

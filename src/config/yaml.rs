@@ -15,8 +15,10 @@ use super::source::Span;
 
 /// Deepest nesting, aliases included.
 pub const MAX_DEPTH: u16 = 100;
-/// Most values in one file, merged ones included.
+/// Most values in one file.
 pub const MAX_NODES: usize = 400_000;
+/// Most values in all files together.
+pub const MAX_ALL_NODES: usize = 2_000_000;
 
 #[derive(Debug)]
 pub struct Node {
@@ -160,6 +162,8 @@ pub struct Parsed {
     pub root: Option<Value>,
     pub anchors: Anchors,
     pub problems: Vec<Problem>,
+    /// What is left of the values it was allowed.
+    pub room: usize,
     /// The values under keys that speak of passwords, and the like.
     pub secrets: Vec<Span>,
 }

@@ -63,7 +63,8 @@ impl Executable {
 
     fn command(&self) -> Command {
         let mut command = Command::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
-        command.arg0("loom-worker");
+        // What a worker runs is not this daemon and must not report for it.
+        command.arg0("loom-worker").env_remove("NOTIFY_SOCKET");
         command
     }
 }
