@@ -1,7 +1,7 @@
 //! Starting, refusing and stopping the daemon, by the real executable.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -333,6 +333,29 @@ fn as_another_user_it_has_nothing_of_roots() {
     kill(pid, Signal::SIGTERM).unwrap();
     wait_until("it is gone", || is_gone(pid));
     assert!(!place.path("state/loom.pid").exists());
+}
+
+#[test]
+fn root_makes_no_directories_on_another_users_word() {
+    if !geteuid().is_root() {
+        eprintln!("skipped: only root can become another user");
+        return;
+    }
+    let place = Place::new();
+    let nobody = User::from_name("nobody").unwrap().unwrap();
+    fs::set_permissions(place.dir.path(), Permissions::from_mode(0o755)).unwrap();
+    chown(place.path("loom.yaml"), Some(nobody.uid.as_raw()), None).unwrap();
+    assert_refused(&place.start(&["-u", "nobody"]), "state directory, as user nobody");
+    assert!(!place.path("state").exists());
+}
+
+#[test]
+fn a_start_with_sigchld_ignored_succeeds() {
+    let place = Place::new();
+    let mut command = Command::new("env");
+    command.args(["--ignore-signal=CHLD", LOOM, "-c"]).arg(place.path("loom.yaml"));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[test]
