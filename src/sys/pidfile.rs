@@ -10,6 +10,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
@@ -17,8 +18,10 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::kill;
 use nix::unistd::{Gid, Pid, Uid, fchown};
 
-/// How often a file that is replaced under us is opened anew.
-const ATTEMPTS: u32 = 16;
+/// How often a file that is replaced under us, or whose holder is just dying, is opened anew.
+const ATTEMPTS: u32 = 64;
+/// A process that was killed holds its lock until its last thread is gone.
+const DYING: Duration = Duration::from_millis(50);
 /// A pid is only taken for reused when its process is younger than the pidfile by more than this.
 const CLOCK_SLACK: Duration = Duration::from_secs(5);
 
@@ -64,7 +67,12 @@ impl Pidfile {
                 // The previous holder may have removed it between our open and our lock.
                 Ok(file) if names(path, &found) => return Pidfile::judge(file, found, path),
                 Ok(_) => {}
-                Err((file, Errno::EWOULDBLOCK)) => return Err(held(file, path)),
+                Err((mut file, Errno::EWOULDBLOCK)) => {
+                    if !is_dying(&mut file, path) {
+                        return Err(held(file, path));
+                    }
+                    thread::sleep(DYING);
+                }
                 Err((_, e)) => return Err(failed(e.into())),
             }
         }
@@ -144,6 +152,12 @@ fn held(mut file: File, path: &Path) -> PidfileError {
         Ok(Some(pid)) => PidfileError::Running { pid, path: path.to_owned() },
         Ok(None) | Err(_) => PidfileError::Starting { path: path.to_owned() },
     }
+}
+
+/// Its lock is held, but the process it names runs no more.
+fn is_dying(file: &mut File, path: &Path) -> bool {
+    let Ok(Some(pid)) = read_pid(file, path) else { return false };
+    file.rewind().is_ok() && pid != Pid::this() && !lives(pid)
 }
 
 /// `None` for an empty file: one that died while it was starting.
