@@ -77,6 +77,25 @@ pub enum Record {
     },
 }
 
+impl Record {
+    /// Whether units wait for it to be on the disk before they start.
+    pub(super) fn is_urgent(&self) -> bool {
+        match self {
+            Record::OpenRun { .. } | Record::Retry { .. } => true,
+            Record::Jobs { .. }
+            | Record::StartRun { .. }
+            | Record::StartUnit { .. }
+            | Record::OnNode { .. }
+            | Record::CloseUnit { .. }
+            | Record::CloseRun { .. }
+            | Record::Gap(_)
+            | Record::Accounted { .. }
+            | Record::Epoch(_)
+            | Record::Swept { .. } => false,
+        }
+    }
+}
+
 /// A job as the configuration has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobEntry {

@@ -25,6 +25,9 @@ use super::record::Record;
 
 /// Records in one transaction, at most.
 const CHUNK: usize = 512;
+/// How long a record that nobody waits for may wait for company. Commits, not rows, are what a
+/// ledger costs.
+const GATHER: Duration = Duration::from_millis(10);
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
@@ -85,6 +88,8 @@ pub(super) struct Shared {
 #[derive(Default)]
 struct Queue {
     records: VecDeque<Record>,
+    /// One of them is to be acknowledged before something may start.
+    urgent: bool,
     prune: Option<(Retention, Timestamp)>,
     /// Set when the daemon ends: how long to go on trying.
     close_by: Option<Instant>,
@@ -121,8 +126,10 @@ impl Writer {
     pub fn submit(&mut self, record: Record) -> Seq {
         self.submitted += 1;
         let mut queue = lock(&self.shared.queue);
+        let urgent = record.is_urgent() && !queue.urgent;
+        queue.urgent |= urgent;
         queue.records.push_back(record);
-        if queue.records.len() == 1 {
+        if urgent || matches!(queue.records.len(), 1 | CHUNK) {
             self.shared.bell.notify_one();
         }
         Seq(self.submitted)
@@ -157,8 +164,8 @@ impl Writer {
         self.submitted - self.shared.written()
     }
 
-    /// Writes what is left and closes the ledger. Gives up after `limit`, a little later if the
-    /// disk hangs.
+    /// Writes what is left, logs what was rejected of it, and closes the ledger. Gives up after
+    /// `limit`, a little later if the disk hangs.
     pub fn finish(mut self, limit: Duration) -> Result<(), Unwritten> {
         self.close(limit);
         let hangs = match self.ended.recv_timeout(limit + LONGEST_WAIT) {
@@ -168,6 +175,9 @@ impl Writer {
         if let Some(thread) = self.thread.take_if(|_| !hangs) {
             // A panic has already been reported as trouble.
             let _ = thread.join();
+        }
+        for Rejected { seq: Seq(seq), why } in self.acknowledged().rejected {
+            log::error!("the ledger refused record {seq}: {why}");
         }
         match self.backlog() {
             0 => Ok(()),
@@ -246,21 +256,14 @@ impl Scribe {
         let _alarm = Alarm(self.shared.clone());
         let mut wait = FIRST_WAIT;
         while self.refill() {
-            match self.step() {
-                Ok(()) => {
-                    self.shared.set_trouble(None);
-                    wait = FIRST_WAIT;
-                }
-                Err(e) => {
-                    self.shared.set_trouble(Some(e.to_string()));
-                    self.shared.wake();
-                    if !self.wait(wait) {
-                        return;
-                    }
-                    wait = (wait * 2).min(LONGEST_WAIT);
-                }
-            }
+            let result = self.step();
+            self.shared.set_trouble(result.as_ref().err().map(StoreError::to_string));
             self.shared.wake();
+            match result {
+                Ok(()) => wait = FIRST_WAIT,
+                Err(_) if self.wait(wait) => wait = (wait * 2).min(LONGEST_WAIT),
+                Err(_) => return,
+            }
         }
         if let Err(e) = self.ledger.close() {
             log::warn!("the ledger could not be closed in order, which is harmless: {e}");
@@ -271,9 +274,12 @@ impl Scribe {
     fn refill(&mut self) -> bool {
         let mut queue = lock(&self.shared.queue);
         loop {
-            let room = CHUNK - self.pending.len();
-            let some = queue.records.len().min(room);
+            if !queue.records.is_empty() && self.pending.is_empty() {
+                queue = self.gather(queue);
+            }
+            let some = queue.records.len().min(CHUNK - self.pending.len());
             self.pending.extend(queue.records.drain(..some));
+            queue.urgent &= !queue.records.is_empty();
             if !self.pending.is_empty() {
                 return true;
             }
@@ -293,6 +299,14 @@ impl Scribe {
                 None => self.shared.bell.wait(queue).unwrap_or_else(PoisonError::into_inner),
             };
         }
+    }
+
+    fn gather<'a>(&self, queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+        let alone = |queue: &mut Queue| {
+            !queue.urgent && queue.records.len() < CHUNK && queue.close_by.is_none()
+        };
+        let gathered = self.shared.bell.wait_timeout_while(queue, GATHER, alone);
+        gathered.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Writes a chunk, or finds out more about the record that spoils it. An error is the

@@ -54,6 +54,9 @@ fn the_end_writes_what_is_left_and_leaves_one_clean_file() {
         .query_row("SELECT value FROM meta WHERE key = 'clean'", [], |row| row.get(0))
         .unwrap();
     assert_eq!(clean, 1);
+    let reader = Reader::open(dir.path()).unwrap();
+    assert_eq!(reader.open_units().unwrap().len(), 5000);
+    drop(reader);
     assert_eq!(open(&dir).1.lost_units.len(), 5000);
 }
 
@@ -151,7 +154,9 @@ fn a_writer_that_is_dropped_frees_the_ledger() {
 #[test]
 fn the_thread_takes_no_signals() {
     let dir = statedir();
-    let writer = start(&dir);
+    let mut writer = start(&dir);
+    let seq = writer.submit(Record::Epoch(1));
+    follow(&mut writer, |news| news.through >= seq);
     let blocked: Vec<u64> = std::fs::read_dir("/proc/self/task")
         .unwrap()
         .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("status")).ok())
