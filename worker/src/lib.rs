@@ -1,1 +1,14 @@
+//! Loom's worker: runs one unit at a time over the ssh master of the unit's node.
+//!
+//! [`serve`] speaks with the parent, [`unit`] decides how one unit ended, [`task`] knows what
+//! there is to run, [`ssh`] runs it on the node, and [`output`] keeps what it wrote.
 
+mod nonce;
+pub mod output;
+pub mod serve;
+pub mod ssh;
+pub mod stop;
+pub mod task;
+pub mod unit;
+
+pub use serve::main;

@@ -1,0 +1,134 @@
+//! Files to and from a node, whole or not at all.
+//!
+//! A file is written beside its place, compared by size and checksum, and then moved there.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+
+use super::command::{Captured, Command, Ended, Input, Receive, Remote, RemoteError, Stream, Sudo};
+use super::wrapper::stripped;
+
+/// What a file is to be like once it is there.
+#[derive(Debug, Clone, Default)]
+pub struct Placement {
+    /// `None` keeps what is there, else leaves it to the node's umask.
+    pub mode: Option<u32>,
+    pub sudo: Option<Sudo>,
+}
+
+impl Remote {
+    /// Puts a local file, or bytes, at exactly this path on the node. Parents are not created.
+    pub async fn upload(
+        &self,
+        input: Input,
+        path: &str,
+        placement: &Placement,
+    ) -> Result<(), RemoteError> {
+        let (size, sum) = measure(&input)?;
+        let mode = placement.mode.map(|mode| format!("{mode:o}")).unwrap_or_default();
+        let args = [path, &size.to_string(), &sum, &mode];
+        let script = Command::script(&stripped(include_str!("place.sh")), &args)
+            .input(input)
+            .sudo(placement.sudo.clone());
+        checked(self.capture(&script).await?, path).map(drop)
+    }
+
+    /// Makes a private directory on the node, for the caller to remove.
+    pub async fn temporary_directory(&self, sudo: Option<Sudo>) -> Result<String, RemoteError> {
+        let script = Command::script("umask 077; mktemp -d /tmp/loom.XXXXXXXX", &[]).sudo(sudo);
+        Ok(checked(self.capture(&script).await?, "/tmp")?.stdout_text())
+    }
+
+    /// Brings a file of the node to exactly this local path. Parents are not created.
+    pub async fn download(
+        &self,
+        path: &str,
+        local: &Path,
+        sudo: Option<Sudo>,
+    ) -> Result<(), RemoteError> {
+        let beside = local.parent().filter(|p| !p.as_os_str().is_empty());
+        let beside = beside.unwrap_or(Path::new("."));
+        let file = NamedTempFile::new_in(beside).map_err(|e| named(local, e))?;
+        let mut arriving = Arriving { file, said: Vec::new() };
+        let script = Command::script("exec cat -- \"$1\"", &[path]).sudo(sudo);
+        let ended = self.run(&script, &mut arriving).await?;
+        let Arriving { file, said } = arriving;
+        checked(Captured { ended, stdout: Vec::new(), stderr: said }, path)?;
+        file.persist(local).map_err(|e| named(local, e.error))?;
+        Ok(())
+    }
+}
+
+fn checked(captured: Captured, path: &str) -> Result<Captured, RemoteError> {
+    match captured.ended {
+        Ended::Exit(0) => Ok(captured),
+        Ended::Exit(_) => Err(RemoteError::Transfer(captured.stderr_text())),
+        Ended::Signal(signal) => {
+            Err(RemoteError::Transfer(format!("{path}: ended by signal {signal} on the node")))
+        }
+    }
+}
+
+fn named(path: &Path, error: io::Error) -> RemoteError {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display())).into()
+}
+
+/// Size, and SHA-256 in hexadecimal.
+fn measure(input: &Input) -> Result<(u64, String), RemoteError> {
+    let mut sum = Sha256::new();
+    let size = match input {
+        Input::Nothing => 0,
+        Input::Bytes(bytes) => {
+            sum.update(bytes);
+            bytes.len() as u64
+        }
+        Input::File(path) => add(&mut sum, path).map_err(|e| named(path, e))?,
+        Input::Terminal(_) => {
+            return Err(RemoteError::Invalid("a file cannot be sent through a terminal".into()));
+        }
+    };
+    Ok((size, sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+}
+
+fn add(sum: &mut Sha256, path: &PathBuf) -> io::Result<u64> {
+    let mut file = File::open(path)?;
+    let mut chunk = vec![0; 64 * 1024];
+    let mut size = 0;
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(size),
+            n => {
+                sum.update(&chunk[..n]);
+                size += n as u64;
+            }
+        }
+    }
+}
+
+struct Arriving {
+    file: NamedTempFile,
+    said: Vec<u8>,
+}
+
+impl Receive for Arriving {
+    fn receive(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        match stream {
+            Stream::Stdout => self.file.write_all(bytes),
+            Stream::Stderr => {
+                let room = 4096usize.saturating_sub(self.said.len());
+                self.said.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The permission bits of a local file, for those who want them kept.
+pub fn local_mode(path: &Path) -> io::Result<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(fs::metadata(path)?.permissions().mode() & 0o7777)
+}

@@ -1,0 +1,114 @@
+//! From a dotted path to the task that it names.
+//!
+//! A task does its work on the context's node and says how it went. Timeouts and cancels are
+//! decided above it: its future is dropped a while after [`Context::stop`] was requested.
+
+mod arguments;
+mod run;
+mod script;
+
+use std::io;
+
+use loom::password::Password;
+use loom::protocol::message::UnitOrder;
+use loom::unit::Outcome;
+use secrecy::SecretString;
+
+use crate::output::Output;
+use crate::ssh::{Ended, Remote, RemoteError, Sudo};
+use crate::stop::Stop;
+
+pub use arguments::Arguments;
+
+/// What a task works with.
+pub struct Context {
+    pub remote: Remote,
+    pub output: Output,
+    pub stop: Stop,
+    /// The order's; for [`Context::sudo`].
+    pub password: Option<Password>,
+}
+
+pub type TaskResult = Result<(), TaskError>;
+
+/// How a task failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// A command ended with this status, and that is the task's verdict.
+    #[error("exit {0}")]
+    Exit(i32),
+    /// A command died by this signal.
+    #[error("signal {0}")]
+    Signal(i32),
+    /// In one sentence, for the person who must act.
+    #[error("{0}")]
+    Failed(String),
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Runs the order's task.
+pub async fn call(context: &mut Context, order: &UnitOrder) -> TaskResult {
+    let arguments = Arguments::new(&order.args, &order.kwargs);
+    match order.task.as_str() {
+        "loom.run" => run::run(context, arguments).await,
+        "loom.script" => script::script(context, arguments).await,
+        unknown => Err(TaskError::Failed(format!("there is no task {unknown}"))),
+    }
+}
+
+impl Ended {
+    /// The verdict of a task that is this one command.
+    pub fn verdict(self) -> TaskResult {
+        match self {
+            Ended::Exit(0) => Ok(()),
+            Ended::Exit(status) => Err(TaskError::Exit(status)),
+            Ended::Signal(signal) => Err(TaskError::Signal(signal)),
+        }
+    }
+}
+
+impl TaskError {
+    /// The ledger's word for it, and the sentence that goes with it.
+    pub fn outcome(self) -> (Outcome, Option<String>) {
+        let outcome = match &self {
+            TaskError::Exit(status) => return (Outcome::Failed { exit: Some(*status) }, None),
+            TaskError::Signal(signal) => return (Outcome::Signaled { signal: *signal }, None),
+            TaskError::Remote(RemoteError::Unreachable(_) | RemoteError::Refused(_)) => {
+                Outcome::Unreachable
+            }
+            TaskError::Remote(RemoteError::Lost(_) | RemoteError::Stopped) => Outcome::Lost,
+            TaskError::Remote(RemoteError::Shell(status)) => {
+                Outcome::Failed { exit: Some(*status) }
+            }
+            TaskError::Remote(
+                RemoteError::Sudo(_)
+                | RemoteError::Transfer(_)
+                | RemoteError::Invalid(_)
+                | RemoteError::Io(_),
+            )
+            | TaskError::Failed(_)
+            | TaskError::Io(_) => Outcome::Failed { exit: None },
+        };
+        (outcome, Some(self.to_string()))
+    }
+}
+
+impl Context {
+    /// The rights of `user`, root if there is none, with the node's password should it be asked
+    /// for.
+    pub async fn sudo(&self, user: Option<String>) -> Result<Sudo, TaskError> {
+        let password = match &self.password {
+            Some(source) => Some(resolve(source).await?),
+            None => None,
+        };
+        Ok(Sudo { user, group: None, password })
+    }
+}
+
+async fn resolve(source: &Password) -> Result<SecretString, TaskError> {
+    let _ = source;
+    Err(TaskError::Failed("the password cannot be read".into()))
+}
