@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod daemonize;
 pub mod dirs;
+pub mod inherited;
 pub mod notify;
 pub mod pidfile;
 pub mod poll;

@@ -1,7 +1,192 @@
-//! The worker's conversation with its parent.
+//! The worker's conversation with its parent: one unit at a time, and a sign of life while it
+//! runs.
 
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
+use loom::protocol::frame::{FrameError, Inbox, Outbox};
+use loom::protocol::message::{FromWorker, HEARTBEAT, ToWorker, UnitOrder};
+use loom::protocol::{VERSION, WORKER_IN, WORKER_OUT};
+use loom::sys::{inherited, process};
+use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval_at};
+
+use crate::unit;
+
+#[derive(Debug, thiserror::Error)]
+enum ServeError {
+    #[error("the parent's frames: {0}")]
+    Frame(#[from] FrameError),
+    #[error("the parent speaks version {theirs} of the protocol, this worker {VERSION}")]
+    Version { theirs: u32 },
+    #[error("the parent sent {0} out of turn")]
+    OutOfTurn(&'static str),
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    // SAFETY: the first thing this process does.
+    let pipes = unsafe { (inherited::take(WORKER_IN), inherited::take(WORKER_OUT)) };
+    let (Ok(from), Ok(to)) = pipes else {
+        eprintln!("loom-worker: started by hand? It expects its parent on descriptors 3 and 4");
+        return ExitCode::from(2);
+    };
+    die_of_panics();
+    match run(from, to) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("loom-worker: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A unit that panics leaves nothing behind that could be trusted: the parent starts a new worker.
+fn die_of_panics() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        print(info);
+        std::process::abort();
+    }));
+}
+
+fn run(from: OwnedFd, to: OwnedFd) -> Result<(), ServeError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let parent = Parent {
+            from: Receiver::from_owned_fd(from)?,
+            inbox: Inbox::default(),
+            to: Sender::from_owned_fd(to)?,
+        };
+        serve(parent).await
+    })
+}
+
+async fn serve(mut parent: Parent) -> Result<(), ServeError> {
+    parent.tell(&FromWorker::Hello { version: VERSION, pid: std::process::id() }).await?;
+    match parent.next().await? {
+        Some(ToWorker::Hello { version: VERSION }) => {}
+        Some(ToWorker::Hello { version }) => return Err(ServeError::Version { theirs: version }),
+        Some(other) => return Err(ServeError::OutOfTurn(name(&other))),
+        None => return Ok(()),
+    }
+    loop {
+        match parent.next().await? {
+            Some(ToWorker::Run(order)) => {
+                if let Next::Exit = work(&mut parent, *order).await? {
+                    return Ok(());
+                }
+            }
+            // It ended while the message was on its way.
+            Some(ToWorker::Cancel { .. }) => {}
+            Some(ToWorker::Shutdown) | None => return Ok(()),
+            Some(hello @ ToWorker::Hello { .. }) => {
+                return Err(ServeError::OutOfTurn(name(&hello)));
+            }
+        }
+    }
+}
+
+enum Next {
+    Unit,
+    Exit,
+}
+
+/// Runs one unit. Should the parent go away meanwhile, so do we: the command's lease ends with us.
+async fn work(parent: &mut Parent, order: UnitOrder) -> Result<Next, ServeError> {
+    if order.password.is_some() {
+        process::undumpable()?;
+    }
+    let id = order.unit;
+    let (cancel, cancelled) = mpsc::unbounded_channel();
+    let (started, mut starts) = mpsc::unbounded_channel();
+    let mut running = std::pin::pin!(unit::run(order, cancelled, started));
+    let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+    let mut next = Next::Unit;
+    let mut told = false;
+    loop {
+        tokio::select! {
+            biased;
+            Some(pgid) = starts.recv(), if !told => {
+                told = true;
+                parent.tell(&FromWorker::Started { unit: id, remote_pgid: Some(pgid) }).await?;
+            }
+            report = &mut running => {
+                parent.tell(&FromWorker::Done { unit: id, report }).await?;
+                return Ok(next);
+            }
+            _ = heartbeat.tick() => parent.tell(&FromWorker::Heartbeat).await?,
+            message = parent.next() => match message? {
+                Some(ToWorker::Cancel { unit, by }) if unit == id => drop(cancel.send(by)),
+                Some(ToWorker::Cancel { .. }) => {}
+                Some(ToWorker::Shutdown) => next = Next::Exit,
+                None => return Ok(Next::Exit),
+                Some(other @ (ToWorker::Hello { .. } | ToWorker::Run(_))) => {
+                    return Err(ServeError::OutOfTurn(name(&other)));
+                }
+            },
+        }
+    }
+}
+
+fn name(message: &ToWorker) -> &'static str {
+    match message {
+        ToWorker::Hello { .. } => "Hello",
+        ToWorker::Run(_) => "Run",
+        ToWorker::Cancel { .. } => "Cancel",
+        ToWorker::Shutdown => "Shutdown",
+    }
+}
+
+struct Parent {
+    from: Receiver,
+    inbox: Inbox,
+    to: Sender,
+}
+
+impl Parent {
+    /// `None` once the parent is gone. Nothing is lost when the future is dropped.
+    async fn next(&mut self) -> Result<Option<ToWorker>, FrameError> {
+        loop {
+            if let Some(message) = self.inbox.take()? {
+                return Ok(Some(message));
+            }
+            self.from.readable().await?;
+            if !self.inbox.fill(&mut Now(&self.from))? {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn tell(&mut self, message: &FromWorker) -> Result<(), FrameError> {
+        let mut outbox = Outbox::default();
+        outbox.push(message)?;
+        while !outbox.is_empty() {
+            self.to.writable().await?;
+            outbox.flush(&mut Now(&self.to))?;
+        }
+        Ok(())
+    }
+}
+
+/// What a pipe can do at this moment.
+struct Now<'a, P>(&'a P);
+
+impl Read for Now<'_, Receiver> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(buffer)
+    }
+}
+
+impl Write for Now<'_, Sender> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
+    }
 }

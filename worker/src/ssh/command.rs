@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use loom::protocol::message::Endpoint;
 use secrecy::SecretString;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{self, UnboundedSender};
 
 use super::{drive, wrapper};
 use crate::stop::Stop;
@@ -132,6 +132,8 @@ pub struct Remote {
 /// What runs at the moment, as a kill has to know it.
 #[derive(Debug, Clone, Default)]
 pub struct Target {
+    /// Something of the unit has been on the node, or may have been.
+    pub touched: bool,
     pub pgid: Option<u32>,
     pub sudo: Option<Sudo>,
 }
@@ -214,8 +216,20 @@ impl Remote {
         Ok(Captured { ended, stdout, stderr })
     }
 
+    /// The same node for what must be done even after a stop: tidying up.
+    pub fn regardless(&self) -> Remote {
+        let (unheard, _) = mpsc::unbounded_channel();
+        Remote::new(self.endpoint.clone(), TIDYING.into(), self.grace, Stop::default(), unheard)
+    }
+
+    /// A command was started whose end has not been heard of.
+    pub fn is_running(&self) -> bool {
+        self.target.borrow().pgid.is_some()
+    }
+
     pub(super) fn started(&self, pgid: u32, sudo: Option<&Sudo>) {
-        *self.target.borrow_mut() = Target { pgid: Some(pgid), sudo: sudo.cloned() };
+        let target = Target { touched: true, pgid: Some(pgid), sudo: sudo.cloned() };
+        *self.target.borrow_mut() = target;
         // Nobody listens in a sweep.
         let _ = self.started.send(pgid);
     }
@@ -223,6 +237,9 @@ impl Remote {
 
 /// Bytes that [`Remote::capture`] takes from each stream.
 pub const CAPTURE_LIMIT: usize = 16 << 20;
+
+/// The cookie of our own commands, which no sweep looks for.
+const TIDYING: &str = "loom";
 
 #[derive(Debug, Default)]
 struct Buffers {

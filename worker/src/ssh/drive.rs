@@ -47,6 +47,7 @@ pub async fn run<R: Receive>(
         Input::Terminal(pty) => Some(pty),
         Input::Nothing | Input::Bytes(_) | Input::File(_) => None,
     };
+    remote.target.borrow_mut().touched = true;
     let mut channel = mux::open(&remote.endpoint.control, line.as_bytes(), pty).await?;
     let mut progress = Progress {
         remote,
@@ -61,7 +62,7 @@ pub async fn run<R: Receive>(
     remote.target.borrow_mut().pgid = None;
     match progress.status {
         Some(ended) if complete => Ok(ended),
-        _ => Err(progress.broken(channel).await),
+        Some(_) | None => Err(progress.broken(channel).await),
     }
 }
 

@@ -50,8 +50,7 @@ impl Scanner {
             joined = std::mem::take(&mut self.held);
             &joined[..]
         };
-        loop {
-            let Some(at) = self.nonce.find(rest) else { break };
+        while let Some(at) = self.nonce.find(rest) {
             if at > 0 {
                 each(Piece::Text(&rest[..at]))?;
                 rest = &rest[at..];

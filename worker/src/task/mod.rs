@@ -3,7 +3,6 @@
 //! A task does its work on the context's node and says how it went. Timeouts and cancels are
 //! decided above it: its future is dropped a while after [`Context::stop`] was requested.
 
-mod arguments;
 mod run;
 mod script;
 
@@ -11,14 +10,13 @@ use std::io;
 
 use loom::password::Password;
 use loom::protocol::message::UnitOrder;
+use loom::task::{self, Problem};
 use loom::unit::Outcome;
 use secrecy::SecretString;
 
 use crate::output::Output;
 use crate::ssh::{Ended, Remote, RemoteError, Sudo};
 use crate::stop::Stop;
-
-pub use arguments::Arguments;
 
 /// What a task works with.
 pub struct Context {
@@ -49,14 +47,24 @@ pub enum TaskError {
     Io(#[from] io::Error),
 }
 
-/// Runs the order's task.
+/// Runs the order's task. What is wrong with its arguments was said at load; here it ends the
+/// unit.
 pub async fn call(context: &mut Context, order: &UnitOrder) -> TaskResult {
-    let arguments = Arguments::new(&order.args, &order.kwargs);
-    match order.task.as_str() {
-        "loom.run" => run::run(context, arguments).await,
-        "loom.script" => script::script(context, arguments).await,
-        unknown => Err(TaskError::Failed(format!("there is no task {unknown}"))),
+    let call = task::bind(&order.task, &order.args, &order.kwargs).map_err(problem)?;
+    match call.task.path {
+        "loom.run" => run::run(context, &call).await,
+        "loom.script" => script::script(context, &call).await,
+        other => Err(TaskError::Failed(format!("this worker does not know the task {other}"))),
     }
+}
+
+fn problem(problem: Problem) -> TaskError {
+    TaskError::Failed(match problem {
+        Problem::Unknown { .. } => "there is no such task".into(),
+        Problem::Kwarg { message, .. }
+        | Problem::Arg { message, .. }
+        | Problem::Call { message } => message,
+    })
 }
 
 impl Ended {
@@ -108,7 +116,12 @@ impl Context {
     }
 }
 
+/// A command that prints the password may take its time; the worker goes on meanwhile.
 async fn resolve(source: &Password) -> Result<SecretString, TaskError> {
-    let _ = source;
-    Err(TaskError::Failed("the password cannot be read".into()))
+    let source = source.clone();
+    let resolved = tokio::task::spawn_blocking(move || source.resolve()).await;
+    match resolved.map_err(io::Error::from) {
+        Ok(Ok(password)) => Ok(password),
+        Ok(Err(e)) | Err(e) => Err(TaskError::Failed(format!("the node's password: {e}"))),
+    }
 }

@@ -1,20 +1,28 @@
 //! `loom.run`: a command line, as `ssh node 'line'` would run it.
 
-use super::{Arguments, Context, TaskResult};
+use loom::task::Call;
+
+use super::{Context, TaskError, TaskResult};
 use crate::ssh::{Command, Input};
 
-/// `loom.run(command, env={}, chdir=None, become=False, become_user=None, stdin=None)`
-pub async fn run(context: &mut Context, mut arguments: Arguments<'_>) -> TaskResult {
-    let mut command = Command::new(arguments.text("command")?);
-    command.env = arguments.keyword_map("env")?;
-    command.chdir = arguments.keyword_text("chdir")?;
-    let become_user = arguments.keyword_text("become_user")?;
-    if arguments.keyword_flag("become", become_user.is_some())? {
-        command.sudo = Some(context.sudo(become_user).await?);
-    }
-    if let Some(stdin) = arguments.keyword_text("stdin")? {
-        command.input = Input::Bytes(stdin.into_bytes());
-    }
-    arguments.finish()?;
+pub async fn run(context: &mut Context, call: &Call) -> TaskResult {
+    let command = surrounded(Command::new(call.text("command")), context, call).await?;
     context.remote.run(&command, &mut context.output).await?.verdict()
+}
+
+/// With what `loom.run` and `loom.script` say in common.
+pub async fn surrounded(
+    command: Command,
+    context: &Context,
+    call: &Call,
+) -> Result<Command, TaskError> {
+    let become_user = call.maybe_text("become_user").map(str::to_owned);
+    let sudo = if call.flag("become") { Some(context.sudo(become_user).await?) } else { None };
+    let input = match call.maybe_text("stdin") {
+        Some(text) => Input::Bytes(text.as_bytes().to_vec()),
+        None => Input::Nothing,
+    };
+    let env = call.env("env").to_vec();
+    let chdir = call.maybe_text("chdir").map(str::to_owned);
+    Ok(Command { input, sudo, env, chdir, ..command })
 }

@@ -1,0 +1,7 @@
+//! The worker and the wrapper, driven through a real sshd, a real master and the real frames.
+
+mod rig;
+
+mod commands;
+mod ends;
+mod frames;
