@@ -1,5 +1,6 @@
 //! One item of a field's list: what is refused, and what to write instead.
 
+use std::fmt::{self, Write};
 use std::ops::Range;
 
 /// What a field may hold.
@@ -24,7 +25,7 @@ pub(super) const FIELDS: [Field; 5] = [
 ];
 
 impl Field {
-    fn is_weekday(&self) -> bool {
+    pub fn is_weekday(&self) -> bool {
         self.max == 7
     }
 
@@ -74,21 +75,26 @@ pub(super) fn check(field: &Field, item: &str, plain: &mut String) -> Result<(),
         let end = if reader.take('-') { Some(reader.value()?) } else { None };
         match end {
             None if reader.rest().starts_with('/') => return Err(reader.step_without_range(start)),
-            None => plain.push_str(&start.number.to_string()),
+            None => append(plain, format_args!("{}", start.number)),
             Some(end) => {
                 let last =
                     if end.is_named_sunday(field) && start.number != 0 { 7 } else { end.number };
                 if start.number > last {
                     return Err(reader.backwards(start, last));
                 }
-                plain.push_str(&format!("{}-{last}", start.number));
+                append(plain, format_args!("{}-{last}", start.number));
             }
         }
     }
     if reader.take('/') {
-        plain.push_str(&format!("/{}", reader.step()?));
+        let step = reader.step()?;
+        append(plain, format_args!("/{step}"));
     }
     reader.end()
+}
+
+fn append(plain: &mut String, text: fmt::Arguments) {
+    plain.write_fmt(text).expect("a string takes any text");
 }
 
 /// Text of the user's in a message: what would not print is escaped, what is long is cut.

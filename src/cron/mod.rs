@@ -3,15 +3,15 @@
 //! This room knows time and nothing of jobs. It is crontab(5) as Debian's cron reads it, made
 //! strict. Which part comes from where:
 //!
-//! - What is refused, and how that is said, is ours ([`parse`], [`item`]): the `cron` crate takes
+//! - What is refused, and how that is said, is ours (`parse`, `item`): the `cron` crate takes
 //!   six fields for seconds, `?` and `N/step`, and its errors name neither field nor token.
 //! - What an accepted field means (its lists, ranges and steps as a set of numbers) is read by the
-//!   `cron` crate ([`parse`]), with names already turned into numbers. Its weekdays are not used:
+//!   `cron` crate (`parse`), with names already turned into numbers. Its weekdays are not used:
 //!   there Sunday is 1 and a range cannot end in it.
-//! - Stepping from fire to fire is ours ([`fields`]): the crate requires both day fields to match,
-//!   keeps each field as a tree (a kilobyte for a schedule, here 40 bytes) and walks the wall clock
-//!   of the zone itself, backwards in autumn and over the lost hour in spring.
-//! - Wall clocks become instants by `jiff`'s zones ([`fires`]).
+//! - Stepping from fire to fire is ours (`fields`): the crate requires both day fields to match,
+//!   keeps each field as a tree of numbers, where a few words of bits do, and takes the wall clock
+//!   of the zone for its own: backwards in autumn, and without the lost hour's fire in spring.
+//! - Wall clocks become instants by `jiff`'s zones (`fires`).
 //! - Steps of the machine's own clock: [`clock`].
 
 pub mod clock;

@@ -1,5 +1,5 @@
-//! An expression -> its fields. Checks the shape and each item ([`item`](super::item)), then lets
-//! the `cron` crate read what the lists mean.
+//! An expression -> its fields. Checks the shape and each item (`item`), then lets the `cron` crate
+//! read what the lists mean.
 
 use std::ops::Range;
 
@@ -40,13 +40,15 @@ pub(super) fn parse(expr: &str) -> Result<(Fields, bool), CronError> {
 }
 
 fn parse_fields(expr: &str, words: [&Range<usize>; 5]) -> Result<(Fields, bool), CronError> {
-    let mut plain: [String; 5] = Default::default();
-    for ((field, word), plain) in item::FIELDS.iter().zip(words).zip(&mut plain) {
-        *plain = numbers(field, &expr[word.clone()], word.start)?;
+    let (mut others, mut weekdays) = (String::with_capacity(expr.len()), String::new());
+    for (field, word) in item::FIELDS.iter().zip(words) {
+        let plain = if field.is_weekday() { &mut weekdays } else { &mut others };
+        check_list(field, &expr[word.clone()], word.start, plain)?;
+        plain.push(' ');
     }
     let starred = words.map(|word| expr[word.clone()].starts_with('*'));
     let [minute_star, hour_star, day_star, _, weekday_star] = starred;
-    let fields = read(&plain, !day_star && !weekday_star)
+    let fields = read(&weekdays, &others, !day_star && !weekday_star)
         .map_err(|error| refuse(&(words[0].start..words[4].end), error))?;
     if !fields.can_fire() {
         let message = format!(
@@ -59,30 +61,31 @@ fn parse_fields(expr: &str, words: [&Range<usize>; 5]) -> Result<(Fields, bool),
     Ok((fields, minute_star || hour_star))
 }
 
-/// One field, checked, with its names as numbers.
-fn numbers(field: &Field, word: &str, start: usize) -> Result<String, CronError> {
-    let mut plain = String::with_capacity(word.len());
-    let mut at = 0;
+/// Appends one field to `plain`, checked, with its names as numbers.
+fn check_list(
+    field: &Field,
+    word: &str,
+    start: usize,
+    plain: &mut String,
+) -> Result<(), CronError> {
+    let mut at = start;
     for token in word.split(',') {
-        if !plain.is_empty() {
+        if at > start {
             plain.push(',');
         }
-        item::check(field, token, &mut plain).map_err(|refusal| CronError {
+        item::check(field, token, plain).map_err(|refusal| CronError {
             message: format!("{}: {}", field.name, refusal.message),
-            span: start + at + refusal.span.start..start + at + refusal.span.end,
+            span: at + refusal.span.start..at + refusal.span.end,
         })?;
         at += token.len() + 1;
     }
-    Ok(plain)
+    Ok(())
 }
 
 /// The crate's six fields start with the seconds. There the weekdays are read, as numbers from 0:
 /// its own weekday field counts from Sunday = 1.
-fn read(
-    [minute, hour, day, month, weekday]: &[String; 5],
-    either_day: bool,
-) -> Result<Fields, String> {
-    let six = format!("{weekday} {minute} {hour} {day} {month} *");
+fn read(weekdays: &str, others: &str, either_day: bool) -> Result<Fields, String> {
+    let six = [weekdays, others, "*"].concat();
     let read = cron::Schedule::try_from(six).map_err(|error| error.to_string())?;
     let weekdays = bits(read.seconds());
     Ok(Fields {
@@ -128,10 +131,7 @@ fn wrong_count(expr: &str, words: &[Range<usize>]) -> CronError {
         [] => refuse(&(0..expr.len()), format!("empty; write five fields: {form}")),
         [first, .., last] if words.len() > 5 => {
             let seconds = words.len() == 6 && &expr[first.clone()] == "0";
-            let hint = match seconds {
-                true => format!("; write `{}` instead", item::shown(&expr[words[1].start..])),
-                false => ", without seconds or years".to_string(),
-            };
+            let hint = if seconds { "; leave out the first" } else { ", without seconds or years" };
             let span = if seconds { first.clone() } else { words[5].start..last.end };
             refuse(&span, format!("{} fields, but there are five: {form}{hint}", words.len()))
         }

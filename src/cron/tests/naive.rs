@@ -14,6 +14,9 @@ use proptest::sample::select;
 
 use super::{schedule, zone};
 
+/// Breaking the rule for gaps, repeated hours or re-anchoring shows within some 400.
+const CASES: u32 = 600;
+
 const ZONES: [&str; 16] = [
     "Etc/UTC",
     "Africa/Cairo",
@@ -115,13 +118,16 @@ fn item(min: u32, max: u32, names: &'static [&'static str]) -> BoxedStrategy<Fie
     .boxed()
 }
 
+fn all(min: u32, max: u32) -> Field {
+    Field { text: "*".into(), values: (min..=max).collect() }
+}
+
 fn field(min: u32, max: u32, names: &'static [&'static str]) -> BoxedStrategy<Field> {
-    let all = Field { text: "*".into(), values: (min..=max).collect() };
     let list = prop::collection::vec(item(min, max, names), 1..4).prop_map(|items| Field {
         text: items.iter().map(|item| item.text.as_str()).collect::<Vec<_>>().join(","),
         values: items.into_iter().flat_map(|item| item.values).collect(),
     });
-    prop_oneof![2 => Just(all), 3 => list].boxed()
+    prop_oneof![1 => Just(all(min, max)), 3 => list].boxed()
 }
 
 const MONTHS: &[&str] =
@@ -130,11 +136,21 @@ const MONTHS: &[&str] =
 const WEEKDAYS: &[&str] = &["Sun", "mon", "TUE", "wed", "thu", "fri", "sat"];
 
 fn expr() -> impl Strategy<Value = Expr> {
-    let weekday = field(0, 7, WEEKDAYS).prop_map(|field| Field {
+    // The hours that zones leave out and repeat come more often, and most days fire at all.
+    let early = prop::collection::btree_set(0u32..4, 1..4).prop_map(|values| Field {
+        text: values.iter().map(u32::to_string).collect::<Vec<_>>().join(","),
+        values,
+    });
+    let hour = prop_oneof![field(0, 23, &[]), early.boxed()];
+    let often_all =
+        |field: BoxedStrategy<Field>, all: Field| prop_oneof![3 => Just(all), 1 => field];
+    let day = often_all(field(1, 31, &[]), all(1, 31));
+    let month = often_all(field(1, 12, MONTHS), all(1, 12));
+    let weekday = often_all(field(0, 7, WEEKDAYS), all(0, 7)).prop_map(|field| Field {
         values: field.values.into_iter().map(|value| value % 7).collect(),
         ..field
     });
-    (field(0, 59, &[]), field(0, 23, &[]), field(1, 31, &[]), field(1, 12, MONTHS), weekday)
+    (field(0, 59, &[]), hour, day, month, weekday)
         .prop_map(|(minute, hour, day, month, weekday)| Expr { minute, hour, day, month, weekday })
         .prop_filter("can fire", |expr| super::super::Schedule::parse(&expr.text()).is_ok())
 }
@@ -145,14 +161,14 @@ fn every_minute(
     zone: &TimeZone,
     after: Timestamp,
     until: Timestamp,
-) -> Vec<Timestamp> {
+) -> BTreeSet<Timestamp> {
     const MINUTE: SignedDuration = SignedDuration::from_mins(1);
     let wildcard = expr.minute.starred() || expr.hour.starred();
     let warm_up = after.as_second().div_euclid(60) * 60 - 26 * 3600;
     let mut now = Timestamp::from_second(warm_up).unwrap();
     let mut last_wall = zone.to_datetime(now);
     let mut reached = last_wall;
-    let mut fires = Vec::new();
+    let mut fires = BTreeSet::new();
     loop {
         now += MINUTE;
         if now > until {
@@ -169,28 +185,28 @@ fn every_minute(
             due |= !wildcard && expr.matches(reached);
         }
         if due && now > after {
-            fires.push(now);
+            fires.insert(now);
         }
         last_wall = wall;
     }
 }
 
-/// A span of two days and a half, more often than not around a change of the zone's offset.
+/// A span of some hours, more often than not around a change of the zone's offset.
 fn span() -> impl Strategy<Value = (&'static str, Timestamp, Timestamp)> {
     let dates = 157_766_400i64..3_155_760_000; // 1975 to 2070
-    (select(&ZONES[..]), dates, -150_000i64..6 * 3600, prop::bool::weighted(0.75)).prop_map(
+    (select(&ZONES[..]), dates, -6i64 * 3600..2 * 3600, prop::bool::weighted(0.9)).prop_map(
         |(name, date, lead, at_change)| {
             let date = Timestamp::from_second(date).unwrap();
             let change = zone(name).following(date).next().map(|change| change.timestamp());
             let centre = change.filter(|_| at_change).unwrap_or(date);
             let after = centre + SignedDuration::from_secs(lead);
-            (name, after, after + SignedDuration::from_hours(60))
+            (name, after, after + SignedDuration::from_hours(9))
         },
     )
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(192) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(CASES) })]
 
     #[test]
     fn fires_are_those_of_a_look_at_every_minute(expr in expr(), (name, after, until) in span()) {
@@ -199,8 +215,9 @@ proptest! {
         let expected = every_minute(&expr, &zone, after, until);
 
         let step = |after: &Timestamp| schedule.next_after(&zone, *after).filter(|fire| *fire <= until);
-        let fires: Vec<_> = std::iter::successors(step(&after), step).collect();
-        prop_assert_eq!(&fires, &expected, "{} in {}", text, name);
+        let fires: BTreeSet<_> = std::iter::successors(step(&after), step).collect();
+        let differing: Vec<_> = fires.symmetric_difference(&expected).collect();
+        prop_assert!(differing.is_empty(), "{} in {}: {:?}", text, name, differing);
 
         let between = schedule.fires_between(&zone, after, until);
         let summary = between.map(|fires| (fires.first, fires.last, fires.count as usize));

@@ -97,7 +97,7 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ("", "", &["empty", "five fields"]),
     ("   ", "   ", &["empty"]),
     ("* * * *", "* * * *", &["only 4 of five fields"]),
-    ("0 30 2 * * *", "0", &["6 fields", "write `30 2 * * *` instead"]),
+    ("0 30 2 * * *", "0", &["6 fields", "leave out the first"]),
     ("30 2 * * * 2027", "2027", &["6 fields", "years"]),
     ("0 30 2 * * * 2027", "* 2027", &["7 fields"]),
     // Nicknames.
@@ -137,8 +137,8 @@ fn what_is_offered_instead_is_accepted() {
         let error = Schedule::parse(expr).expect_err(expr);
         let Some((_, offer)) = error.message.split_once("write ") else { continue };
         let Some((offer, "")) = offer.split_once(" instead") else { continue };
-        if offer.starts_with(['`', '@']) {
-            schedule(offer.trim_matches('`'));
+        if offer.starts_with('@') {
+            schedule(offer);
             continue;
         }
         let field = ["minute", "hour", "day of month", "month", "weekday"]
