@@ -140,8 +140,8 @@ impl Composer<'_> {
                 if !self.shared.partial {
                     let known = self.names.keys().chain(self.shared.by_name.keys());
                     let hint = self.hints.did_you_mean(name, known.map(String::as_str));
-                    let message = format!("unknown anchor {}{hint}", quoted(name));
-                    self.problems.push(Problem { span, message, first: None, syntax: false });
+                    let subject = quoted(name) + &hint;
+                    self.problems.push(problem(span, "unknown anchor", Some(subject)));
                 }
                 Rc::new(Node { span, kind: Kind::Unknown, depth: 1 })
             }
@@ -234,9 +234,9 @@ impl Composer<'_> {
                 }
             }
             if !sound {
-                let message = "\"<<\" takes a mapping, or a list of mappings".to_string();
                 let span = merge.value.alias.unwrap_or(merge.value.node.span);
-                self.problems.push(Problem { span, message, first: None, syntax: false });
+                let message = "\"<<\" takes a mapping, or a list of mappings";
+                self.problems.push(problem(span, message, None));
             }
         }
         Ok(own)
@@ -258,8 +258,8 @@ impl Composer<'_> {
                 None => true,
                 Some(first) => {
                     seen.insert((text.clone(), typed), first);
-                    let message = format!("duplicate key {}", quoted(text));
-                    problems.push(Problem { span, message, first: Some(first), syntax: false });
+                    let duplicate = problem(span, "duplicate key", Some(quoted(text)));
+                    problems.push(Problem { first: Some(first), ..duplicate });
                     false
                 }
             }
@@ -278,8 +278,8 @@ impl Composer<'_> {
             Some(_) => None,
             None if tag.original() == "!" => Some(CoreTag::Str),
             None => {
-                let message = format!("tag {} is not supported", quoted(&tag.original()));
-                self.problems.push(Problem { span, message, first: None, syntax: false });
+                let subject = Some(quoted(&tag.original()));
+                self.problems.push(problem(span, "unsupported tag", subject));
                 None
             }
         }
@@ -301,32 +301,28 @@ impl Composer<'_> {
         let mut span = self.span(&granit::Span::empty(*error.marker()));
         let at = span.start as usize;
         let line = self.text[..at].rfind('\n').map_or(0, |i| i + 1);
-        let message = match (error.kind(), unquoted_star(&self.text[line..])) {
-            (_, Some(star)) => {
-                span = self.on_line(span, line, line + star);
-                "a value that begins with \"*\" must be quoted, or it is an alias".to_string()
-            }
-            (
-                ErrorKind::TabNotAllowed
-                | ErrorKind::TabInBlockIndentation
-                | ErrorKind::TabInIndentation,
-                None,
-            ) => {
-                let tab = self.text[line..].find('\t').map_or(at, |i| line + i);
-                span = self.on_line(span, line, tab);
-                "a tab; YAML is indented by blanks only".to_string()
-            }
-            (kind, None) => explain(kind, line_of(&self.text[line..])),
+        let here = &self.text[line..];
+        let message = if let Some(star) = unquoted_star(here) {
+            span = self.at(span, line + star);
+            "a value that begins with \"*\" must be quoted, or it is an alias".to_string()
+        } else if let (true, Some(tab)) = (is_tab(error.kind()), here.find('\t')) {
+            span = self.at(span, line + tab);
+            "a tab; YAML is indented by blanks only".to_string()
+        } else {
+            explain(error.kind(), line_of(here))
         };
         let width = self.text[span.start as usize..].chars().next().map_or(0, char::len_utf8);
         span.end = span.start + width as u32;
         syntax(span, message)
     }
 
-    /// The same span, moved on its line, which begins at `line`.
-    fn on_line(&self, span: Span, line: usize, at: usize) -> Span {
+    /// The same span, moved to another byte on its line or after it.
+    fn at(&self, span: Span, at: usize) -> Span {
+        let start = span.start as usize;
+        let further = self.text[start.min(at)..at].matches('\n').count() as u32;
+        let line = self.text[..at].rfind('\n').map_or(0, |i| i + 1);
         let column = 1 + self.text[line..at].chars().count() as u32;
-        Span { column, start: at as u32, ..span }
+        Span { line: span.line + further, column, start: at as u32, ..span }
     }
 
     fn finish(self) -> Parsed {
@@ -343,8 +339,12 @@ impl Composer<'_> {
     }
 }
 
+fn problem(span: Span, message: &str, subject: Option<String>) -> Problem {
+    Problem { span, message: message.to_string(), subject, first: None, syntax: false }
+}
+
 fn syntax(span: Span, message: String) -> Problem {
-    Problem { span, message, first: None, syntax: true }
+    Problem { span, message, subject: None, first: None, syntax: true }
 }
 
 fn is_merge(entry: &Entry) -> bool {
@@ -365,6 +365,16 @@ fn line_of(text: &str) -> &str {
     text.lines().next().unwrap_or("")
 }
 
+fn is_tab(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::TabNotAllowed
+            | ErrorKind::TabInBlockIndentation
+            | ErrorKind::TabInIndentation
+            | ErrorKind::TabInPlainScalar
+    )
+}
+
 /// Where on the line a value like `*/5 * * * *` stands without quotes.
 fn unquoted_star(text: &str) -> Option<usize> {
     let line = line_of(text);
@@ -378,10 +388,16 @@ fn unquoted_star(text: &str) -> Option<usize> {
 fn explain(kind: &ErrorKind, line: &str) -> String {
     match kind {
         ErrorKind::RecursionLimitExceeded => format!("nested deeper than {MAX_DEPTH} levels"),
+        ErrorKind::UnexpectedCharacter { character } if character.is_control() => {
+            format!("control character U+{:04X} is not allowed in YAML", *character as u32)
+        }
         ErrorKind::UnexpectedCharacter { character } => {
             format!("a value that begins with \"{character}\" must be quoted")
         }
         ErrorKind::UnclosedQuotedScalar => "a quote is opened here and never closed".to_string(),
+        ErrorKind::InvalidQuotedScalarIndent => {
+            "a quoted value goes on here without being indented; is it closed above?".to_string()
+        }
         ErrorKind::UnclosedFlowCollection { open } => {
             format!("\"{open}\" is opened here and never closed")
         }

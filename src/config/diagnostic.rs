@@ -147,7 +147,7 @@ impl Diagnostic {
         if let Some(excerpt) = &self.excerpt {
             let number = format!("{:>5}", self.line);
             let carets = " ".repeat(excerpt.from) + &paint(code, "^".repeat(excerpt.width));
-            let _ = writeln!(text, "{number} | {}", excerpt.line.trim_end());
+            let _ = writeln!(text, "{}", format!("{number} | {}", excerpt.line).trim_end());
             let _ = writeln!(text, "      | {carets}");
         }
         for note in &self.notes {

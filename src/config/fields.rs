@@ -36,7 +36,7 @@ impl<'a> Fields<'a> {
             };
             if !known.contains(&name) {
                 let hint = report.hints.did_you_mean(name, known.iter().copied());
-                let message = format!("unknown key {}{hint}", quoted(name));
+                let message = format!("unknown key {}{hint}", report.show(key));
                 match hint.is_empty() {
                     true => report.error_noting(
                         key,
@@ -95,7 +95,7 @@ fn parsed<T>(
     let written = text(item, what, report)?;
     let value = parse(written);
     if value.is_none() {
-        report.error(item, format!("{what} is {expected}, not {}", quoted(written)));
+        report.error(item, format!("{what} is {expected}, not {}", report.show(item)));
     }
     value
 }
@@ -162,7 +162,14 @@ pub fn size(
 ) -> Option<u64> {
     let expected = "a size like 512k, 10MB or 5GB";
     let value = parsed(item, what, expected, report, scalar::size)?;
-    ranged(item, what, value, &range, |bytes| format!("{bytes} bytes"), report)
+    ranged(item, what, value, &range, show_size, report)
+}
+
+/// In the largest unit that leaves no fraction.
+fn show_size(bytes: u64) -> String {
+    let units = [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)];
+    let fits = units.into_iter().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit));
+    fits.map_or(format!("{bytes} bytes"), |(name, unit)| format!("{}{name}", bytes / unit))
 }
 
 pub fn flag(item: Item<'_>, what: &str, report: &mut Report) -> Option<bool> {

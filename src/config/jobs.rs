@@ -250,15 +250,15 @@ fn schedule(item: Option<Item<'_>>, report: &mut Report) -> Option<Schedule> {
         Some(item) => fields::text(item, "schedule", report)?,
         None => DEFAULT_SCHEDULE,
     };
-    match Schedule::parse(expr) {
-        Ok(schedule) => Some(schedule),
-        Err(e) => {
-            if let Some(item) = item {
-                report.error(item, format!("schedule {}: {}", quoted(expr), e.message));
-            }
-            None
+    let parsed = Schedule::parse(expr);
+    if let Some(item) = item {
+        match &parsed {
+            Ok(schedule) => schedule.warnings().into_iter().for_each(|w| report.warning(item, w)),
+            Err(e) => report
+                .error(report.within(item, e.span.clone()), format!("schedule: {}", e.message)),
         }
     }
+    parsed.ok()
 }
 
 fn timeout(item: Item<'_>, report: &mut Report) -> Option<Duration> {

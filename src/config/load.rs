@@ -163,13 +163,13 @@ impl Loader {
         let Some((id, parsed)) = self.parse(context.file, Some(at), &Anchors::default()) else {
             return partial;
         };
+        for problem in &parsed.problems {
+            self.report.error_unquoted(problem.span, problem.message.clone());
+        }
         if parsed.anchors.partial {
-            for problem in &parsed.problems {
-                self.report.error_unquoted(problem.span, problem.message.clone());
-            }
             return partial;
         }
-        self.tell(id, &parsed);
+        self.report.sources.guard(id);
         let nodes = Nodes::read(parsed.root.as_ref().map(Value::item), context, &mut self.report);
         trust::readable_secret(id, nodes.literal, &mut self.report);
         nodes
@@ -313,7 +313,10 @@ impl Loader {
             self.report.sources.hide(*secret);
         }
         for problem in &parsed.problems {
-            let message = problem.message.clone();
+            let mut message = problem.message.clone();
+            if let Some(subject) = &problem.subject {
+                message = format!("{message} {subject}");
+            }
             match problem.first {
                 Some(first) => {
                     let note = format!("first at {}", self.report.position(first));

@@ -24,6 +24,9 @@ mod values;
 mod walk;
 mod yaml;
 
+#[cfg(test)]
+mod tests;
+
 pub use compose::is_secret_key;
 pub use dump::dump;
 pub use load::{Loaded, load, load_or_report, print};

@@ -51,6 +51,7 @@ impl Nodes {
         let mut nodes = Nodes::default();
         let Some(root) = root.filter(|root| !root.is_null()) else { return nodes };
         if !root.is_mapping() {
+            report.sources.hide(root.node.span);
             report.error(
                 root,
                 format!("a nodes file is a mapping of names to nodes, not {}", root.kind()),
@@ -86,7 +87,7 @@ impl Nodes {
         context: &Context<'_>,
         report: &mut Report,
     ) {
-        let what = format!("node {}", quoted(key.text().unwrap_or_default()));
+        let what = format!("node {}", report.show(key));
         let node = self.template(key, value, &what, context, report);
         let addresses = node.as_ref().and_then(|node| addresses(node, value, &names, report));
         for (i, name) in names.into_iter().enumerate() {
@@ -191,11 +192,23 @@ impl Nodes {
     }
 }
 
-/// A misspelt `password` is a secret as well: only what is known to be harmless is quoted.
+/// What a mistyped `password` leaves is a secret as well: messages quote only what is known to
+/// be harmless, and looks it.
 fn hide_secrets(root: Item<'_>, report: &mut Report) {
-    for (_, node) in root.entries() {
+    let is_word = |item: Item<'_>| !item.text().is_some_and(|t| t.contains(char::is_whitespace));
+    for (name, node) in root.entries() {
+        if !is_word(name) {
+            report.sources.hide(name.node.span);
+        }
+        if !node.is_mapping() {
+            report.sources.hide(node.node.span);
+        }
         for (key, value) in node.entries() {
-            if !key.text().is_some_and(|key| HARMLESS.contains(&key)) {
+            let written = key.text().unwrap_or_default();
+            if !KEYS.contains(&written) && report.hints.nearest(written, KEYS).is_none() {
+                report.sources.hide(key.node.span);
+            }
+            if !HARMLESS.contains(&written) || !is_word(value) {
                 report.sources.hide(value.node.span);
             }
         }
@@ -213,14 +226,14 @@ fn node_names(key: Item<'_>, report: &mut Report) -> Vec<String> {
             Ok(names) => names,
             Err(e) => {
                 let place = report.within(key, e.span);
-                report.error(place, format!("host set {}: {}", quoted(text), e.message));
+                report.error(place, format!("host set {}: {}", report.show(key), e.message));
                 return Vec::new();
             }
         },
         false => vec![text.to_string()],
     };
     if let Some(problem) = names.iter().find_map(|name| name_problem(name)) {
-        report.error(key, format!("node name {} {problem}", quoted(text)));
+        report.error(key, format!("node name {} {problem}", report.show(key)));
         return Vec::new();
     }
     names
@@ -244,7 +257,7 @@ fn safe_text(item: Item<'_>, what: &str, report: &mut Report) -> Option<String> 
     let text = fields::text(item, what, report)?;
     match fields::unsafe_for_ssh(text) {
         Some(problem) => {
-            report.error(item, format!("{what} {} {problem}", quoted(text)));
+            report.error(item, format!("{what} {} {problem}", report.show(item)));
             None
         }
         None => Some(text.to_string()),
@@ -284,7 +297,7 @@ pub fn tags(item: Item<'_>, report: &mut Report) -> Vec<String> {
     for (item, tag) in fields::texts(item, "tags", report) {
         let sound = fields::unsafe_for_ssh(tag).is_none() && !tag.contains(['@', ',', '[', ']']);
         if !sound {
-            report.error(item, format!("tag {} is not a single word", quoted(tag)));
+            report.error(item, format!("tag {} is not a single word", report.show(item)));
         } else if !tags.iter().any(|known| known == tag) {
             tags.push(tag.to_string());
         }
@@ -307,7 +320,7 @@ fn max_sessions(item: Option<Item<'_>>, report: &mut Report) -> u32 {
 /// ssh would only warn about these, and go on with other keys.
 fn read_identity(item: Item<'_>, base: &Path, report: &mut Report) -> Option<PathBuf> {
     let path = fields::path(item, "identity", base, report)?;
-    let shown = quoted(&path.to_string_lossy());
+    let shown = report.show(item);
     let problem = match std::fs::metadata(&path) {
         Err(e) => Some(format!("identity {shown} cannot be used: {}", plain(&e))),
         Ok(_) if path.extension().is_some_and(|e| e == "pub") => {

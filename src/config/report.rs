@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::diagnostic::{Diagnostic, Excerpt, Severity, escape};
+use super::diagnostic::{Diagnostic, Excerpt, Severity, escape, quoted};
 use super::source::{FileId, Sources, Span};
 use super::yaml::{Item, Kind};
 
@@ -69,7 +69,6 @@ impl Report {
         self.add(Severity::Warning, at.into(), message.into(), None, true);
     }
 
-    /// Messages are escaped by whoever puts foreign text into them (`quoted`).
     fn add(
         &mut self,
         severity: Severity,
@@ -78,7 +77,7 @@ impl Report {
         note: Option<String>,
         quote: bool,
     ) {
-        let key = (at.span, message);
+        let key = (at.span, escape(&message));
         if let Some(&index) = self.seen.get(&key) {
             self.found[index].1.used_again();
             return;
@@ -119,8 +118,30 @@ impl Report {
             let to = range.end.clamp(at.start, at.start + line.len()) - at.start;
             from..to.max(from)
         };
-        let secrets: Vec<_> = secrets.into_iter().map(within).collect();
-        Some(Excerpt::new(line, within(span.range()), &secrets))
+        let mut secrets: Vec<_> = secrets.into_iter().map(within).collect();
+        if self.sources.is_guarded(span.file)
+            && let Some(comment) = line.find(" #").or(line.find("\t#"))
+        {
+            secrets.push(comment + 1..line.len());
+        }
+        // Of what goes on over more lines only the beginning is marked.
+        let mut marked = within(span.range());
+        if span.range().end > at.end {
+            marked.end = marked.start;
+        }
+        Some(Excerpt::new(line, marked, &secrets))
+    }
+
+    /// A scalar as messages show it. Where secrets may turn up, nothing but single words: more
+    /// is what a forgotten `:` leaves of the next line.
+    pub fn show(&self, item: Item<'_>) -> String {
+        let (text, span) = (item.text().unwrap_or_default(), item.node.span);
+        let doubtful = self.sources.is_guarded(span.file)
+            && text.contains(|c: char| c.is_whitespace() || c == ':');
+        match doubtful || self.sources.is_hidden(span) {
+            true => "\"***\"".to_string(),
+            false => quoted(text),
+        }
     }
 
     /// `FILE:LINE`, escaped.

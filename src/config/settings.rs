@@ -120,7 +120,7 @@ impl Reader<'_, '_> {
         keep.days = read.number("days", keep.days, 1..=36_500);
         keep.runs = read.number("runs", keep.runs, 1..=1_000_000);
         if let Some(item) = read.fields.get("bytes") {
-            let range = 1_000_000..=u64::MAX;
+            let range = 1_000_000..=1_000_000_000_000_000;
             keep.bytes = fields::size(item, "bytes", range, read.report).unwrap_or(keep.bytes);
         }
         keep

@@ -46,6 +46,8 @@ struct Source {
     text: String,
     /// Byte ranges that no excerpt may show.
     secrets: Vec<Range<u32>>,
+    /// Secrets may turn up anywhere in it.
+    guarded: bool,
     meta: Option<Metadata>,
 }
 
@@ -69,6 +71,7 @@ impl Sources {
             shown: shown.to_path_buf(),
             text: String::new(),
             secrets: Vec::new(),
+            guarded: false,
             meta: None,
         });
         FileId(self.files.len() as u32 - 1)
@@ -128,6 +131,21 @@ impl Sources {
     /// Gives the memory of a text back that will not be quoted any more.
     pub fn release(&mut self, file: FileId) {
         self.files[file.0 as usize].text = String::new();
+    }
+
+    pub fn guard(&mut self, file: FileId) {
+        self.files[file.0 as usize].guarded = true;
+    }
+
+    pub fn is_guarded(&self, file: FileId) -> bool {
+        self.files[file.0 as usize].guarded
+    }
+
+    pub fn is_hidden(&self, span: Span) -> bool {
+        self.files[span.file.0 as usize]
+            .secrets
+            .iter()
+            .any(|s| s.start <= span.start && span.end <= s.end)
     }
 
     pub fn hide(&mut self, span: Span) {

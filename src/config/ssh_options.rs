@@ -137,11 +137,11 @@ fn keyword<'a>(key: Item<'a>, report: &mut Report) -> Option<&'a str> {
     let written = key.text()?;
     let same = |known: &&str| known.eq_ignore_ascii_case(written);
     if let Some((_, why)) = REFUSED.iter().find(|(name, _)| same(name)) {
-        report.error(key, format!("ssh option {} cannot be set here: {why}", quoted(written)));
+        report.error(key, format!("ssh option {} cannot be set here: {why}", report.show(key)));
         return None;
     }
     if REFUSED_TOO.iter().any(same) {
-        let message = format!("ssh option {} cannot be set here: Loom sets it", quoted(written));
+        let message = format!("ssh option {} cannot be set here: Loom sets it", report.show(key));
         report.error(key, message);
         return None;
     }
@@ -154,16 +154,16 @@ fn keyword<'a>(key: Item<'a>, report: &mut Report) -> Option<&'a str> {
     match near {
         Some(near) => {
             let message =
-                format!("unknown ssh option {}; did you mean \"{near}\"?", quoted(written));
+                format!("unknown ssh option {}; did you mean \"{near}\"?", report.show(key));
             report.error(key, message);
             None
         }
         None if !plausible => {
-            report.error(key, format!("{} is not the name of an ssh option", quoted(written)));
+            report.error(key, format!("{} is not the name of an ssh option", report.show(key)));
             None
         }
         None => {
-            report.warning(key, format!("ssh option {} is not known to Loom", quoted(written)));
+            report.warning(key, format!("ssh option {} is not known to Loom", report.show(key)));
             Some(written)
         }
     }

@@ -171,7 +171,10 @@ pub struct Parsed {
 #[derive(Debug)]
 pub struct Problem {
     pub span: Span,
+    /// Quotes nothing of the file.
     pub message: String,
+    /// What was written, and what may have been meant.
+    pub subject: Option<String>,
     /// Where the same was written first.
     pub first: Option<Span>,
     /// The file could not be parsed at all.
