@@ -15,6 +15,8 @@ pub use bind::{Call, bind};
 pub use kind::{Kind, Mount};
 pub use table::TASKS;
 
+use std::time::Duration;
+
 use crate::arg::Arg;
 
 /// One task of the table.
@@ -90,6 +92,12 @@ pub fn find(path: &str) -> Option<&'static Task> {
 /// Whether the call may have to answer sudo. Calls that do not bind need nothing.
 pub fn wants_password(task: &str, args: &[Arg], kwargs: &[(String, Arg)]) -> bool {
     bind(task, args, kwargs).is_ok_and(|call| call.becomes())
+}
+
+/// The limit the call itself sets, which holds beside the job's.
+pub fn timeout(task: &str, args: &[Arg], kwargs: &[(String, Arg)]) -> Option<Duration> {
+    let call = bind(task, args, kwargs).ok()?;
+    if call.has("timeout") { call.seconds("timeout") } else { None }
 }
 
 /// The paths nearest to one that does not exist, best first, at most three.

@@ -37,7 +37,7 @@ pub static TASKS: &[Task] = &[
             STDIN,
         ],
         doc: "Sends a local script to the node and runs it there.",
-        example: "task: loom.script\nargs: [~/scripts/rotate.sh, [--keep, 7]]",
+        example: "task: loom.script\nargs: [/srv/scripts/rotate.sh, [--keep, 7]]",
         rule: become_user_needs_become,
     },
     Task {
@@ -259,7 +259,7 @@ const ENV: Param = keyword("env", Kind::Env, Absent, "variables for the command"
 const CHDIR: Param = keyword("chdir", Kind::Text, Absent, "the directory to run it in");
 const BECOME: Param = keyword("become", Kind::Flag, Flag(false), "runs it through sudo");
 const BECOME_USER: Param =
-    keyword("become_user", Kind::Word, Absent, "whom to become; root if not given");
+    keyword("become_user", Kind::Text, Absent, "whom to become; root if not given");
 const STDIN: Param =
     keyword("stdin", Kind::Text, Absent, "what the command reads; nothing if not given");
 

@@ -215,6 +215,15 @@ fn sudo_is_seen_wherever_it_is_asked_for() {
 }
 
 #[test]
+fn a_call_may_set_a_limit_of_its_own() {
+    let limit = |task, value| timeout(task, &[text("id")], &kwargs(&[("timeout", value)]));
+    assert_eq!(limit("fabric.api.run", Arg::Int(30)), Some(Duration::from_secs(30)));
+    assert_eq!(limit("fabric.api.sudo", Arg::Null), None);
+    assert_eq!(limit("loom.run", Arg::Int(30)), None);
+    assert_eq!(timeout("loom.run", &[text("id")], &[]), None);
+}
+
+#[test]
 fn a_task_shows_its_signature() {
     let shown = |path| find(path).unwrap().to_string();
     assert_eq!(
@@ -225,4 +234,25 @@ fn a_task_shows_its_signature() {
         shown("loom.system.add_sshfs_mount"),
         "loom.system.add_sshfs_mount(*mounts, become=false)"
     );
+}
+
+#[test]
+fn the_reference_names_every_task_and_parameter() {
+    let reference = include_str!("../../docs/tasks.md");
+    for task in TASKS {
+        let section = reference
+            .split("\n## ")
+            .find(|section| section.starts_with(&format!("{}\n", task.path)))
+            .unwrap_or_else(|| panic!("{} has no section", task.path));
+        assert!(section.contains(&format!("\n`{task}`\n")), "the signature is {task}");
+        assert!(section.contains(&format!("```yaml\n{}\n```", task.example)), "{}", task.path);
+        let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| `")).collect();
+        for param in task.params {
+            let name = format!("`{}`", param.name);
+            assert!(rows.iter().any(|row| row.contains(&name)), "{}: {name}", task.path);
+        }
+        let summary =
+            format!("| [`{}`](#{}) | {} |", task.path, task.path.replace('.', ""), task.doc);
+        assert!(reference.contains(&summary), "{summary}");
+    }
 }

@@ -38,12 +38,14 @@ pub async fn run(
         password: order.password.clone(),
     };
 
+    let own_limit = loom::task::timeout(&order.task, &order.args, &order.kwargs);
+    let limit = [order.timeout, own_limit].into_iter().flatten().min();
     let (outcome, detail) = {
         let mut task = std::pin::pin!(prepared(&mut context, &order));
         let interruption = tokio::select! {
             biased;
             result = &mut task => Err(result),
-            () = expiry(order.timeout) => Ok(Interruption::Timeout),
+            () = expiry(limit) => Ok(Interruption::Timeout),
             Some(by) = cancel.recv() => Ok(Interruption::Cancel(by)),
         };
         match interruption {
@@ -58,7 +60,7 @@ pub async fn run(
             Ok(why) => {
                 stop.request();
                 let (kill, _) = tokio::join!(remote.kill(), timeout(grace + LAST_WORDS, task));
-                interrupted(why, kill, order.timeout)
+                interrupted(why, kill, limit)
             }
         }
     };
