@@ -5,3 +5,4 @@ mod rig;
 mod commands;
 mod ends;
 mod frames;
+mod tasks;

@@ -3,8 +3,10 @@
 //! A task does its work on the context's node and says how it went. Timeouts and cancels are
 //! decided above it: its future is dropped a while after [`Context::stop`] was requested.
 
+mod fabric;
 mod run;
 mod script;
+mod system;
 
 use std::io;
 
@@ -54,6 +56,8 @@ pub async fn call(context: &mut Context, order: &UnitOrder) -> TaskResult {
     match call.task.path {
         "loom.run" => run::run(context, &call).await,
         "loom.script" => script::script(context, &call).await,
+        path if path.starts_with("fabric.") => fabric::call(context, order, &call).await,
+        path if path.starts_with("loom.system.") => system::call(context, &call).await,
         other => Err(TaskError::Failed(format!("this worker does not know the task {other}"))),
     }
 }
