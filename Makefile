@@ -1,0 +1,53 @@
+# Everything one does with this repository; `make` alone lists it.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CARGO   ?= cargo
+# Tests that cannot run on this machine report themselves here.
+SKIPS   := $(CURDIR)/target/skips
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build release test test-full lint fmt doc install clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## install what tests and demo need from Debian (only what is missing)
+	@sh tests/install-deps.sh
+
+build: deps ## build both packages for development
+	$(CARGO) build --locked --workspace
+
+release: deps ## build the executables as they are installed
+	$(CARGO) build --locked --workspace --release
+
+test: build ## run all tests but the long ones; list what could not run here
+	@$(call run_tests,$(CARGO) test --locked --workspace)
+
+test-full: build ## run the long tests too
+	@$(call run_tests,PROPTEST_CASES=2000 $(CARGO) test --locked --workspace)
+
+# The skips are listed however the tests end.
+define run_tests
+rm -f $(SKIPS); export LOOM_SKIPS=$(SKIPS); $(1); status=$$?; \
+if [ -s $(SKIPS) ]; then echo; sort -u $(SKIPS); else echo; echo "nothing was skipped"; fi; \
+exit $$status
+endef
+
+lint: ## check format, lints, and that the parent has no async runtime
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@sh tests/no-runtime.sh
+
+fmt: ## format the sources
+	$(CARGO) fmt --all
+
+doc: ## build the documentation of the sources
+	$(CARGO) doc --locked --workspace --no-deps --document-private-items
+
+install: release ## install both executables below PREFIX (and DESTDIR)
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 target/release/loom target/release/loom-worker $(DESTDIR)$(PREFIX)/bin
+
+clean: ## remove what was built
+	$(CARGO) clean
