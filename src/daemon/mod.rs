@@ -170,7 +170,11 @@ impl Daemon {
     fn on_signals(&mut self) {
         for signal in self.signals.pending() {
             match signal {
-                Signal::Chld => self.engine.reap(),
+                Signal::Chld => {
+                    self.engine.reap();
+                    // The loader's pipes can end before it does.
+                    self.on_loader();
+                }
                 Signal::Hup => self.reload.request(),
                 Signal::Usr1 => logging::rotate(),
                 Signal::Term | Signal::Int => self.on_stop(signal),
