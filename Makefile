@@ -3,6 +3,8 @@
 PREFIX  ?= /usr/local
 DESTDIR ?=
 CARGO   ?= cargo
+# The tests wait more than they work.
+export RUST_TEST_THREADS ?= 6
 # Tests that cannot run on this machine report themselves here.
 SKIPS   := $(CURDIR)/target/skips
 
@@ -25,7 +27,7 @@ test: build ## run all tests but the long ones; list what could not run here
 	@$(call run_tests,$(CARGO) test --locked --workspace)
 
 test-full: build ## run the long tests too
-	@$(call run_tests,PROPTEST_CASES=2000 $(CARGO) test --locked --workspace)
+	@$(call run_tests,PROPTEST_CASES=2000 $(CARGO) test --locked --workspace && $(CARGO) test --locked --test full)
 
 # The skips are listed however the tests end.
 define run_tests

@@ -4,3 +4,8 @@ mod harness;
 
 mod farm;
 mod launch;
+mod masters;
+mod once;
+mod reload;
+mod schedule;
+mod shutdown;

@@ -18,13 +18,15 @@ pub struct Daemon<'a> {
     child: Child,
     process: Process,
     log: Log,
+    /// What it had started when it was told to end, which must not outlive it.
+    family: Vec<Process>,
 }
 
 impl<'a> Daemon<'a> {
     /// Returns once it keeps time.
     pub fn start(site: &'a Site) -> Daemon<'a> {
         let daemon = Daemon::spawn(site);
-        daemon.wait_for_log("loom is up", SOON);
+        daemon.wait_for_log("keeps time", SOON);
         daemon
     }
 
@@ -38,7 +40,7 @@ impl<'a> Daemon<'a> {
             .expect("loom does not start");
         let log = Log::follow(child.stdout.take().unwrap());
         let process = Process::of(child.id() as i32).expect("not reaped yet");
-        Daemon { site, child, process, log }
+        Daemon { site, child, process, log, family: Vec::new() }
     }
 
     pub fn pid(&self) -> i32 {
@@ -82,7 +84,7 @@ impl<'a> Daemon<'a> {
 
     fn children_named(&self, name: &str) -> Vec<Process> {
         let children = self.process.children();
-        children.into_iter().filter(|child| child.comm() == name && child.is_alive()).collect()
+        children.into_iter().filter(|child| child.is_alive() && child.runs(name)).collect()
     }
 
     /// Waits for it to end by itself.
@@ -93,31 +95,43 @@ impl<'a> Daemon<'a> {
 
     /// SIGTERM, and its end by that very signal, as twistd's daemons end.
     pub fn stop(&mut self) {
+        self.family = self.process.descendants();
         self.term();
         let status = self.wait(STOP);
         assert_eq!(status.signal(), Some(Signal::SIGTERM as i32), "{}", self.log.text());
         self.assert_nothing_left();
     }
 
-    /// `kill -9`, as a crash would end it.
+    /// `kill -9`, as a crash would end it, and the end of all it had started.
     pub fn kill9(&mut self) {
+        self.family = self.process.descendants();
         self.process.signal(Signal::SIGKILL);
         self.wait(SOON);
+        self.assert_nothing_left();
     }
 
     /// No process is left that belongs to this site.
     pub fn assert_nothing_left(&self) {
-        let left = || -> Vec<_> {
-            let all = process::mentioning_path(self.site.root());
-            all.into_iter().map(|process| (process.pid, process.command_line())).collect()
-        };
-        until(&format!("the end of {:?}", left()), SOON, || left().is_empty().then_some(()));
+        let mut left = self.left();
+        let names: Vec<_> = left.iter().map(|process| process.command_line()).collect();
+        until(&format!("the end of {names:?}"), SOON, || {
+            left.retain(|process| process.is_alive());
+            left.is_empty().then_some(())
+        });
+    }
+
+    fn left(&self) -> Vec<Process> {
+        let mut left = process::mentioning_path(self.site.root());
+        left.extend(&self.family);
+        left.retain(|process| process.is_alive());
+        left
     }
 }
 
 impl Drop for Daemon<'_> {
     fn drop(&mut self) {
         if self.child.try_wait().unwrap().is_none() {
+            self.family = self.process.descendants();
             self.term();
             if process::wait(&mut self.child, STOP).is_none() {
                 process::end(&mut self.child);
@@ -125,8 +139,7 @@ impl Drop for Daemon<'_> {
         }
         if std::thread::panicking() {
             eprintln!("--- loom's log ---\n{}\n---", self.log.text());
-            let left = process::mentioning_path(self.site.root());
-            left.into_iter().for_each(|process| process.signal(Signal::SIGKILL));
+            self.left().into_iter().for_each(|process| process.signal(Signal::SIGKILL));
         } else {
             self.assert_nothing_left();
         }

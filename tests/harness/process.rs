@@ -53,6 +53,16 @@ impl Process {
         String::from_utf8_lossy(&bytes).trim_end_matches('\0').replace('\0', " ")
     }
 
+    /// Whether it runs the executable of this file name. The kernel's own name for a process
+    /// (`comm`) does not tell, where an executable is run through a descriptor.
+    pub fn runs(self, name: &str) -> bool {
+        let named = |path: &str| path.rsplit('/').next() == Some(name);
+        let executable = fs::read_link(format!("/proc/{}/exe", self.pid)).unwrap_or_default();
+        let line = self.command_line();
+        named(line.split(' ').next().unwrap_or_default())
+            || named(executable.to_string_lossy().trim_end_matches(" (deleted)"))
+    }
+
     pub fn children(self) -> Vec<Process> {
         let all = all();
         all.iter().filter(|stat| stat.parent == self.pid).map(|stat| stat.process).collect()

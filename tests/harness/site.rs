@@ -85,8 +85,10 @@ impl Site {
     pub fn loom(&self, args: &[&str]) -> Command {
         let mut loom = Command::new(loom_executable());
         loom.arg("-c").arg(self.path("loom.yaml")).args(args);
-        loom.env("LOOM_TEST_SITE", self.root()).env("XDG_RUNTIME_DIR", self.path("run"));
-        loom.env("NO_COLOR", "1");
+        loom.env("LOOM_TEST_SITE", self.root());
+        // The latter is heeded by root too.
+        loom.env("XDG_RUNTIME_DIR", self.path("run")).env("RUNTIME_DIRECTORY", self.path("run"));
+        loom.env("NO_COLOR", "1").env_remove("RUST_LOG");
         loom
     }
 

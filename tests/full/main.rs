@@ -1,0 +1,6 @@
+//! The tests that take minutes: `make test-full`.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod crashes;
