@@ -1,8 +1,10 @@
 //! What a command on the node says and how it ended, as the ledger will know it.
 
+use std::io::Read;
 use std::time::Duration;
 
 use loom::arg::Arg;
+use loom::protocol::message::ToWorker;
 use loom::unit::Outcome;
 
 use crate::rig::{Rig, Worker, current_user, kwarg, rig, stderr, stdout, text};
@@ -118,4 +120,73 @@ fn a_session_too_many_waits_its_turn() {
     std::fs::write(&go, "").unwrap();
     assert_eq!(first.done().outcome, Outcome::Succeeded);
     assert_eq!(stdout(&second.done()), "late\n");
+}
+
+#[test]
+fn a_script_is_sent_run_with_its_arguments_and_taken_away() {
+    let rig = rig();
+    let odd = "it's $HOME \\ \"two  words\"";
+    let mut worker = Worker::start();
+    for (shebang, extra) in
+        [("#!/bin/sh -e\n", ""), ("", ""), ("#!/usr/bin/env bash\n", "[[ 1 ]]\n")]
+    {
+        let script =
+            format!("{shebang}{extra}pwd; cat; printf '%s|' \"$@\"; echo \"$0\"; exit 9\n");
+        let path = rig.path("my script");
+        std::fs::write(&path, script).unwrap();
+        let mut order = rig.order("loom.script", &[&path]);
+        order.kwargs = vec![
+            kwarg("args", Arg::List(vec![Arg::Str(odd.into()), Arg::Str("2".into())])),
+            kwarg("chdir", Arg::Str("/usr".into())),
+            kwarg("stdin", Arg::Str("in\n".into())),
+        ];
+        let report = worker.run(order);
+        assert_eq!(report.outcome, Outcome::Failed { exit: Some(9) }, "{report:?}");
+        let said = stdout(&report);
+        let (said, remote) = said.trim_end().rsplit_once('|').unwrap();
+        assert_eq!(said, format!("/usr\nin\n{odd}|2"));
+        assert!(remote.ends_with("/my script") && !std::path::Path::new(remote).exists());
+    }
+}
+
+#[test]
+fn a_script_that_is_not_there_never_reaches_the_node() {
+    let rig = rig();
+    let report = Worker::start().run(rig.order("loom.script", &["/nonexistent"]));
+    assert_eq!(report.outcome, Outcome::Failed { exit: None });
+    assert!(report.detail.unwrap().contains("/nonexistent"));
+}
+
+#[test]
+fn every_line_can_be_echoed_behind_a_prefix() {
+    let rig = rig();
+    let mut worker = Worker::start();
+    let mut order = rig.order("loom.run", &["echo one; echo two >&2; printf three"]);
+    order.output.echo = Some("node | ".into());
+    worker.run(order);
+    worker.tell(&ToWorker::Shutdown);
+    let mut said = String::new();
+    worker.child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    let mut lines: Vec<&str> = said.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["node | one", "node | three", "node | two"]);
+}
+
+#[test]
+fn endless_output_takes_no_memory_and_no_more_than_its_room() {
+    let rig = rig();
+    let mut worker = Worker::start();
+    let mut order = rig.order("loom.run", &["yes | head -c 20000000; echo the end"]);
+    order.output.max_bytes = 1_000_000;
+    let report = worker.run(order);
+    assert_eq!(report.outcome, Outcome::Succeeded);
+    assert_eq!((report.output.bytes, report.output.truncated), (20_000_008, true));
+    let file = report.output.file.unwrap();
+    let tail = std::fs::read_to_string(format!("{}.tail", file.display())).unwrap();
+    assert!(tail.ends_with("the end\n"));
+    assert!(std::fs::metadata(&file).unwrap().len() + tail.len() as u64 <= 1_000_000);
+    let memory = std::fs::read_to_string(format!("/proc/{}/status", worker.child.id())).unwrap();
+    let most = memory.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let most: u64 = most.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+    assert!(most < 32_000, "{most} kB at most at once, shared libraries included");
 }

@@ -5,4 +5,7 @@ mod rig;
 mod commands;
 mod ends;
 mod frames;
+mod remote;
+mod sudo;
 mod tasks;
+mod wrapper;

@@ -149,6 +149,8 @@ fn sshd(dir: &Path, lines: &str) -> (Child, u16) {
         writeln!(file, "HostKey {}", dir.join("host").display()).unwrap();
         writeln!(file, "AuthorizedKeysFile {}", dir.join("user.pub").display()).unwrap();
         writeln!(file, "StrictModes no\nPermitRootLogin yes\nLogLevel INFO\n{lines}").unwrap();
+        // For bash, which else reads the .bashrc of whoever runs the tests.
+        writeln!(file, "SetEnv SHLVL=2").unwrap();
         let mut command = Command::new("/usr/sbin/sshd");
         command.args(["-D", "-e", "-f"]).arg(&config);
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();

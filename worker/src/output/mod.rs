@@ -50,7 +50,7 @@ impl Output {
         for stream in [Stream::Stdout, Stream::Stderr] {
             let rest = std::mem::take(&mut self.partial[stream as usize]);
             if !rest.is_empty() {
-                self.entry(Timestamp::now(), stream, 'P', &rest);
+                self.entry(&now(), stream, b"P", &rest);
             }
         }
         self.flush();
@@ -63,44 +63,46 @@ impl Output {
 
     fn add(&mut self, stream: Stream, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
-        let now = Timestamp::now();
+        let now = now();
         for part in bytes.split_inclusive(|&b| b == b'\n') {
             let (text, ends) = match part.strip_suffix(b"\n") {
                 Some(text) => (text, true),
                 None => (part, false),
             };
-            self.text(now, stream, text, ends);
+            self.text(&now, stream, text, ends);
         }
         self.flush();
     }
 
-    fn text(&mut self, now: Timestamp, stream: Stream, mut text: &[u8], ends: bool) {
+    fn text(&mut self, now: &str, stream: Stream, mut text: &[u8], ends: bool) {
         let mut line = std::mem::take(&mut self.partial[stream as usize]);
         while line.len() + text.len() > LONGEST {
             let (fits, rest) = text.split_at(LONGEST - line.len());
             line.extend_from_slice(fits);
-            self.entry(now, stream, 'P', &line);
+            self.entry(now, stream, b"P", &line);
             line.clear();
             text = rest;
         }
         line.extend_from_slice(text);
         if ends {
-            self.entry(now, stream, 'F', &line);
+            self.entry(now, stream, b"F", &line);
             line.clear();
         }
         self.partial[stream as usize] = line;
     }
 
-    fn entry(&mut self, now: Timestamp, stream: Stream, tag: char, text: &[u8]) {
-        let name = match stream {
-            Stream::Stdout => "stdout",
-            Stream::Stderr => "stderr",
+    fn entry(&mut self, now: &str, stream: Stream, tag: &[u8], text: &[u8]) {
+        let name: &[u8] = match stream {
+            Stream::Stdout => b"stdout",
+            Stream::Stderr => b"stderr",
         };
         if self.trouble.is_none() {
             self.store.entry(|to| {
-                write!(to, "{now:.9} {name} {tag} ").expect("memory can be written to");
-                to.extend_from_slice(text);
-                to.push(b'\n');
+                for field in [now.as_bytes(), name, tag, text] {
+                    to.extend_from_slice(field);
+                    to.push(b' ');
+                }
+                *to.last_mut().expect("it was just filled") = b'\n';
             });
         }
         if let Some(prefix) = &self.echo {
@@ -115,6 +117,10 @@ impl Output {
             self.trouble = self.store.flush().err();
         }
     }
+}
+
+fn now() -> String {
+    format!("{:.9}", Timestamp::now())
 }
 
 impl Receive for Output {

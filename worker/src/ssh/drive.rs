@@ -58,11 +58,32 @@ pub async fn run<R: Receive>(
         stdout_ended: false,
         status: None,
     };
-    let complete = progress.follow(&nonce, &mut channel.stdout, &mut channel.stderr).await?;
-    remote.target.borrow_mut().pgid = None;
-    match progress.status {
-        Some(ended) if complete => Ok(ended),
-        Some(_) | None => Err(progress.broken(channel).await),
+    let followed = progress.follow(&nonce, &mut channel.stdout, &mut channel.stderr).await;
+    let ended = match (followed, progress.status) {
+        (Ok(true), Some(ended)) => Ok(ended),
+        (Ok(_), _) => Err(progress.broken(channel).await),
+        (Err(error), _) => Err(error),
+    };
+    if !may_go_on(&ended) {
+        remote.target.borrow_mut().pgid = None;
+    }
+    ended
+}
+
+/// Whether something may still run that is to be ended.
+fn may_go_on(ended: &Result<Ended, RemoteError>) -> bool {
+    match ended {
+        Err(RemoteError::Lost(_) | RemoteError::Stopped | RemoteError::Io(_)) => true,
+        // A sudo that gets no (other) answer ends by itself, and is not to be asked again.
+        Err(
+            RemoteError::Unreachable(_)
+            | RemoteError::Refused(_)
+            | RemoteError::Sudo(_)
+            | RemoteError::Shell(_)
+            | RemoteError::Transfer(_)
+            | RemoteError::Invalid(_),
+        )
+        | Ok(_) => false,
     }
 }
 
@@ -140,7 +161,7 @@ impl<R: Receive> Progress<'_, R> {
             Piece::Mark(Mark::Prompt) => self.feed.password(self.command)?,
             Piece::Mark(Mark::Taken) => self.feed.taken(),
             Piece::Mark(Mark::End) => self.stdout_ended = true,
-            Piece::Mark(Mark::Status(status)) => self.status = Some(ended(status)),
+            Piece::Mark(Mark::Status(status)) => self.status = Some(wrapper::ended(status)),
         }
         Ok(())
     }
@@ -169,27 +190,3 @@ impl<R: Receive> Progress<'_, R> {
         }
     }
 }
-
-/// The wrapper's STATUS.
-fn ended(status: &[u8]) -> Ended {
-    let text = String::from_utf8_lossy(status);
-    let text = text.trim_end();
-    let at = text.rfind(|c: char| !c.is_ascii_digit()).map_or(0, |at| at + 1);
-    let code: i32 = text[at..].parse().unwrap_or(255);
-    let said = text[..at].trim();
-    let died = match said.strip_prefix('b') {
-        // bash lists every job that ended: those that exited as `Exit N`, in POSIX mode `Done(N)`.
-        Some(jobs) => !jobs.contains("Exit ") && !jobs.contains("Done"),
-        // ash has a message for every signal but these two, and none for an exit.
-        None => !said.is_empty() || [128 + SIGINT, 128 + SIGPIPE].contains(&code),
-    };
-    match code {
-        129..=255 if died => Ended::Signal(code - 128),
-        // The Korn shell keeps signals apart by itself.
-        257.. => Ended::Signal(code - 256),
-        _ => Ended::Exit(code),
-    }
-}
-
-const SIGINT: i32 = 2;
-const SIGPIPE: i32 = 13;

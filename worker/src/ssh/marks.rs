@@ -131,3 +131,66 @@ fn number(line: &[u8]) -> Option<u32> {
     let digits = line.strip_suffix(b"\r").unwrap_or(line);
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::convert::Infallible;
+
+    const NONCE: &str = "abcabcabd";
+
+    /// Text as it is, marks in brackets.
+    fn read(chunks: &[&[u8]]) -> String {
+        let mut scanner = Scanner::new(NONCE);
+        let mut seen = Vec::new();
+        for chunk in chunks {
+            let take = |piece: Piece<'_>| -> Result<(), Infallible> {
+                match piece {
+                    Piece::Text(text) => seen.extend_from_slice(text),
+                    Piece::Mark(Mark::Status(status)) => {
+                        seen.extend_from_slice(&[b"[", status, b"]"].concat());
+                    }
+                    Piece::Mark(mark) => seen.extend_from_slice(format!("[{mark:?}]").as_bytes()),
+                }
+                Ok(())
+            };
+            scanner.push(chunk, take).unwrap();
+        }
+        seen.extend(scanner.finish());
+        String::from_utf8(seen).unwrap()
+    }
+
+    fn stream() -> String {
+        format!(
+            "motd{NONCE}@17\r\n{NONCE}?{NONCE}@x\nab{NONCE}{NONCE}>abcabc{NONCE}!{NONCE}=b 1\n3{NONCE}x{NONCE}."
+        )
+    }
+
+    const SEEN: &str =
+        "motd[Runs(17)][Prompt]abcabcabd@x\nababcabcabd[Taken]abcabcabcabcabd![b 1\n3]x[End]";
+
+    #[test]
+    fn marks_are_taken_out_and_everything_else_is_text() {
+        assert_eq!(read(&[stream().as_bytes()]), SEEN);
+    }
+
+    #[test]
+    fn what_only_began_like_a_mark_is_text_in_the_end() {
+        assert_eq!(read(&[b"x", b"abcab"]), "xabcab");
+        assert_eq!(read(&[format!("x{NONCE}=1").as_bytes()]), format!("x{NONCE}=1"));
+    }
+
+    proptest! {
+        #[test]
+        fn however_the_stream_is_cut(mut cuts in proptest::collection::vec(0..80usize, 0..12)) {
+            let stream = stream();
+            cuts.extend([0, stream.len()]);
+            cuts.iter_mut().for_each(|cut| *cut = (*cut).min(stream.len()));
+            cuts.sort_unstable();
+            let chunks: Vec<&[u8]> =
+                cuts.windows(2).map(|cut| &stream.as_bytes()[cut[0]..cut[1]]).collect();
+            prop_assert_eq!(read(&chunks), SEEN);
+        }
+    }
+}

@@ -6,7 +6,9 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use super::command::{Command, Input, Sudo};
+use libc::{SIGINT, SIGPIPE};
+
+use super::command::{Command, Ended, Input, Sudo};
 
 /// The wrapper as it is sent: without its comments.
 pub static TEXT: LazyLock<String> = LazyLock::new(|| stripped(include_str!("wrapper.sh")));
@@ -43,7 +45,9 @@ pub fn line(command: &Command, frame: &Frame<'_>) -> String {
     }
     words.extend(["/bin/sh", "-c", &TEXT, "loom", frame.nonce, &grace, variant, &size].map(quote));
     words.push(quote(command.chdir.as_deref().unwrap_or_default()));
-    words.push(quote(command.shell.as_deref().unwrap_or_default()));
+    // The login shell itself says which one it is; so the line is read by it behind sudo, too,
+    // where the other user may have no shell at all.
+    words.push(command.shell.as_deref().map_or_else(|| "\"$SHELL\"".to_owned(), quote));
     words.push(quote(&command.line));
     words.push(quote(&cookie));
     words.extend(command.env.iter().map(|(name, value)| quote(&format!("{name}={value}"))));
@@ -79,6 +83,28 @@ pub fn quote(word: &str) -> String {
     }
     quoted.push('\'');
     quoted
+}
+
+/// How the command ended, by the wrapper's STATUS.
+pub fn ended(status: &[u8]) -> Ended {
+    let text = String::from_utf8_lossy(status);
+    let text = text.trim_end();
+    let at = text.rfind(|c: char| !c.is_ascii_digit()).map_or(0, |at| at + 1);
+    let code: i32 = text[at..].parse().unwrap_or(255);
+    let said = text[..at].trim();
+    let died = match said.strip_prefix('b') {
+        // bash lists every job that ended: those that exited as `Exit N`, in POSIX mode `Done(N)`.
+        Some(jobs) => !jobs.contains("Exit ") && !jobs.contains("Done"),
+        // ash has a message for every signal but these two, and none for an exit: statuses 130
+        // and 141 count as theirs.
+        None => !said.is_empty() || [SIGINT, SIGPIPE].contains(&(code - 128)),
+    };
+    match code {
+        129..=255 if died => Ended::Signal(code - 128),
+        // The Korn shell keeps signals apart by itself.
+        257.. => Ended::Signal(code - 256),
+        _ => Ended::Exit(code),
+    }
 }
 
 pub(super) fn stripped(script: &str) -> String {

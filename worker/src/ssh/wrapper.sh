@@ -2,7 +2,7 @@
 #
 #   $1 nonce   $2 seconds between TERM and KILL   $3 lease | data | terminal
 #   $4 bytes of data on stdin, for `data`   $5 directory, may be empty
-#   $6 shell, empty for the user's own   $7 command line; then the environment, NAME=VALUE each
+#   $6 shell   $7 command line   and then the environment, NAME=VALUE each
 #
 # It says, each behind the nonce:
 #   on stderr  @PID         first of all; stdin is ours from here on
@@ -19,8 +19,11 @@ b=$BASH_VERSION
 # 3: stdin as it came, 4: what the command gets, 8 and 9: stdout and stderr. What a shell
 # itself has to say about its children goes nowhere.
 exec 3<&0 8>&1 9>&2 2>/dev/null
-# Caught, not ignored: the command gets the defaults, and we live to report its death.
-trap : HUP INT QUIT TERM
+# Caught, not ignored: the command gets the defaults, and we live to report its death. But when
+# a terminal hangs up, the kernel tells the leader of the session alone, and the others only when
+# that one has died of it.
+trap : INT QUIT TERM
+[ "$v" = terminal ] || trap : HUP
 
 # Ends the whole process group.
 end() {
@@ -64,17 +67,18 @@ run() {
   trap - HUP INT QUIT TERM
   [ -z "$d" ] || cd -- "$d" || exit 1
   export "$@"
-  exec "${c:-${SHELL:-/bin/sh}}" -c "$l"
+  exec "${c:-/bin/sh}" -c "$l"
 }
 
 # The watcher goes first, so that closing stdin no longer hurts what the command leaves behind;
 # but it stays when we were told to end, for what does not listen to TERM.
 main() {
-  trap : HUP INT QUIT TERM
   m=$(
     exec 2>&1
     trap 'k=1' HUP INT QUIT TERM
     if [ "$b" ]; then
+      # In POSIX mode bash would stop waiting for SIGCHLD, and forget what it has waited for.
+      set +o posix
       trap 'jobs -n' CHLD
       (run "$@") &
       p=$!
@@ -109,6 +113,7 @@ terminal)
   ;;
 data)
   (trap '' HUP INT QUIT TERM; data 8>&-) | {
+    trap : HUP INT QUIT TERM
     read -r w
     exec 3<&- 4<&0 </dev/null
     main "$@"
