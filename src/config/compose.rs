@@ -4,18 +4,17 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use serde_saphyr::granit_parser::{
-    self as granit, ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Tag,
-};
+use serde_saphyr::granit_parser::{self as granit, Event, Parser, ScalarStyle, Tag};
 
 use super::diagnostic::quoted;
 use super::report::Hints;
 use super::source::{FileId, Span};
+use super::syntax;
 use super::yaml::{Anchors, CoreTag, Entry, Kind, MAX_DEPTH, Node, Parsed, Problem, Value};
 
 /// Parses one document of at most `room` values, merged ones included. Aliases that `text` does
 /// not define are looked up in `shared`.
-pub fn parse(file: FileId, text: &str, shared: &Anchors, room: usize) -> Parsed {
+pub fn parse(file: FileId, text: &str, shared: &Anchors, room: usize, hints: &mut Hints) -> Parsed {
     let options = granit::options! {
         emit_unresolved_aliases: true,
         emit_anchor_events: true,
@@ -33,14 +32,14 @@ pub fn parse(file: FileId, text: &str, shared: &Anchors, room: usize) -> Parsed 
         anchored: HashMap::new(),
         names: HashMap::new(),
         room,
-        hints: Hints::default(),
+        hints,
         problems: Vec::new(),
         secrets: Vec::new(),
     };
     for event in Parser::new_from_str_with_options(text, options) {
         let step = match event {
             Ok((event, span)) => composer.event(event, span),
-            Err(e) => Err(composer.syntax(&e)),
+            Err(e) => Err(syntax::problem(&e, file, text)),
         };
         if let Err(problem) = step {
             return Parsed {
@@ -80,7 +79,7 @@ struct Composer<'a> {
     names: HashMap<String, usize>,
     /// How many more there may be.
     room: usize,
-    hints: Hints,
+    hints: &'a mut Hints,
     problems: Vec<Problem>,
     secrets: Vec<Span>,
 }
@@ -89,14 +88,14 @@ type Step = Result<(), Problem>;
 
 impl Composer<'_> {
     fn event(&mut self, event: Event<'_>, at: granit::Span) -> Step {
-        let span = self.span(&at);
-        let tag_span = at.tag_span().map_or(span, |tag| self.span(&tag));
+        let span = syntax::span(self.file, self.text, &at);
+        let tag_span = at.tag_span().map_or(span, |tag| syntax::span(self.file, self.text, &tag));
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
                 match self.documents {
                     1 => Ok(()),
-                    _ => Err(syntax(span, "a second document; a file holds one".to_string())),
+                    _ => Err(fatal(span, "a second document; a file holds one".to_string())),
                 }
             }
             Event::Anchor(id, name) => {
@@ -105,7 +104,7 @@ impl Composer<'_> {
             }
             Event::Alias(id) => match self.anchored.get(&id).cloned() {
                 Some(node) => self.put(Value { node, alias: Some(span) }),
-                None => Err(syntax(span, "an alias to a value that it is a part of".to_string())),
+                None => Err(fatal(span, "an alias to a value that it is a part of".to_string())),
             },
             Event::UnresolvedAlias(name) => self.outer_alias(&name, span),
             Event::Scalar(text, style, anchor, tag) => {
@@ -169,7 +168,7 @@ impl Composer<'_> {
 
     fn close(&mut self, span: Span, anchor: usize, kind: Kind, depth: u16) -> Step {
         if depth > MAX_DEPTH {
-            return Err(syntax(span, format!("nested deeper than {MAX_DEPTH} levels")));
+            return Err(fatal(span, format!("nested deeper than {MAX_DEPTH} levels")));
         }
         let node = Rc::new(Node { span, kind, depth });
         if anchor > 0 {
@@ -200,7 +199,7 @@ impl Composer<'_> {
         match self.room.checked_sub(more) {
             Some(room) => self.room = room,
             None => {
-                return Err(syntax(span, "too many values, in this file or in all".to_string()));
+                return Err(fatal(span, "too many values, in this file or in all".to_string()));
             }
         }
         Ok(())
@@ -285,46 +284,6 @@ impl Composer<'_> {
         }
     }
 
-    fn span(&self, span: &granit::Span) -> Span {
-        let offset = |m: &Marker| m.byte_offset().unwrap_or(0).min(self.text.len()) as u32;
-        let (start, end) = (offset(&span.start), offset(&span.end));
-        Span {
-            file: self.file,
-            line: span.start.line() as u32,
-            column: span.start.col() as u32 + 1,
-            start,
-            end: end.max(start),
-        }
-    }
-
-    fn syntax(&self, error: &ScanError) -> Problem {
-        let mut span = self.span(&granit::Span::empty(*error.marker()));
-        let at = span.start as usize;
-        let line = self.text[..at].rfind('\n').map_or(0, |i| i + 1);
-        let here = &self.text[line..];
-        let message = if let Some(star) = unquoted_star(here) {
-            span = self.at(span, line + star);
-            "a value that begins with \"*\" must be quoted, or it is an alias".to_string()
-        } else if let (true, Some(tab)) = (is_tab(error.kind()), here.find('\t')) {
-            span = self.at(span, line + tab);
-            "a tab; YAML is indented by blanks only".to_string()
-        } else {
-            explain(error.kind(), line_of(here))
-        };
-        let width = self.text[span.start as usize..].chars().next().map_or(0, char::len_utf8);
-        span.end = span.start + width as u32;
-        syntax(span, message)
-    }
-
-    /// The same span, moved to another byte on its line or after it.
-    fn at(&self, span: Span, at: usize) -> Span {
-        let start = span.start as usize;
-        let further = self.text[start.min(at)..at].matches('\n').count() as u32;
-        let line = self.text[..at].rfind('\n').map_or(0, |i| i + 1);
-        let column = 1 + self.text[line..at].chars().count() as u32;
-        Span { line: span.line + further, column, start: at as u32, ..span }
-    }
-
     fn finish(self) -> Parsed {
         let Composer { root, anchored, names, room, problems, secrets, .. } = self;
         let named =
@@ -343,7 +302,7 @@ fn problem(span: Span, message: &str, subject: Option<String>) -> Problem {
     Problem { span, message: message.to_string(), subject, first: None, syntax: false }
 }
 
-fn syntax(span: Span, message: String) -> Problem {
+pub fn fatal(span: Span, message: String) -> Problem {
     Problem { span, message, subject: None, first: None, syntax: true }
 }
 
@@ -359,51 +318,4 @@ fn key_text(entry: &Entry) -> Option<Box<str>> {
 pub fn is_secret_key(key: &str) -> bool {
     let key = key.to_lowercase();
     ["passw", "passphrase", "secret", "token"].iter().any(|word| key.contains(word))
-}
-
-fn line_of(text: &str) -> &str {
-    text.lines().next().unwrap_or("")
-}
-
-fn is_tab(kind: &ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::TabNotAllowed
-            | ErrorKind::TabInBlockIndentation
-            | ErrorKind::TabInIndentation
-            | ErrorKind::TabInPlainScalar
-    )
-}
-
-/// Where on the line a value like `*/5 * * * *` stands without quotes.
-fn unquoted_star(text: &str) -> Option<usize> {
-    let line = line_of(text);
-    let colon = line.find(": ")? + 2;
-    let value = line[colon..].trim_start();
-    let at = line.len() - value.len();
-    (value.starts_with('*') && value.trim_end().contains(' ')).then_some(at)
-}
-
-/// The parser's message, and what is most often behind it.
-fn explain(kind: &ErrorKind, line: &str) -> String {
-    match kind {
-        ErrorKind::RecursionLimitExceeded => format!("nested deeper than {MAX_DEPTH} levels"),
-        ErrorKind::UnexpectedCharacter { character } if character.is_control() => {
-            format!("control character U+{:04X} is not allowed in YAML", *character as u32)
-        }
-        ErrorKind::UnexpectedCharacter { character } => {
-            format!("a value that begins with \"{character}\" must be quoted")
-        }
-        ErrorKind::UnclosedQuotedScalar => "a quote is opened here and never closed".to_string(),
-        ErrorKind::InvalidQuotedScalarIndent => {
-            "a quoted value goes on here without being indented; is it closed above?".to_string()
-        }
-        ErrorKind::UnclosedFlowCollection { open } => {
-            format!("\"{open}\" is opened here and never closed")
-        }
-        ErrorKind::ExpectedFlowSequenceSeparator if line.matches('[').count() > 1 => {
-            "expected \",\" or \"]\"; inside a list a host set is quoted: \"db[1-3]\"".to_string()
-        }
-        other => format!("not YAML: {other}"),
-    }
 }

@@ -82,7 +82,18 @@ pub fn text<'a>(item: Item<'a>, what: &str, report: &mut Report) -> Option<&'a s
     if text.is_none() && !item.is_unknown() {
         report.error(item, format!("{what} is a single value, not {}", item.kind()));
     }
-    text
+    text.filter(|text| is_short(item, text, what, report))
+}
+
+/// An alias repeats a long text at no cost to the file.
+const MAX_TEXT: usize = 4096;
+
+fn is_short(item: Item<'_>, text: &str, what: &str, report: &mut Report) -> bool {
+    let short = text.len() <= MAX_TEXT;
+    if !short {
+        report.error(item, format!("{what} is longer than {MAX_TEXT} bytes"));
+    }
+    short
 }
 
 fn parsed<T>(
@@ -206,7 +217,9 @@ fn gather<'a>(
         item.items().for_each(|inner| gather(inner, what, visits, report, all));
     } else if item.is_null() || item.is_mapping() {
         report.error(item, format!("{what} holds single values, not {}", item.kind()));
-    } else if let Some(text) = item.text() {
+    } else if let Some(text) = item.text()
+        && is_short(item, text, what, report)
+    {
         all.push((item, text));
     }
 }

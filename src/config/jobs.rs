@@ -31,6 +31,10 @@ const KEYS: [&str; 10] = [
     "tags",
 ];
 
+/// The most jobs, and the most targets of all jobs together, counted as written.
+const MAX_JOBS: usize = 100_000;
+const MAX_TARGETS: usize = 1_000_000;
+
 const DEFAULT_SCHEDULE: &str = "* * * * *";
 
 /// The jobs of all manifests so far, and what is needed to read the next.
@@ -43,6 +47,8 @@ pub struct Jobs<'a> {
     /// Where each name was written, mistaken jobs included.
     places: HashMap<String, Span>,
     room: Room,
+    /// How many more targets there may be.
+    targets: usize,
 }
 
 impl<'a> Jobs<'a> {
@@ -54,6 +60,7 @@ impl<'a> Jobs<'a> {
             timezone,
             places: HashMap::new(),
             room: Room::default(),
+            targets: MAX_TARGETS,
         }
     }
 
@@ -73,6 +80,10 @@ impl<'a> Jobs<'a> {
                 let note = format!("first at {}", report.position(first));
                 report.error_noting(key, format!("job {} is defined twice", quoted(&name)), note);
                 continue;
+            }
+            if self.places.len() > MAX_JOBS {
+                report.error(key, format!("more than {MAX_JOBS} jobs"));
+                return;
             }
             let source = Source { file: file.to_path_buf(), line: place.line };
             if let Some(job) = self.job(key, value, name, source, report) {
@@ -172,7 +183,7 @@ impl<'a> Jobs<'a> {
     }
 
     /// Names, host sets and `@tag`s -> names, each once, in the order written.
-    fn targets(&self, item: Item<'_>, report: &mut Report) -> Vec<String> {
+    fn targets(&mut self, item: Item<'_>, report: &mut Report) -> Vec<String> {
         let mut targets = Vec::new();
         let mut seen = HashSet::new();
         let written = fields::texts(item, "targets", report);
@@ -180,7 +191,15 @@ impl<'a> Jobs<'a> {
             report.warning(item, "the job has no targets; it will run nowhere");
         }
         for (item, text) in written {
-            for name in self.target(item, text, report) {
+            let names = self.target(item, text, report);
+            match self.targets.checked_sub(names.len()) {
+                Some(left) => self.targets = left,
+                None => {
+                    report.error(item, format!("more than {MAX_TARGETS} targets of all jobs"));
+                    break;
+                }
+            }
+            for name in names {
                 if seen.insert(name.clone()) {
                     targets.push(name);
                 }

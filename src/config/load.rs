@@ -158,16 +158,15 @@ impl Loader {
     }
 
     fn nodes(&mut self, at: Option<Item<'_>>, context: &Context<'_>) -> Nodes {
-        let partial = Nodes { partial: true, ..Nodes::default() };
-        let Some(at) = at else { return partial };
+        let Some(at) = at else { return Nodes::unknown() };
         let Some((id, parsed)) = self.parse(context.file, Some(at), &Anchors::default()) else {
-            return partial;
+            return Nodes::unknown();
         };
         for problem in &parsed.problems {
             self.report.error_unquoted(problem.span, problem.message.clone());
         }
         if parsed.anchors.partial {
-            return partial;
+            return Nodes::unknown();
         }
         self.report.sources.guard(id);
         let nodes = Nodes::read(parsed.root.as_ref().map(Value::item), context, &mut self.report);
@@ -302,7 +301,8 @@ impl Loader {
 
     fn compose(&mut self, id: FileId, shared: &Anchors) -> Parsed {
         let room = self.room.min(MAX_NODES);
-        let parsed = compose::parse(id, self.report.sources.text(id), shared, room);
+        let Report { sources, hints, .. } = &mut self.report;
+        let parsed = compose::parse(id, sources.text(id), shared, room, hints);
         self.room -= room - parsed.room;
         parsed
     }

@@ -19,6 +19,7 @@ mod scalar;
 mod settings;
 mod source;
 mod ssh_options;
+mod syntax;
 mod trust;
 mod values;
 mod walk;

@@ -24,6 +24,11 @@ const KEYS: [&str; 8] =
 const HARMLESS: [&str; 7] =
     ["user", "ip", "port", "identity", "tags", "ssh_options", "max_sessions"];
 
+/// The most that all nodes may take, in bytes: host sets and merges multiply.
+const MAX_WEIGHT: usize = 32 << 20;
+/// The most tags of one node or job.
+const MAX_TAGS: usize = 100;
+
 /// What the nodes are read with.
 pub struct Context<'a> {
     /// The directory that paths are relative to.
@@ -42,11 +47,17 @@ pub struct Nodes {
     pub tagged: BTreeMap<String, Vec<String>>,
     /// A literal password, if there is one.
     pub literal: Option<Span>,
+    weight: usize,
     /// The file could not be parsed: an unknown name is then nobody's mistake.
     pub partial: bool,
 }
 
 impl Nodes {
+    /// Of a file that could not be read.
+    pub fn unknown() -> Nodes {
+        Nodes { partial: true, ..Nodes::default() }
+    }
+
     pub fn read(root: Option<Item<'_>>, context: &Context<'_>, report: &mut Report) -> Nodes {
         let mut nodes = Nodes::default();
         let Some(root) = root.filter(|root| !root.is_null()) else { return nodes };
@@ -89,6 +100,14 @@ impl Nodes {
     ) {
         let what = format!("node {}", report.show(key));
         let node = self.template(key, value, &what, context, report);
+        self.weight += names.len() * node.as_ref().map_or(100, weight);
+        if self.weight > MAX_WEIGHT {
+            if !self.partial {
+                report.error(key, format!("the nodes take more than {} MiB", MAX_WEIGHT >> 20));
+            }
+            self.partial = true;
+            return;
+        }
         let addresses = node.as_ref().and_then(|node| addresses(node, value, &names, report));
         for (i, name) in names.into_iter().enumerate() {
             self.names.push(name.clone());
@@ -291,10 +310,22 @@ fn addresses(
     None
 }
 
+/// Roughly what a node takes in memory.
+fn weight(node: &Node) -> usize {
+    let options = node.ssh_options.iter().map(|(key, value)| 100 + key.len() + value.len());
+    let tags = node.tags.iter().map(|tag| 100 + 2 * tag.len());
+    500 + node.user.len() + options.sum::<usize>() + tags.sum::<usize>()
+}
+
 /// Words that can be asked for with `@tag`.
 pub fn tags(item: Item<'_>, report: &mut Report) -> Vec<String> {
     let mut tags: Vec<String> = Vec::new();
-    for (item, tag) in fields::texts(item, "tags", report) {
+    let written = fields::texts(item, "tags", report);
+    if written.len() > MAX_TAGS {
+        report.error(item, format!("more than {MAX_TAGS} tags"));
+        return tags;
+    }
+    for (item, tag) in written {
         let sound = fields::unsafe_for_ssh(tag).is_none() && !tag.contains(['@', ',', '[', ']']);
         if !sound {
             report.error(item, format!("tag {} is not a single word", report.show(item)));

@@ -207,10 +207,10 @@ impl Diagnostic {
     }
 }
 
-/// Hints cost a comparison for each known word; beyond this many there are none.
-const MAX_COMPARISONS: usize = 100_000;
-/// A longer word is not compared: the comparison takes its square.
-const MAX_COMPARED: usize = 100;
+/// Hints cost the product of two words' lengths; beyond this in all there are none.
+const MAX_COST: usize = 20_000_000;
+/// Longer words are not compared.
+const MAX_COMPARED: usize = 60;
 
 /// Finds what was probably meant.
 #[derive(Debug)]
@@ -220,7 +220,7 @@ pub struct Hints {
 
 impl Default for Hints {
     fn default() -> Self {
-        Hints { left: MAX_COMPARISONS }
+        Hints { left: MAX_COST }
     }
 }
 
@@ -249,9 +249,12 @@ impl Hints {
         let word = word.to_lowercase();
         let left = &mut self.left;
         let compare = |near: &'a str| {
-            *left = left.checked_sub(1)?;
+            *left = left.saturating_sub(near.len() * word.len());
+            if *left == 0 {
+                return None;
+            }
             let longer = near.len().max(word.len());
-            let far = strsim::damerau_levenshtein(&word, &near.to_lowercase());
+            let far = strsim::osa_distance(&word, &near.to_lowercase());
             (far <= 1 + longer / 5).then_some((far, near))
         };
         let similar = known.into_iter().filter(|near| near.len().abs_diff(word.len()) <= 3);

@@ -79,6 +79,20 @@ fn all_jobs_arguments_together_are_limited_too() {
 }
 
 #[test]
+fn what_aliases_and_host_sets_multiply_is_limited() {
+    let data = format!("x: &x {}\ny: &y [{}]\n", "x".repeat(5000), "'n[1-10000]',".repeat(200));
+    let nodes = "n[1-10000]: {user: x}\n";
+    let told = |nodes: &str, job: &str| {
+        messages(&[("data.yaml", &data), ("nodes.yaml", nodes), ("jobs/a.yaml", job)])
+    };
+    let long = "jobs:\n  j: {task: loom.run, args: [a], targets: n1, description: *x}\n";
+    assert!(told(nodes, long).contains("error: description is longer than 4096 bytes"));
+    assert!(told(nodes, &job("*y", "[a]")).contains("error: more than 1000000 targets"));
+    let nodes: String = (0..20).map(|i| format!("m{i}n[1-10000]: {{user: x}}\n")).collect();
+    assert!(told(&nodes, "").contains("error: the nodes take more than 32 MiB"));
+}
+
+#[test]
 fn endless_mistakes_are_counted_rather_than_listed() {
     let jobs: String =
         (0..3000).map(|i| format!("  j{i}: {{tsk: loom.run, targets: [wob{i}]}}\n")).collect();

@@ -291,7 +291,7 @@ fn the_first_candidate_that_is_a_file_is_used() {
 fn args(written: &str) -> (Arg, String) {
     let mut report = Report::default();
     let file = report.sources.add("args".as_ref());
-    let parsed = compose::parse(file, written, &Anchors::default(), MAX_NODES);
+    let parsed = compose::parse(file, written, &Anchors::default(), MAX_NODES, &mut report.hints);
     let root = parsed.root.as_ref().map(Value::item).unwrap();
     let arg = values::read(root, &mut Room::default(), &mut report).unwrap();
     let messages = report.finish().iter().map(|d| d.message.clone()).collect::<Vec<_>>();
