@@ -2,6 +2,7 @@
 
 mod harness;
 
+mod check;
 mod farm;
 mod launch;
 mod masters;

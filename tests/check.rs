@@ -1,0 +1,88 @@
+//! `loom check` as scripts see it: exit status, streams, summary, JSON and frame.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use loom::config::Config;
+use loom::protocol::frame;
+
+const JOB: &str = "jobs:\n  j: {task: loom.run, args: [\"true\"], targets: a}\n";
+
+fn home(job: &str) -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir(home.path().join("jobs")).unwrap();
+    for (name, text) in [
+        ("loom.yaml", "nodesfile: nodes.yaml\njobspath: jobs\n"),
+        ("nodes.yaml", "a: {user: x, password: {file: /dev/null}}\n"),
+        ("jobs/j.yaml", job),
+    ] {
+        fs::write(home.path().join(name), text).unwrap();
+    }
+    home
+}
+
+fn check(directory: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_loom"))
+        .args(["check", "-c", "loom.yaml"])
+        .args(arguments)
+        .current_dir(directory)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn a_sound_configuration_exits_0_with_a_summary() {
+    let home = home(JOB);
+    let output = check(home.path(), &[]);
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(text(&output.stdout), "ok: 1 job on 1 node from 3 files\n");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_mistake_exits_1_and_hands_nothing_over() {
+    let home = home(&JOB.replace("targets", "tagrets"));
+    for mode in [&[][..], &["--dump"], &["--frame"]] {
+        let output = check(home.path(), mode);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(text(&output.stdout), "");
+        assert_eq!(
+            text(&output.stderr),
+            r#"jobs/j.yaml:2:3: error: job "j" has no "targets"
+    2 |   j: {task: loom.run, args: ["true"], tagrets: a}
+      |   ^
+jobs/j.yaml:2:39: error: unknown key "tagrets"; did you mean "targets"?
+    2 |   j: {task: loom.run, args: ["true"], tagrets: a}
+      |                                       ^^^^^^^
+failed: 2 errors; nothing was loaded
+"#
+        );
+    }
+}
+
+#[test]
+fn a_dump_is_json_alone_on_stdout() {
+    let home = home(JOB);
+    let output = check(home.path(), &["--dump"]);
+    let dump: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(dump["jobs"]["j"]["targets"], serde_json::json!(["a"]));
+    assert_eq!(dump["jobs"]["j"]["line"], 2);
+    assert_eq!(dump["nodes"]["a"]["password"], serde_json::json!({"file": "/dev/null"}));
+    assert_eq!(dump["settings"]["max_workers"], 10);
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_frame_holds_the_configuration() {
+    let home = home(JOB);
+    let output = check(home.path(), &["--frame"]);
+    let mut stdout = output.stdout.as_slice();
+    let config: Config = frame::read(&mut stdout, frame::CONFIG_CAP).unwrap().unwrap();
+    assert!(stdout.is_empty());
+    assert_eq!(config.jobs["j"].targets, ["a"]);
+}
