@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::source::plain;
 
 /// More than this in all, and it is not a directory of manifests.
-const MAX_ENTRIES: usize = 100_000;
+const MAX_ENTRIES: usize = 50_000;
 
 #[derive(Default)]
 pub struct Found {
@@ -52,6 +52,7 @@ impl Found {
                 let message =
                     format!("more than {MAX_ENTRIES} entries; is this the right directory?");
                 self.problems.push((root.to_path_buf(), message));
+                self.files.clear();
                 return;
             }
             let mut below = Vec::new();
