@@ -157,16 +157,24 @@ fn seconds(arg: &Arg) -> Result<Duration, String> {
 fn mode(arg: &Arg) -> Result<u32, String> {
     const BITS: u32 = 0o7777;
     match arg {
+        Arg::Int(number) if written_in_decimal(*number) => {
+            Err(format!("the decimal number {number}: write 0{number}"))
+        }
         Arg::Int(number) => u32::try_from(*number)
             .ok()
             .filter(|bits| *bits <= BITS)
-            .ok_or_else(|| format!("the integer {number} (0755 is 493; 755 needs its leading 0)")),
+            .ok_or_else(|| format!("the integer {number}")),
         Arg::Str(digits) => u32::from_str_radix(digits.strip_prefix("0o").unwrap_or(digits), 8)
             .ok()
             .filter(|bits| *bits <= BITS && !digits.starts_with('+'))
             .ok_or_else(|| format!("{digits:?}")),
         other => Err(other.kind().into()),
     }
+}
+
+/// 755 is not 0755, and as bits it makes no sense for any file.
+fn written_in_decimal(number: i64) -> bool {
+    (0o1000..1000).contains(&number) && number.to_string().bytes().all(|digit| digit < b'8')
 }
 
 fn code(arg: &Arg) -> Result<i32, String> {

@@ -104,9 +104,10 @@ pub fn timeout(task: &str, args: &[Arg], kwargs: &[(String, Arg)]) -> Option<Dur
 fn near(path: &str) -> Vec<String> {
     let names =
         TASKS.iter().flat_map(|task| [task.path].into_iter().chain(task.aliases.iter().copied()));
-    let mut scored: Vec<(f64, &str)> =
-        names.map(|name| (likeness(path, name), name)).filter(|(score, _)| *score >= 0.8).collect();
+    let mut scored: Vec<(f64, &str)> = names.map(|name| (likeness(path, name), name)).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let best = scored.first().map_or(1.0, |(score, _)| *score);
+    scored.retain(|(score, _)| *score >= 0.8 && *score >= best - 0.05);
     let mut suggestions: Vec<String> = Vec::new();
     for (_, name) in scored {
         let canonical = find(name).map_or(name, |task| task.path);

@@ -96,7 +96,16 @@ fn a_mode_is_bits_or_octal_digits() {
         assert_eq!(mode(text(digits)), Ok(Some(0o755)));
     }
     assert_eq!(mode(Arg::Null), Ok(None));
-    for bad in [Arg::Int(-1), Arg::Int(4096), text("rwx"), text("+755"), text("8"), text("77777")] {
+    for bad in [
+        Arg::Int(755),
+        Arg::Int(644),
+        Arg::Int(-1),
+        Arg::Int(4096),
+        text("rwx"),
+        text("+755"),
+        text("8"),
+        text("77777"),
+    ] {
         assert!(mode(bad.clone()).is_err(), "{bad:?}");
     }
 }
@@ -255,4 +264,21 @@ fn the_reference_names_every_task_and_parameter() {
             format!("| [`{}`](#{}) | {} |", task.path, task.path.replace('.', ""), task.doc);
         assert!(reference.contains(&summary), "{summary}");
     }
+}
+
+#[test]
+fn every_example_is_a_job_that_passes_the_check() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    let mut jobs = "jobs:\n".to_owned();
+    for task in TASKS {
+        jobs += &format!("  {}:\n    targets: [n1]\n", task.path);
+        jobs.extend(task.example.lines().map(|line| format!("    {line}\n")));
+    }
+    write("loom.yaml", "nodesfile: nodes.yaml\njobspath: .\n");
+    write("nodes.yaml", "n1: {user: root}\n");
+    write("jobs.yaml", &jobs);
+    let loaded = crate::config::load(dir.path().join("loom.yaml").to_str().unwrap()).unwrap();
+    assert_eq!(loaded.config.jobs.len(), TASKS.len());
+    assert_eq!(loaded.warnings.len(), 0, "{:?}", loaded.warnings);
 }

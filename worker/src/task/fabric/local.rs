@@ -24,9 +24,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::ssh::{Ended, Receive, Stream};
 
-/// Ends its process group when its stdin ends.
-const WATCHER: &str = "trap '' TERM HUP INT; while read -r _; do :; done; \
-                       kill -TERM 0; sleep 2; kill -KILL 0";
+const WATCHER: &str = include_str!("watcher.sh");
 
 /// How often a group that is to end is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -49,8 +47,9 @@ pub struct Local {
 impl Local {
     /// The marked environment, `LOOM_UNIT=cookie`, finds what leaves the group.
     pub fn start(shell: &str, line: &str, env: &[(&str, &str)], cookie: &str) -> io::Result<Local> {
+        let mark = format!("LOOM_UNIT={cookie}");
         let watcher = Command::new("/bin/sh")
-            .args(["-c", WATCHER])
+            .args(["-c", WATCHER, "loom", &mark])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -69,7 +68,7 @@ impl Local {
             .stderr(far_stderr.into_blocking_fd()?)
             .process_group(group.as_raw())
             .spawn()?;
-        Ok(Local { command, watcher, stdout, stderr, group, mark: format!("LOOM_UNIT={cookie}") })
+        Ok(Local { command, watcher, stdout, stderr, group, mark })
     }
 
     /// Until the command itself has ended. What it leaves running in the background goes on, and
@@ -80,7 +79,6 @@ impl Local {
         let (mut out_open, mut err_open) = (true, true);
         let status = loop {
             tokio::select! {
-                biased;
                 read = self.stdout.read(&mut out), if out_open => {
                     let n = read?;
                     out_open = n > 0;
@@ -271,7 +269,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_us_it_ends() {
-        let mut local = start("orphan", "echo up; sleep 600");
+        let mut local = start("orphan", "setsid sleep 600 & echo up; sleep 600");
         assert_eq!(first_words(&mut local).await, "up");
         let mark = local.mark.clone();
         drop(local);

@@ -2,8 +2,8 @@
 # not. POSIX sh; it must also run in dash and BusyBox.
 
 case $1 in
-'') path=$(pwd) ;;
-'~'*) path=$(pwd)${1#'~'} ;;
+'' | '~') path=$(pwd) ;;
+'~/'*) path=$(pwd)${1#'~'} ;;
 /*) path=$1 ;;
 *) path=$(pwd)/$1 ;;
 esac

@@ -1,0 +1,17 @@
+# Ends its process group when its stdin ends, and whatever has left the group but still carries the
+# mark $1 in its environment. POSIX sh; it must also run in dash and BusyBox.
+
+marked() {
+    for environ in /proc/[0-9]*/environ; do
+        tr '\0' '\n' <"$environ" | grep -qxF "$1" || continue
+        pid=${environ#/proc/}
+        echo "${pid%/environ}"
+    done
+}
+
+trap '' TERM HUP INT
+while read -r _; do :; done
+kill -TERM 0 $(marked "$1")
+sleep 2
+kill -KILL $(marked "$1")
+kill -KILL 0
