@@ -3,15 +3,15 @@
 use loom::arg::Arg;
 use loom::unit::{Kill, Outcome};
 
-use super::{Asking, PASSWORD, order, run, text, with_password};
-use crate::rig::{Worker, eventually, is_running, rig, stderr, stdout};
+use super::{Asking, PASSWORD, login_rig, order, run, text, with_password};
+use crate::rig::{Worker, eventually, is_running, stderr, stdout};
 
 const RUN: &str = "fabric.api.run";
 const SUDO: &str = "fabric.api.sudo";
 
 #[test]
 fn a_command_runs_in_a_login_bash_in_its_context() {
-    let rig = rig();
+    let rig = login_rig();
     let there = rig.path("a dir");
     std::fs::create_dir(&there).unwrap();
     let line = r#"shopt -q login_shell && echo "$A" `pwd` 'it''s' && echo "${PATH##*:}" >&2"#;
@@ -33,7 +33,7 @@ fn a_command_runs_in_a_login_bash_in_its_context() {
 
 #[test]
 fn the_call_says_which_codes_are_a_success() {
-    let rig = rig();
+    let rig = login_rig();
     let yes = || Arg::Bool(true);
     let codes = |codes: &[i64]| Arg::List(codes.iter().map(|code| Arg::Int(*code)).collect());
     let failed = |code| Outcome::Failed { exit: Some(code) };
@@ -56,23 +56,27 @@ fn the_call_says_which_codes_are_a_success() {
 
 #[test]
 fn a_terminal_is_there_only_if_asked_for() {
-    let rig = rig();
+    let rig = login_rig();
     let line = "tty >/dev/null && echo $TERM `stty size` || echo none; echo err >&2";
     let report = run(&rig, RUN, &[line], &[]);
-    assert_eq!((stdout(&report), stderr(&report)), ("none\n".into(), "err\n".into()));
+    assert_eq!((stdout(&report), stderr(&report)), ("none\n".into(), "err\n".into()), "{report:?}");
     let report = run(&rig, RUN, &[line], &[("pty", Arg::Bool(true))]);
-    assert_eq!((stdout(&report), stderr(&report)), ("vt100 24 80\r\nerr\r\n".into(), "".into()));
+    assert_eq!(
+        (stdout(&report), stderr(&report)),
+        ("vt100 24 80\r\nerr\r\n".into(), "".into()),
+        "{report:?}"
+    );
 }
 
 #[test]
 fn stderr_can_be_recorded_as_stdout_in_its_order() {
-    let rig = rig();
+    let rig = login_rig();
     let line = "for i in 1 2 3 4; do echo out; echo err >&2; done";
     for shell in [true, false] {
         let kwargs = [("combine_stderr", Arg::Bool(true)), ("shell", Arg::Bool(shell))];
         let report = run(&rig, RUN, &[line], &kwargs);
         let expected = "out\nerr\n".repeat(4);
-        assert_eq!((stdout(&report), stderr(&report)), (expected, "".into()));
+        assert_eq!((stdout(&report), stderr(&report)), (expected, "".into()), "{report:?}");
     }
     let report = run(&rig, RUN, &["kill -9 $$"], &[("combine_stderr", Arg::Bool(true))]);
     assert_eq!(report.outcome, Outcome::Signaled { signal: 9 });
@@ -80,7 +84,7 @@ fn stderr_can_be_recorded_as_stdout_in_its_order() {
 
 #[test]
 fn its_own_timeout_ends_it_on_the_node() {
-    let rig = rig();
+    let rig = login_rig();
     let report = run(&rig, RUN, &["sleep 6104.5"], &[("timeout", Arg::Float(0.3))]);
     assert_eq!(report.outcome, Outcome::TimedOut { kill: Kill::Confirmed }, "{report:?}");
     eventually("the command is gone", || !is_running("6104.5"));
@@ -88,7 +92,7 @@ fn its_own_timeout_ends_it_on_the_node() {
 
 #[test]
 fn a_bad_call_is_refused_in_words() {
-    let rig = rig();
+    let rig = login_rig();
     let report = run(&rig, RUN, &["true"], &[("shel", Arg::Bool(true))]);
     assert_eq!(report.outcome, Outcome::Failed { exit: None });
     let detail = report.detail.unwrap();
@@ -98,15 +102,19 @@ fn a_bad_call_is_refused_in_words() {
 /// Wants root, or sudo without a password, as the build machines have.
 #[test]
 fn sudo_gives_the_rights_of_the_user_and_group() {
-    let rig = rig();
+    let rig = login_rig();
     let line = "id -un; id -gn; echo err >&2";
     let kwargs = [("user", text("nobody")), ("group", text("daemon"))];
     let report = run(&rig, SUDO, &[line], &kwargs);
     assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
-    assert_eq!((stdout(&report), stderr(&report)), ("nobody\ndaemon\n".into(), "err\n".into()));
+    assert_eq!(
+        (stdout(&report), stderr(&report)),
+        ("nobody\ndaemon\n".into(), "err\n".into()),
+        "{report:?}"
+    );
     let report = run(&rig, SUDO, &["id -u"], &[("user", Arg::Int(1))]);
     assert_eq!(stdout(&report), "1\n");
-    let report = run(&rig, SUDO, &["id -u; exit 5"], &[]);
+    let report = run(&rig, SUDO, &["id -u; exit 5"], &[("shell", Arg::Bool(false))]);
     assert_eq!(
         (stdout(&report), report.outcome),
         ("0\n".into(), Outcome::Failed { exit: Some(5) })
@@ -123,7 +131,7 @@ fn the_password_goes_to_the_prompt_and_nowhere_else() {
     };
     let report = sudo(PASSWORD, &[("user", text("app")), ("group", Arg::Int(33))]);
     assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
-    assert_eq!((stdout(&report), stderr(&report)), ("in\n1\n".into(), "".into()));
+    assert_eq!((stdout(&report), stderr(&report)), ("in\n1\n".into(), "".into()), "{report:?}");
     assert!(node.options().contains("-u app -g #33"), "{}", node.options());
 
     let report = sudo("a guess", &[]);

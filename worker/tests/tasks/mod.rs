@@ -17,6 +17,14 @@ use crate::rig::{Rig, Worker, current_user};
 
 const PASSWORD: &str = "let me in";
 
+/// A login shell reads its user's profile, which is nothing to rely on: on a developer's machine
+/// it talks, and waits for locks.
+const LOGIN: &str = "SetEnv HOME=/nonexistent";
+
+fn login_rig() -> Rig {
+    Rig::new(&current_user(), LOGIN)
+}
+
 fn text(text: &str) -> Arg {
     Arg::Str(text.into())
 }
@@ -47,7 +55,7 @@ impl Asking {
         let sudo = bin.path().join("sudo");
         fs::write(&sudo, stand_in(&bin.path().join("options").display().to_string())).unwrap();
         fs::set_permissions(&sudo, fs::Permissions::from_mode(0o755)).unwrap();
-        let path = format!("SetEnv PATH={}:/usr/bin:/bin", bin.path().display());
+        let path = format!("{LOGIN} PATH={}:/usr/bin:/bin", bin.path().display());
         Asking { rig: Rig::new(&current_user(), &path), bin }
     }
 
