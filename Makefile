@@ -9,7 +9,7 @@ export RUST_TEST_THREADS ?= 6
 SKIPS   := $(CURDIR)/target/skips
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test test-full lint fmt doc install clean
+.PHONY: help deps build release test test-full lint fmt doc demo install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ fmt: ## format the sources
 
 doc: ## build the documentation of the sources
 	$(CARGO) doc --locked --workspace --no-deps --document-private-items
+
+demo: release ## see it run: five throwaway nodes on this machine, two minutes
+	@bash tests/demo/demo.sh
 
 install: release ## install both executables below PREFIX (and DESTDIR)
 	install -d $(DESTDIR)$(PREFIX)/bin
