@@ -20,10 +20,10 @@ use crate::config::{Config, Settings};
 use crate::dispatch::Dispatcher;
 use crate::job::Job;
 use crate::master::askpass::Askpass;
-use crate::master::{self, Master, Parameters};
+use crate::master::{Master, Parameters};
 use crate::node::Node;
 use crate::node_state::{self, MasterId, Masters};
-use crate::pool::child::{Executable, Worker, Workers};
+use crate::pool::child::{Executable, Workers};
 use crate::pool::{self, Pool, SlotId};
 use crate::run::Runs;
 use crate::store::{Opened, Seq, Writer};
@@ -118,8 +118,8 @@ pub struct Engine {
     pub parameter_index: HashMap<String, MasterId>,
     /// What ssh said when a connection last failed.
     pub complaints: HashMap<MasterId, String>,
-    askpass: Askpass,
-    sockets: Inotify,
+    pub(super) askpass: Askpass,
+    pub(super) sockets: Inotify,
 }
 
 impl Engine {
@@ -261,116 +261,6 @@ impl Engine {
         for id in ids {
             self.reap_master(id);
         }
-    }
-
-    fn reap_master(&mut self, id: MasterId) {
-        let Some(master) = self.connections.get_mut(&id) else { return };
-        if !master.has_exited() {
-            return;
-        }
-        master.listen();
-        let complaint = master.complaint();
-        let node = &self.parameters[id.0 as usize].node;
-        if complaint.is_empty() {
-            log::debug!(target: "loom::master", "the connection to {node} has ended");
-        } else {
-            log::warn!(target: "loom::master", "{node}: {complaint}");
-            self.complaints.insert(id, complaint);
-        }
-        if let Some(master) = self.connections.remove(&id) {
-            let _ = self.poll.remove(master.stderr_fd());
-        }
-        self.on_master(node_state::Event::Exited(id));
-    }
-
-    pub fn watch_worker(&self, slot: SlotId, worker: &Worker) -> io::Result<()> {
-        self.poll.add(worker.frames_fd(), Token::Frames(slot).into(), Interest::Read)?;
-        self.poll.add(worker.printed_fd(), Token::Printed(slot).into(), Interest::Read)
-    }
-
-    fn unwatch_worker(&self, worker: &Worker) {
-        for fd in [worker.frames_fd(), worker.printed_fd(), worker.orders_fd()] {
-            let _ = self.poll.remove(fd);
-        }
-    }
-
-    pub fn watch_master(&self, id: MasterId, master: &Master) -> io::Result<()> {
-        self.poll.add(master.stderr_fd(), Token::Master(id).into(), Interest::Read)
-    }
-
-    /// To be told when the rest of an order fits into the worker's pipe.
-    pub fn ask_to_write(&self, slot: SlotId) {
-        if let Some(worker) = self.workers.get(&slot)
-            && worker.unsent()
-        {
-            let _ =
-                self.poll.add(worker.orders_fd(), Token::Orders(slot).into(), Interest::ReadWrite);
-        }
-    }
-
-    fn orders(&mut self, slot: SlotId) {
-        let Some(worker) = self.workers.get_mut(&slot) else { return };
-        worker.flush();
-        if !worker.unsent() {
-            let _ = self.poll.remove(worker.orders_fd());
-        }
-    }
-
-    fn frames(&mut self, slot: SlotId) {
-        let Some(worker) = self.workers.get_mut(&slot) else { return };
-        let mut messages = Vec::new();
-        let heard = worker.receive(&mut messages);
-        if !matches!(heard, Ok(true)) {
-            let _ = self.poll.remove(worker.frames_fd());
-        }
-        let pid = worker.pid();
-        for message in messages {
-            self.hear(slot, message);
-        }
-        match heard {
-            Ok(true) => {}
-            // It is about to exit; should it not, it is of no use any more.
-            Ok(false) => self.on_pool(pool::Event::Broken { slot }),
-            Err(e) => {
-                log::error!(target: "loom::pool", "worker {pid} sent {e}");
-                self.on_pool(pool::Event::Broken { slot });
-            }
-        }
-    }
-
-    fn printed(&mut self, slot: SlotId) {
-        let Some(worker) = self.workers.get_mut(&slot) else { return };
-        if !worker.log_printed() {
-            let _ = self.poll.remove(worker.printed_fd());
-        }
-    }
-
-    fn master_printed(&mut self, id: MasterId) {
-        let Some(master) = self.connections.get_mut(&id) else { return };
-        if !master.listen() {
-            let _ = self.poll.remove(master.stderr_fd());
-        }
-    }
-
-    fn sockets_appeared(&mut self) {
-        let mut buffer = [0; 4096];
-        while let Ok(events) = self.sockets.read_events(&mut buffer) {
-            let names: Vec<_> = events.filter_map(|e| e.name.and_then(master::by_socket)).collect();
-            if names.is_empty() {
-                break;
-            }
-            for id in names {
-                self.complaints.remove(&id);
-                self.on_master(node_state::Event::Connected(id));
-            }
-        }
-    }
-
-    fn answer_askpass(&self) {
-        self.askpass.answer(|pid| {
-            let (id, _) = self.connections.iter().find(|(_, master)| master.pid() == pid)?;
-            self.parameters[id.0 as usize].password.clone()
-        });
     }
 }
 

@@ -3,6 +3,7 @@
 //! It owns everything and decides nothing. `timetable` says what is due, `units` carries units
 //! through the engine, `reload` takes a new configuration over, `stop` ends in good order.
 
+mod connections;
 mod engine;
 mod reload;
 mod runtime;
@@ -10,6 +11,7 @@ mod stop;
 mod timetable;
 mod token;
 mod units;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -119,8 +121,7 @@ impl Daemon {
 
     fn run(mut self) -> io::Result<Signal> {
         log::info!(
-            "loom {} keeps time: {} jobs on {} nodes",
-            env!("CARGO_PKG_VERSION"),
+            "loom keeps time: {} jobs on {} nodes",
             self.engine.jobs.len(),
             self.engine.nodes.len()
         );

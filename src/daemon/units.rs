@@ -3,7 +3,7 @@
 //! The engine's hands for what `dispatch`, `node_state` and `pool` decide.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -11,16 +11,12 @@ use super::Engine;
 use super::engine::{Ended, Phase, Unit};
 use crate::cron::Fires;
 use crate::job::Job;
-use crate::master::{self, Master};
 use crate::node::Node;
-use crate::node_state::{self, MasterId};
-use crate::pool::child::{Stdout, Worker};
-use crate::pool::slot::Death;
-use crate::pool::{self, SlotId};
-use crate::protocol::message::{Endpoint, FromWorker, Output, Report, Sink, ToWorker, UnitOrder};
+use crate::node_state::{self};
+use crate::pool::{self};
+use crate::protocol::message::Output;
 use crate::run::Step;
 use crate::store::{Condition, Gap, OpenUnit, Record, Seq};
-use crate::task;
 use crate::unit::{Canceller, Kill, Outcome, Reason, RunId, Trigger, UnitId};
 
 /// Between TERM and KILL on the node.
@@ -93,7 +89,7 @@ impl Engine {
             };
             self.units.insert(*unit, unit_state);
         }
-        log::info!(target: "loom::run", "run {run} of {}: {} units", job.name, rows.len());
+        log::info!(target: "loom::run", "run {run} of {}: queued, units: {}", job.name, rows.len());
         self.runs.open(run, rows.len());
         let seq = self.ledger.submit(Record::OpenRun {
             run,
@@ -196,120 +192,6 @@ impl Engine {
         }
     }
 
-    pub fn on_pool(&mut self, event: pool::Event) {
-        let mut follow_up = Vec::new();
-        for action in self.pool.handle(Instant::now(), event) {
-            match action {
-                pool::Action::Spawn(slot) => {
-                    if let Err(e) = self.start_worker(slot) {
-                        log::error!(target: "loom::pool", "a worker cannot be started: {e}");
-                        follow_up.push(pool::Event::SpawnFailed { slot });
-                    }
-                }
-                pool::Action::Send { slot, unit } => follow_up.extend(self.send(slot, unit)),
-                pool::Action::Shutdown(slot) => {
-                    if let Some(worker) = self.workers.get_mut(&slot)
-                        && let Err(e) = worker.send(&ToWorker::Shutdown)
-                    {
-                        log::error!(target: "loom::pool", "worker {}: {e}", worker.pid());
-                    }
-                }
-                pool::Action::Kill(slot) => {
-                    if let Some(worker) = self.workers.get(&slot) {
-                        log::warn!(target: "loom::pool", "worker {} is killed", worker.pid());
-                        worker.kill();
-                    }
-                }
-                pool::Action::Fail { unit, death } => {
-                    let (outcome, detail) = match death {
-                        Death::Crashed => (Outcome::Crashed, "the worker process died"),
-                        Death::Overdue => (
-                            Outcome::TimedOut { kill: Kill::Unconfirmed },
-                            "the worker did not act on the timeout and was killed",
-                        ),
-                    };
-                    self.end_unit(unit, outcome, Some(detail.to_owned()), Output::default());
-                }
-            }
-        }
-        for event in follow_up {
-            self.on_pool(event);
-        }
-    }
-
-    fn start_worker(&mut self, slot: SlotId) -> std::io::Result<()> {
-        let stdout = if self.echo.is_some() { Stdout::Inherit } else { Stdout::Log };
-        let worker = Worker::start(&self.executable, stdout)?;
-        log::debug!(target: "loom::pool", "worker {} started", worker.pid());
-        self.watch_worker(slot, &worker)?;
-        self.workers.insert(slot, worker);
-        Ok(())
-    }
-
-    /// Sends the unit to the worker; an event for the pool if that cannot be.
-    fn send(&mut self, slot: SlotId, id: UnitId) -> Option<pool::Event> {
-        let unit = self.units.get_mut(&id)?;
-        // Absent: the worker could not be started, and the pool is about to hear of it.
-        let worker = self.workers.get_mut(&slot)?;
-        let pid = worker.pid();
-        unit.phase = Phase::Sent { slot };
-        unit.begun = Some(Instant::now());
-        let (run, sweep) = (unit.run, self.sweep.get(&unit.node.name).cloned());
-        let order = order(id, unit, sweep.unwrap_or_default(), self.echo, &self.paths);
-        if let Err(e) = worker.send(&ToWorker::Run(Box::new(order))) {
-            let outcome = Outcome::Failed { exit: None };
-            self.end_unit(id, outcome, Some(e.to_string()), Output::default());
-            return Some(pool::Event::Done { slot, unit: id });
-        }
-        self.ask_to_write(slot);
-        let at = Timestamp::now();
-        if let Step::Started = self.runs.started(run) {
-            self.ledger.submit(Record::StartRun { run, at });
-        }
-        self.ledger.submit(Record::StartUnit { unit: id, worker_pid: Some(pid), at });
-        None
-    }
-
-    /// Takes in what a worker says.
-    pub fn hear(&mut self, slot: SlotId, message: FromWorker) {
-        match message {
-            FromWorker::Hello { version, pid } => {
-                if version == crate::protocol::VERSION {
-                    self.on_pool(pool::Event::Hello { slot });
-                } else {
-                    log::error!(
-                        target: "loom::pool",
-                        "worker {pid} speaks version {version} of the protocol, not {}; \
-                         install loom and loom-worker of the same release",
-                        crate::protocol::VERSION
-                    );
-                    self.on_pool(pool::Event::Broken { slot });
-                }
-            }
-            FromWorker::Heartbeat => self.on_pool(pool::Event::Heartbeat { slot }),
-            FromWorker::Started { unit, remote_pgid } => {
-                self.on_pool(pool::Event::Heartbeat { slot });
-                let Some(known) = self.units.get(&unit) else { return };
-                // The worker sweeps before it starts.
-                if let Some(cookies) = self.sweep.remove(&known.node.name) {
-                    let node = known.node.name.clone();
-                    self.ledger.submit(Record::Swept { node, cookies });
-                }
-                if let Some(remote_pgid) = remote_pgid {
-                    self.ledger.submit(Record::OnNode { unit, remote_pgid });
-                }
-            }
-            FromWorker::Done { unit, report } => {
-                // Only the worker that holds a unit can end it.
-                if self.pool.holds(slot, unit) {
-                    let Report { outcome, detail, output } = report;
-                    self.end_unit(unit, outcome, detail, output);
-                }
-                self.on_pool(pool::Event::Done { slot, unit });
-            }
-        }
-    }
-
     /// The one way out for a unit, whatever became of it.
     pub fn end_unit(
         &mut self,
@@ -384,76 +266,6 @@ impl Engine {
         self.end_unit(id, outcome, Some("it had not started".to_owned()), Output::default());
         true
     }
-
-    pub fn on_master(&mut self, event: node_state::Event) {
-        let mut follow_up = Vec::new();
-        for action in self.masters.handle(Instant::now(), event) {
-            match action {
-                node_state::Action::Connect(id) => {
-                    if let Err(e) = self.connect(id) {
-                        log::error!(target: "loom::master", "ssh cannot be started: {e}");
-                        follow_up.push(node_state::Event::Exited(id));
-                    }
-                }
-                node_state::Action::Close(id) => {
-                    self.dispatcher.set_up(id, false);
-                    if let Some(master) = self.connections.get(&id) {
-                        master.close();
-                    }
-                }
-                node_state::Action::Up(id) => self.dispatcher.set_up(id, true),
-                node_state::Action::Unreachable(id) => self.give_up(id),
-                node_state::Action::Down(id) => {
-                    self.dispatcher.set_up(id, false);
-                    if self.dispatcher.is_wanted(id) {
-                        follow_up.push(node_state::Event::Want(id));
-                    }
-                }
-            }
-        }
-        for event in follow_up {
-            self.on_master(event);
-        }
-    }
-
-    fn connect(&mut self, id: MasterId) -> std::io::Result<()> {
-        let parameters = &self.parameters[id.0 as usize];
-        let master = Master::start(self.paths.runtime.path(), id, parameters)?;
-        log::debug!(
-            target: "loom::master",
-            "connecting to {} (ssh process {})", parameters.node, master.pid()
-        );
-        self.watch_master(id, &master)?;
-        self.connections.insert(id, master);
-        Ok(())
-    }
-
-    /// Nobody waits for a node that does not answer.
-    fn give_up(&mut self, id: MasterId) {
-        self.dispatcher.set_up(id, false);
-        let detail = self.complaints.get(&id).cloned().unwrap_or_else(|| {
-            let seconds = self.config.settings.connect_timeout.as_secs_f32();
-            format!("ssh was not connected within {seconds} s")
-        });
-        for unit in self.dispatcher.take_waiting(id) {
-            self.end_unit(unit, Outcome::Unreachable, Some(detail.clone()), Output::default());
-        }
-    }
-
-    /// The connection for this node, as it is configured now.
-    pub fn master_of(&mut self, node: &Node) -> MasterId {
-        let wanted = master::options::parameters(node, self.config.settings.connect_timeout);
-        let known = self.parameter_index.get(&wanted.node);
-        if let Some(id) = known
-            && self.parameters[id.0 as usize] == wanted
-        {
-            return *id;
-        }
-        let id = MasterId(self.parameters.len() as u32);
-        self.parameter_index.insert(wanted.node.clone(), id);
-        self.parameters.push(wanted);
-        id
-    }
 }
 
 /// Whether something of the unit may still run on its node.
@@ -466,42 +278,5 @@ fn may_linger(outcome: &Outcome) -> bool {
         | Outcome::Signaled { .. }
         | Outcome::Unreachable
         | Outcome::Skipped { .. } => false,
-    }
-}
-
-fn order(
-    id: UnitId,
-    unit: &Unit,
-    sweep: Vec<String>,
-    echo: Option<usize>,
-    paths: &super::engine::Paths,
-) -> UnitOrder {
-    let (job, node) = (&unit.job, &unit.node);
-    let wants_password = task::wants_password(&job.task, &job.args, &job.kwargs);
-    UnitOrder {
-        unit: id,
-        run: unit.run,
-        job: job.name.clone(),
-        attempt: unit.attempt,
-        node: Endpoint {
-            name: node.name.clone(),
-            host: node.host().to_owned(),
-            user: node.user.clone(),
-            port: node.port,
-            control: master::socket(paths.runtime.path(), unit.master),
-        },
-        task: job.task.clone(),
-        args: job.args.clone(),
-        kwargs: job.kwargs.clone(),
-        timeout: job.timeout,
-        kill_grace: KILL_GRACE,
-        cookie: unit.cookie.clone(),
-        sweep,
-        password: node.password.clone().filter(|_| wants_password),
-        output: Sink {
-            file: paths.output_of(id),
-            max_bytes: paths.max_output,
-            echo: echo.map(|width| format!("{:>width$} | ", node.name)),
-        },
     }
 }

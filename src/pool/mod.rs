@@ -61,6 +61,10 @@ pub enum Event {
     Broken {
         slot: SlotId,
     },
+    /// The worker has closed its end: it will not say anything more.
+    Closed {
+        slot: SlotId,
+    },
     SpawnFailed {
         slot: SlotId,
     },
@@ -164,6 +168,7 @@ impl Pool {
             Event::Heartbeat { slot } => self.with(slot, |slot| slot.heartbeat(now)),
             Event::Done { slot, unit } => self.done(now, slot, unit, &mut actions),
             Event::Broken { slot } => self.kill(slot, Death::Crashed, &mut actions),
+            Event::Closed { slot } => self.closed(slot, &mut actions),
             Event::SpawnFailed { slot } => self.spawn_failed(now, slot, &mut actions),
             Event::Exited { slot } => self.exited(now, slot, &mut actions),
             Event::Adjust(limits) => self.adjust(now, limits, &mut actions),
@@ -222,6 +227,16 @@ impl Pool {
         if !matches!(slot.state, State::Killing { .. }) {
             slot.killed(death);
             actions.push(Action::Kill(id));
+        }
+    }
+
+    /// One that was asked to leave does just that; from any other it is as good as its death.
+    fn closed(&mut self, id: SlotId, actions: &mut Vec<Action>) {
+        match self.slots.get(&id).map(|slot| slot.state) {
+            Some(State::Starting { .. } | State::Idle { .. } | State::Busy { .. }) => {
+                self.kill(id, Death::Crashed, actions);
+            }
+            Some(State::Retiring { .. } | State::Killing { .. }) | None => {}
         }
     }
 

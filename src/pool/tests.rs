@@ -217,6 +217,16 @@ fn a_broken_worker_is_killed_once() {
 }
 
 #[test]
+fn a_worker_that_closes_its_end_is_killed_unless_it_was_asked_to_leave() {
+    let mut sim = Sim::new(Limits { recycle_after: 1, ..LIMITS });
+    let slot = sim.idle();
+    assert_eq!(sim.on(Event::Closed { slot }), [], "recycled");
+    sim.submit();
+    let slot = SlotId(1);
+    assert_eq!(sim.on(Event::Closed { slot }), [Action::Kill(slot)]);
+}
+
+#[test]
 fn an_answer_that_races_with_the_kill_counts() {
     let mut sim = Sim::new(LIMITS);
     sim.submit();
