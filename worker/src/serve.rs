@@ -55,14 +55,17 @@ fn die_of_panics() {
 
 fn run(from: OwnedFd, to: OwnedFd) -> Result<(), ServeError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let parent = Parent {
             from: Receiver::from_owned_fd(from)?,
             inbox: Inbox::default(),
             to: Sender::from_owned_fd(to)?,
         };
         serve(parent).await
-    })
+    });
+    // Without waiting for a password's command or a file that is read to no end.
+    runtime.shutdown_background();
+    served
 }
 
 async fn serve(mut parent: Parent) -> Result<(), ServeError> {

@@ -55,7 +55,7 @@ pub async fn run(
                 if remote.is_running() {
                     remote.kill().await;
                 }
-                error.outcome()
+                certain(error.outcome(), &remote)
             }
             Ok(why) => {
                 stop.request();
@@ -69,15 +69,24 @@ pub async fn run(
 
 async fn prepared(context: &mut Context, order: &UnitOrder) -> task::TaskResult {
     if !order.sweep.is_empty() {
-        let sudo = match order.password {
-            Some(_) => Some(context.sudo(None).await?),
-            None => None,
-        };
+        let becomes = loom::task::wants_password(&order.task, &order.args, &order.kwargs);
+        let sudo = if becomes { Some(context.sudo(None).await?) } else { None };
         if context.remote.sweep(&order.sweep, sudo).await == Kill::Unconfirmed {
             eprintln!("{}: what earlier units left may still run there", order.node.name);
         }
     }
     task::call(context, order).await
+}
+
+/// A task of several commands can find its node gone half-way: that is not "never started".
+fn certain(
+    (outcome, detail): (Outcome, Option<String>),
+    remote: &Remote,
+) -> (Outcome, Option<String>) {
+    match outcome {
+        Outcome::Unreachable if remote.has_begun() => (Outcome::Lost, detail),
+        other => (other, detail),
+    }
 }
 
 async fn expiry(limit: Option<Duration>) {

@@ -105,6 +105,20 @@ fn a_master_that_dies_under_a_unit_loses_it() {
 }
 
 #[test]
+fn a_master_that_dies_between_a_tasks_commands_loses_it_too() {
+    let mut rig = rig();
+    let path = rig.path("script");
+    let order = rig.order("loom.script", &[&path]);
+    let seconds = sleeper(&order);
+    std::fs::write(path, format!("sleep {seconds}\n")).unwrap();
+    let mut worker = Worker::start();
+    started(&mut worker, order, &seconds);
+    rig.end_master();
+    assert_eq!(worker.done().outcome, Outcome::Lost);
+    eventually("the lease has ended the command", || !is_running(&seconds));
+}
+
+#[test]
 fn without_a_master_nothing_was_started() {
     let mut rig = rig();
     rig.end_master();

@@ -134,6 +134,8 @@ pub struct Remote {
 pub struct Target {
     /// Something of the unit has been on the node, or may have been.
     pub touched: bool,
+    /// A command of the unit has been started, be it at its end by now.
+    pub begun: bool,
     pub pgid: Option<u32>,
     pub sudo: Option<Sudo>,
 }
@@ -227,8 +229,13 @@ impl Remote {
         self.target.borrow().pgid.is_some()
     }
 
+    /// Some command of the unit was started.
+    pub fn has_begun(&self) -> bool {
+        self.target.borrow().begun
+    }
+
     pub(super) fn started(&self, pgid: u32, sudo: Option<&Sudo>) {
-        let target = Target { touched: true, pgid: Some(pgid), sudo: sudo.cloned() };
+        let target = Target { touched: true, begun: true, pgid: Some(pgid), sudo: sudo.cloned() };
         *self.target.borrow_mut() = target;
         // Nobody listens in a sweep.
         let _ = self.started.send(pgid);

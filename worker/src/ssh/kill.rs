@@ -25,7 +25,7 @@ impl Remote {
 
     /// Ends what earlier units left on the node.
     pub async fn sweep(&self, cookies: &[String], sudo: Option<Sudo>) -> Kill {
-        self.sweep_with(&Target { touched: true, pgid: None, sudo }, cookies).await
+        self.sweep_with(&Target { sudo, ..Target::default() }, cookies).await
     }
 
     async fn sweep_with(&self, target: &Target, cookies: &[String]) -> Kill {

@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
@@ -28,7 +28,7 @@ impl Remote {
         path: &str,
         placement: &Placement,
     ) -> Result<(), RemoteError> {
-        let (size, sum) = measure(&input)?;
+        let (size, sum) = measure(&input).await?;
         let mode = placement.mode.map(|mode| format!("{mode:o}")).unwrap_or_default();
         let args = [path, &size.to_string(), &sum, &mode];
         let script = Command::script(&stripped(include_str!("place.sh")), &args)
@@ -77,36 +77,40 @@ fn named(path: &Path, error: io::Error) -> RemoteError {
     io::Error::new(error.kind(), format!("{}: {error}", path.display())).into()
 }
 
-/// Size, and SHA-256 in hexadecimal.
-fn measure(input: &Input) -> Result<(u64, String), RemoteError> {
-    let mut sum = Sha256::new();
-    let size = match input {
-        Input::Nothing => 0,
-        Input::Bytes(bytes) => {
-            sum.update(bytes);
-            bytes.len() as u64
+/// Size, and SHA-256 in hexadecimal. Large files take their time, in which the worker goes on.
+async fn measure(input: &Input) -> Result<(u64, String), RemoteError> {
+    match input {
+        Input::Nothing => Ok((0, hex(Sha256::new()))),
+        Input::Bytes(bytes) => Ok((bytes.len() as u64, hex(Sha256::new_with_prefix(bytes)))),
+        Input::File(path) => {
+            let (path, opened) = (path.clone(), path.clone());
+            let measured = tokio::task::spawn_blocking(move || measure_file(&opened)).await;
+            measured.map_err(io::Error::from).flatten().map_err(|e| named(&path, e))
         }
-        Input::File(path) => add(&mut sum, path).map_err(|e| named(path, e))?,
         Input::Terminal(_) => {
-            return Err(RemoteError::Invalid("a file cannot be sent through a terminal".into()));
+            Err(RemoteError::Invalid("a file cannot be sent through a terminal".into()))
         }
-    };
-    Ok((size, sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
 }
 
-fn add(sum: &mut Sha256, path: &PathBuf) -> io::Result<u64> {
+fn measure_file(path: &Path) -> io::Result<(u64, String)> {
     let mut file = File::open(path)?;
+    let mut sum = Sha256::new();
     let mut chunk = vec![0; 64 * 1024];
     let mut size = 0;
     loop {
         match file.read(&mut chunk)? {
-            0 => return Ok(size),
+            0 => return Ok((size, hex(sum))),
             n => {
                 sum.update(&chunk[..n]);
                 size += n as u64;
             }
         }
     }
+}
+
+fn hex(sum: Sha256) -> String {
+    sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 struct Arriving {

@@ -10,7 +10,7 @@ use super::run::surrounded;
 use super::{Context, TaskError, TaskResult};
 use crate::ssh::transfer::Placement;
 use crate::ssh::wrapper::quote;
-use crate::ssh::{Command, Ended, Input, RemoteError};
+use crate::ssh::{Command, Ended, Input, RemoteError, Stream};
 
 /// Linux takes no longer first line.
 const LONGEST_SHEBANG: u64 = 256;
@@ -34,7 +34,9 @@ pub async fn script(context: &mut Context, call: &Call) -> TaskResult {
 
     let ended = send_and_run(context, local, &remote, &command).await;
     let removal = Command::script("rm -rf -- \"$1\"", &[&directory]).sudo(sudo);
-    context.remote.regardless().capture(&removal).await?;
+    if let Err(error) = context.remote.regardless().capture(&removal).await {
+        context.output.line(Stream::Stderr, &format!("loom: {directory} may be left: {error}"));
+    }
     ended?.verdict()
 }
 
