@@ -7,6 +7,7 @@ mod farm;
 mod launch;
 mod masters;
 mod once;
+mod passwords;
 mod reload;
 mod schedule;
 mod shutdown;

@@ -29,11 +29,13 @@ pub struct Options {
     pub max_sessions: u32,
     /// Connections that have not authenticated yet.
     pub max_startups: u32,
+    /// Whether a password will do.
+    pub passwords: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { max_sessions: 10, max_startups: 200 }
+        Options { max_sessions: 10, max_startups: 200, passwords: false }
     }
 }
 
@@ -107,6 +109,12 @@ impl Sshd {
         Process::of(child.id() as i32).expect("the node's sshd is gone")
     }
 
+    /// What it has logged since it was last started.
+    pub fn log(&self) -> &Log {
+        let (_, log) = self.running.as_ref().expect("the node is stopped");
+        log
+    }
+
     /// The sshd processes of the connections there are; not what runs in them.
     pub fn sessions(&self) -> Vec<Process> {
         let all = self.listener().descendants();
@@ -160,7 +168,7 @@ impl Sshd {
              AuthorizedKeysFile {root}/authorized_keys\n\
              StrictModes no\n\
              UsePAM {pam}\n\
-             PasswordAuthentication no\n\
+             PasswordAuthentication {passwords}\n\
              KbdInteractiveAuthentication no\n\
              UseDNS no\n\
              PrintMotd no\n\
@@ -168,11 +176,12 @@ impl Sshd {
              LogLevel VERBOSE\n\
              MaxSessions {sessions}\n\
              MaxStartups {startups}\n\
-             SetEnv LOOM_NODE={name} LOOM_EVIDENCE={evidence}\n\
+             SetEnv LOOM_NODE={name} LOOM_EVIDENCE={evidence} SHLVL=2\n\
              Subsystem sftp internal-sftp\n",
             pam = if locked() { "yes" } else { "no" },
             sessions = options.max_sessions,
             startups = options.max_startups,
+            passwords = if options.passwords { "yes" } else { "no" },
             evidence = evidence.display(),
         )
     }
