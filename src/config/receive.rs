@@ -9,10 +9,9 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-
 use crate::config::Config;
 use crate::protocol::frame::{self, CONFIG_CAP};
+use crate::sys::poll::set_nonblocking;
 use crate::sys::privileges::Identity;
 
 /// A load that takes longer is killed.
@@ -86,7 +85,7 @@ impl Loading {
             gone: false,
         };
         for fd in loading.fds() {
-            fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+            set_nonblocking(fd)?;
         }
         Ok(loading)
     }

@@ -5,10 +5,9 @@
 //! The daemon and `loom once` both drive it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,7 +25,7 @@ use crate::node_state::{self, MasterId, Masters};
 use crate::pool::child::{Executable, Workers};
 use crate::pool::{self, Pool, SlotId};
 use crate::run::Runs;
-use crate::store::{Opened, Seq, Writer};
+use crate::store::{Opened, Record, Seq, Writer};
 use crate::sys::poll::{Interest, Poll};
 use crate::unit::{Outcome, RunId, UnitId};
 
@@ -90,8 +89,8 @@ pub struct Engine {
     pub paths: Paths,
     /// `loom once`: units print their output behind their node's name, padded to this width.
     pub echo: Option<usize>,
-    /// Distinguishes this process's cookies from all others'.
-    pub boot: String,
+    /// Distinguishes our cookies from all other daemons'.
+    pub ledger_id: String,
     /// Counts the wall clock's re-anchorings.
     pub epoch: u32,
     pub next_run: u64,
@@ -148,7 +147,7 @@ impl Engine {
                 max_output: config.settings.max_output,
             },
             echo,
-            boot: boot_id()?,
+            ledger_id: opened.ledger_id.clone(),
             epoch: opened.epoch,
             next_run: opened.next_run.0,
             next_unit: opened.next_unit.0,
@@ -182,6 +181,12 @@ impl Engine {
         self.jobs = self.config.jobs.iter().map(share).collect();
         let share = |(name, node): (&String, &Node)| (name.clone(), Arc::new(node.clone()));
         self.nodes = self.config.nodes.iter().map(share).collect();
+    }
+
+    /// Instants may come again: from now on they are others than before.
+    pub fn begin_epoch(&mut self) {
+        self.epoch += 1;
+        self.ledger.submit(Record::Epoch(self.epoch));
     }
 
     pub fn targets(&self, job: &Job) -> Vec<Arc<Node>> {
@@ -280,11 +285,4 @@ pub fn master_limits(settings: &Settings) -> node_state::Limits {
         persist: settings.ssh_persist,
         max_connecting: settings.max_connecting as usize,
     }
-}
-
-/// 64 random bits, in hexadecimal.
-fn boot_id() -> io::Result<String> {
-    let mut bytes = [0; 8];
-    File::open(Path::new("/dev/urandom"))?.read_exact(&mut bytes)?;
-    Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
 }

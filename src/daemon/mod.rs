@@ -98,6 +98,7 @@ impl Daemon {
                 opened.lost_units.len()
             );
         }
+        begin_epoch_if_behind(&mut engine, &opened.jobs, now);
         record_downtime(&mut engine, &opened.jobs, now);
         let reload = Reload::new(candidates, watch, &engine.poll);
         let alarm = Alarm::new()?;
@@ -226,8 +227,7 @@ impl Daemon {
             }
         }
         if look.opens_epoch() {
-            self.engine.epoch += 1;
-            self.engine.ledger.submit(Record::Epoch(self.engine.epoch));
+            self.engine.begin_epoch();
         }
         if self.stopping.is_none() {
             for (job, due) in self.timetable.take_due(look, now) {
@@ -303,6 +303,24 @@ fn record_missed(engine: &mut Engine, job: &str, fires: Fires, reason: Reason) {
         "{job}: not run, {}: {count} due from {first} to {last}", reason.as_str()
     );
     engine.record_gap(job, None, fires, reason, None);
+}
+
+/// A clock behind the ledger was set back while no daemon ran: its instants come again, and are
+/// others than those that were accounted for.
+fn begin_epoch_if_behind(engine: &mut Engine, jobs: &[JobRow], now: Timestamp) {
+    let Some(latest) = jobs.iter().map(|row| row.accounted_through).max() else { return };
+    if !Look::at_start(latest, now).opens_epoch() {
+        return;
+    }
+    log::warn!(
+        target: "loom::cron",
+        "the clock was set back: the ledger reaches to {latest}; schedules begin anew"
+    );
+    engine.begin_epoch();
+    for row in jobs.iter().filter(|row| row.accounted_through > now) {
+        let job = row.entry.name.clone();
+        engine.ledger.submit(Record::Accounted { job, through: now });
+    }
 }
 
 /// What fell due while no daemon ran, by the schedules that were in force then.

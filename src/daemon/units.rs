@@ -69,7 +69,7 @@ impl Engine {
     ) {
         let mut rows = Vec::with_capacity(opened.len());
         for (unit, node) in opened {
-            let cookie = format!("{}-{unit}", self.boot);
+            let cookie = format!("{}-{unit}", self.ledger_id);
             rows.push(OpenUnit {
                 unit: *unit,
                 node: node.name.clone(),

@@ -20,7 +20,7 @@ use nix::unistd::Pid;
 
 use crate::node_state::MasterId;
 use crate::password::Password;
-use crate::pool::child::set_nonblocking;
+use crate::sys::poll::set_nonblocking;
 use crate::sys::spawn::spawn;
 
 /// What is kept of a master's words, for the log and for the unit that could not be run.

@@ -18,6 +18,7 @@ use super::SlotId;
 use crate::protocol::frame::{FrameError, Inbox, Outbox};
 use crate::protocol::message::{FromWorker, ToWorker};
 use crate::protocol::{VERSION, WORKER_IN, WORKER_OUT};
+use crate::sys::poll::set_nonblocking;
 use crate::sys::spawn::spawn;
 
 /// A line a worker prints is cut here for the log.
@@ -205,13 +206,6 @@ impl Drop for Worker {
         self.kill();
         let _ = self.process.wait();
     }
-}
-
-pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
-    use nix::fcntl::{FcntlArg, OFlag, fcntl};
-    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
-    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-    Ok(())
 }
 
 /// All live workers, by slot.

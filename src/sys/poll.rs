@@ -1,11 +1,12 @@
 //! Waiting for many descriptors at once: a thin, safe face on epoll.
 //!
-//! Level-triggered. Knows nothing of what the descriptors mean; the caller's token comes back.
+//! Level-triggered, for nonblocking descriptors. Knows nothing of what the descriptors mean; the caller's token comes back.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 #[derive(Debug)]
@@ -73,6 +74,13 @@ impl Poll {
         };
         Ok(self.events[..count].iter().map(readiness).collect())
     }
+}
+
+/// For descriptors that [`Poll`] waits on: reading and writing them never blocks.
+pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
 }
 
 fn readiness(event: &EpollEvent) -> Readiness {
