@@ -84,9 +84,15 @@ main() {
       p=$!
       LC_ALL=C
       wait $p
-      while kill -0 $p 2>/dev/null; do wait $p; done
-      wait $p
       r=$?
+      # A signal to us interrupts the wait; and then bash may not know the status any more.
+      while kill -0 $p 2>/dev/null; do
+        wait $p
+        r=$?
+      done
+      wait $p
+      q=$?
+      [ $q -lt 0 ] || [ $q -eq 127 ] || r=$q
     else
       (run "$@")
       r=$?
