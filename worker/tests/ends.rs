@@ -146,11 +146,13 @@ fn a_kill_that_nobody_answers_for_is_unconfirmed() {
 #[test]
 fn a_shell_of_ours_that_is_killed_is_lost_and_nothing_is_left() {
     let rig = rig();
-    let (order, seconds) = sleeping(&rig, "SLEEP & kill -KILL $PPID $(ps -o ppid= $PPID); wait");
-    let report = Worker::start().run(order);
-    assert_eq!(report.outcome, Outcome::Lost, "{report:?}");
-    assert!(report.detail.unwrap().contains("shell on the node was killed"));
-    eventually("the lease has ended the command", || !is_running(&seconds));
+    for victims in ["$PPID", "$(ps -o ppid= $PPID)", "$(ps -o ppid= $PPID) $PPID"] {
+        let (order, seconds) = sleeping(&rig, &format!("SLEEP & kill -KILL {victims}; wait"));
+        let report = Worker::start().run(order);
+        assert_eq!(report.outcome, Outcome::Lost, "{victims}: {report:?}");
+        assert!(report.detail.unwrap().contains("shell on the node was killed"));
+        eventually("the lease has ended the command", || !is_running(&seconds));
+    }
 }
 
 #[test]

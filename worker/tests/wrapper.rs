@@ -89,7 +89,8 @@ impl Said {
         assert_eq!((*empty, *end), ("", ""));
         let (pid, said) = started.strip_prefix('@').unwrap().split_once('\n').unwrap();
         assert!(pid.parse::<u32>().is_ok());
-        (said, wrapper::ended(status.strip_prefix('=').unwrap().as_bytes()))
+        let ended = wrapper::ended(status.strip_prefix('=').unwrap().as_bytes());
+        (said, ended.expect("a status"))
     }
 
     fn ended(&self) -> Ended {

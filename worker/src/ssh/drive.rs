@@ -70,6 +70,10 @@ pub async fn run<R: Receive>(
     ended
 }
 
+fn shell_killed() -> RemoteError {
+    RemoteError::Lost("the command's own shell on the node was killed".into())
+}
+
 /// Whether something may still run that is to be ended.
 fn may_go_on(ended: &Result<Ended, RemoteError>) -> bool {
     match ended {
@@ -161,7 +165,9 @@ impl<R: Receive> Progress<'_, R> {
             Piece::Mark(Mark::Prompt) => self.feed.password(self.command)?,
             Piece::Mark(Mark::Taken) => self.feed.taken(),
             Piece::Mark(Mark::End) => self.stdout_ended = true,
-            Piece::Mark(Mark::Status(status)) => self.status = Some(wrapper::ended(status)),
+            Piece::Mark(Mark::Status(status)) => {
+                self.status = Some(wrapper::ended(status).ok_or_else(shell_killed)?);
+            }
         }
         Ok(())
     }
@@ -181,9 +187,7 @@ impl<R: Receive> Progress<'_, R> {
             Some(_) if !self.begun() => {
                 RemoteError::Sudo("sudo did not run the command; its output says why".into())
             }
-            Some(_) | None if mux::is_alive(&self.remote.endpoint.control).await => {
-                RemoteError::Lost("the command's own shell on the node was killed".into())
-            }
+            Some(_) | None if mux::is_alive(&self.remote.endpoint.control).await => shell_killed(),
             Some(_) | None => {
                 RemoteError::Lost("the connection was lost while the command ran".into())
             }

@@ -85,12 +85,12 @@ pub fn quote(word: &str) -> String {
     quoted
 }
 
-/// How the command ended, by the wrapper's STATUS.
-pub fn ended(status: &[u8]) -> Ended {
+/// How the command ended, by the wrapper's STATUS. `None`: the shell that waited for it was killed.
+pub fn ended(status: &[u8]) -> Option<Ended> {
     let text = String::from_utf8_lossy(status);
     let text = text.trim_end();
     let at = text.rfind(|c: char| !c.is_ascii_digit()).map_or(0, |at| at + 1);
-    let code: i32 = text[at..].parse().unwrap_or(255);
+    let code: i32 = text[at..].parse().ok()?;
     let said = text[..at].trim();
     let died = match said.strip_prefix('b') {
         // bash lists every job that ended: those that exited as `Exit N`, in POSIX mode `Done(N)`.
@@ -99,12 +99,12 @@ pub fn ended(status: &[u8]) -> Ended {
         // and 141 count as theirs.
         None => !said.is_empty() || [SIGINT, SIGPIPE].contains(&(code - 128)),
     };
-    match code {
+    Some(match code {
         129..=255 if died => Ended::Signal(code - 128),
         // The Korn shell keeps signals apart by itself.
         257.. => Ended::Signal(code - 256),
         _ => Ended::Exit(code),
-    }
+    })
 }
 
 pub(super) fn stripped(script: &str) -> String {
