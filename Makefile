@@ -9,7 +9,7 @@ export RUST_TEST_THREADS ?= 6
 SKIPS   := $(CURDIR)/target/skips
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test test-full lint fmt doc demo install clean
+.PHONY: help deps build release test test-full lint fmt doc demo bench install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ doc: ## build the documentation of the sources
 
 demo: release ## see it run: five throwaway nodes on this machine, two minutes
 	@bash tests/demo/demo.sh
+
+bench: release ## measure speed and memory, as ratios in one run
+	$(CARGO) build --locked --release --package loom-worker --example mux_loop
+	$(CARGO) bench --locked --bench units
 
 install: release ## install both executables below PREFIX (and DESTDIR)
 	install -d $(DESTDIR)$(PREFIX)/bin

@@ -1,0 +1,42 @@
+//! `make bench`: what a unit costs, side by side with the bare tools on the same masters.
+//!
+//! Machines differ and are busy, so speed is told as ratios of things measured in turn in one
+//! run. Arguments choose among the measures: `cargo bench --bench units -- warm idle`.
+
+#[path = "../tests/harness/mod.rs"]
+mod harness;
+
+mod cold;
+mod idle;
+mod load;
+mod masters;
+mod memory;
+mod sites;
+mod table;
+mod timed;
+mod warm;
+
+use table::Table;
+
+type Measure = (&'static str, fn(&mut Table));
+
+const MEASURES: [Measure; 5] = [
+    ("warm", warm::measure),
+    ("cold", cold::measure),
+    ("load", load::measure),
+    ("memory", memory::measure),
+    ("idle", idle::measure),
+];
+
+fn main() {
+    // Cargo adds `--bench` of its own.
+    let chosen: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let mut table = Table::default();
+    for (name, measure) in MEASURES {
+        if chosen.is_empty() || chosen.iter().any(|choice| choice == name) {
+            eprintln!("measuring: {name}");
+            measure(&mut table);
+        }
+    }
+    table.print();
+}
