@@ -141,7 +141,7 @@ follow() {
 # A line of the log, without its date.
 note() {
     case $1 in
-    *' run: run '*' units') opened=$((opened + 1)) ;;
+    *' run: run '*': queued'*) opened=$((opened + 1)) ;;
     *' run: run '*) closed=$((closed + 1)) ;;
     esac
     if [[ $1 =~ ^[0-9-]+T([0-9:]+)[^\ ]*\ +[A-Z]+\ +(.*) ]]; then
