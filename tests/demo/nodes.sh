@@ -71,7 +71,7 @@ UsePAM $(needs_pam)
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PrintMotd no
-SetEnv LOOM_NODE=$name SHLVL=2
+SetEnv LOOM_NODE=$name SHLVL=2 HOME=$dir
 END
 }
 

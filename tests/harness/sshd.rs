@@ -176,7 +176,7 @@ impl Sshd {
              LogLevel VERBOSE\n\
              MaxSessions {sessions}\n\
              MaxStartups {startups}\n\
-             SetEnv LOOM_NODE={name} LOOM_EVIDENCE={evidence} SHLVL=2\n\
+             SetEnv LOOM_NODE={name} LOOM_EVIDENCE={evidence} SHLVL=2 HOME={dir}\n\
              Subsystem sftp internal-sftp\n",
             pam = if locked() { "yes" } else { "no" },
             sessions = options.max_sessions,
