@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, geteuid, getsid};
 
+use crate::harness::skip::skip;
+
 const LOOM: &str = env!("CARGO_BIN_EXE_loom");
 /// Only a test that fails waits for so long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -316,7 +318,7 @@ fn the_service_manager_is_told_when_it_is_up() {
 #[test]
 fn as_another_user_it_has_nothing_of_roots() {
     if !geteuid().is_root() {
-        eprintln!("skipped: only root can become another user");
+        skip("as_another_user_it_has_nothing_of_roots", "only root can become another user");
         return;
     }
     let place = Place::new();
@@ -338,7 +340,10 @@ fn as_another_user_it_has_nothing_of_roots() {
 #[test]
 fn root_makes_no_directories_on_another_users_word() {
     if !geteuid().is_root() {
-        eprintln!("skipped: only root can become another user");
+        skip(
+            "root_makes_no_directories_on_another_users_word",
+            "only root can become another user",
+        );
         return;
     }
     let place = Place::new();
@@ -361,7 +366,10 @@ fn a_start_with_sigchld_ignored_succeeds() {
 #[test]
 fn a_configuration_the_other_user_cannot_read_is_refused_at_the_terminal() {
     if !geteuid().is_root() {
-        eprintln!("skipped: only root can become another user");
+        skip(
+            "a_configuration_the_other_user_cannot_read_is_refused_at_the_terminal",
+            "only root can become another user",
+        );
         return;
     }
     let place = Place::new();

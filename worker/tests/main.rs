@@ -1,6 +1,8 @@
 //! The worker and the wrapper, driven through a real sshd, a real master and the real frames.
 
 mod rig;
+#[path = "../../tests/harness/skip.rs"]
+mod skip;
 
 mod commands;
 mod ends;

@@ -15,6 +15,7 @@ use loom_worker::stop::Stop;
 use tokio::sync::mpsc;
 
 use crate::rig::{Rig, Worker, eventually, is_running, kwarg, stderr, stdout};
+use crate::skip::skip;
 
 const PASSWORD: &str = "xyzzy-the-password";
 
@@ -32,7 +33,7 @@ impl Somebody {
         let name = format!("loomt{}x{count}", std::process::id());
         let has = |program: &str| Process::new(program).arg("--help").output().is_ok();
         if !nix::unistd::getuid().is_root() || !has("sudo") || !has("useradd") {
-            eprintln!("skip: {test}: needs root, sudo and useradd");
+            skip(test, "needs root, sudo and useradd");
             return None;
         }
         let somebody = Somebody { rule: format!("/etc/sudoers.d/{name}"), name };

@@ -12,6 +12,7 @@ use loom_worker::ssh::{Command, Ended, Input};
 use tempfile::TempDir;
 
 use crate::rig::{eventually, is_running};
+use crate::skip::skip;
 
 const NONCE: &str = "5a17f9d7c0de5a17f9d7c0de";
 
@@ -22,7 +23,7 @@ fn shells() -> Vec<&'static str> {
         let runs = Process::new("sh").arg("-c").arg(format!("{shell} -c true")).output();
         let runs = runs.is_ok_and(|output| output.status.success());
         if !runs {
-            eprintln!("skip: wrapper: there is no {shell} here");
+            skip("wrapper", &format!("there is no {shell} here"));
         }
         runs
     });
