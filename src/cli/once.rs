@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::config::diagnostic::escape;
 use crate::config::{self, Config};
 use crate::daemon::{Ended, Engine, RuntimeDir, Stopping, Token};
 use crate::job::Job;
@@ -169,8 +170,9 @@ impl Summary {
             self.succeeded += 1;
             return;
         }
-        let detail = ended.detail.as_ref().map_or(String::new(), |detail| format!(": {detail}"));
-        let line = format!("{} on {}{detail}", ended.job, ended.node);
+        // It may quote what a node said.
+        let detail = ended.detail.as_ref().map(|detail| format!(": {}", escape(detail)));
+        let line = format!("{} on {}{}", ended.job, ended.node, detail.unwrap_or_default());
         self.others.entry(ended.outcome.to_string()).or_default().push(line);
     }
 

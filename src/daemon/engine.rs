@@ -54,6 +54,8 @@ pub struct Unit {
     pub phase: Phase,
     /// When a worker got it.
     pub begun: Option<Instant>,
+    /// Cookies of earlier units on its node, for which its worker sweeps before it starts.
+    pub sweeps: Vec<String>,
 }
 
 /// A unit that has come to its end, for whoever drives the engine.

@@ -12,8 +12,8 @@ use super::engine::{Ended, Phase, Unit};
 use crate::cron::Fires;
 use crate::job::Job;
 use crate::node::Node;
-use crate::node_state::{self};
-use crate::pool::{self};
+use crate::node_state;
+use crate::pool;
 use crate::protocol::message::Output;
 use crate::run::Step;
 use crate::store::{Condition, Gap, OpenUnit, Record, Seq};
@@ -86,6 +86,7 @@ impl Engine {
                 cookie,
                 phase: Phase::Recording,
                 begun: None,
+                sweeps: Vec::new(),
             };
             self.units.insert(*unit, unit_state);
         }

@@ -79,8 +79,9 @@ impl Engine {
         let pid = worker.pid();
         unit.phase = Phase::Sent { slot };
         unit.begun = Some(Instant::now());
-        let (run, sweep) = (unit.run, self.sweep.get(&unit.node.name).cloned());
-        let order = order(id, unit, sweep.unwrap_or_default(), self.echo, &self.paths);
+        unit.sweeps = self.sweep.get(&unit.node.name).cloned().unwrap_or_default();
+        let run = unit.run;
+        let order = order(id, unit, self.echo, &self.paths);
         if let Err(e) = worker.send(&ToWorker::Run(Box::new(order))) {
             let outcome = Outcome::Failed { exit: None };
             self.end_unit(id, outcome, Some(e.to_string()), Output::default());
@@ -114,14 +115,8 @@ impl Engine {
             FromWorker::Heartbeat => self.on_pool(pool::Event::Heartbeat { slot }),
             FromWorker::Started { unit, remote_pgid } => {
                 self.on_pool(pool::Event::Heartbeat { slot });
-                let Some(known) = self.units.get(&unit) else { return };
-                // The worker sweeps before it starts.
-                if let Some(cookies) = self.sweep.remove(&known.node.name) {
-                    let node = known.node.name.clone();
-                    self.ledger.submit(Record::Swept { node, cookies });
-                }
-                if let Some(remote_pgid) = remote_pgid {
-                    self.ledger.submit(Record::OnNode { unit, remote_pgid });
+                if self.pool.holds(slot, unit) {
+                    self.on_node(unit, remote_pgid);
                 }
             }
             FromWorker::Done { unit, report } => {
@@ -133,6 +128,23 @@ impl Engine {
                 self.on_pool(pool::Event::Done { slot, unit });
             }
         }
+    }
+
+    fn on_node(&mut self, id: UnitId, remote_pgid: Option<u32>) {
+        if let Some(remote_pgid) = remote_pgid {
+            self.ledger.submit(Record::OnNode { unit: id, remote_pgid });
+        }
+        let Some(unit) = self.units.get_mut(&id) else { return };
+        let cookies = std::mem::take(&mut unit.sweeps);
+        if cookies.is_empty() {
+            return;
+        }
+        let node = unit.node.name.clone();
+        // Others may have been added since this unit was sent.
+        if let Some(left) = self.sweep.get_mut(&node) {
+            left.retain(|cookie| !cookies.contains(cookie));
+        }
+        self.ledger.submit(Record::Swept { node, cookies });
     }
 
     pub(super) fn watch_worker(&self, slot: SlotId, worker: &Worker) -> io::Result<()> {
@@ -193,13 +205,7 @@ impl Engine {
     }
 }
 
-fn order(
-    id: UnitId,
-    unit: &Unit,
-    sweep: Vec<String>,
-    echo: Option<usize>,
-    paths: &Paths,
-) -> UnitOrder {
+fn order(id: UnitId, unit: &Unit, echo: Option<usize>, paths: &Paths) -> UnitOrder {
     let (job, node) = (&unit.job, &unit.node);
     let wants_password = task::wants_password(&job.task, &job.args, &job.kwargs);
     UnitOrder {
@@ -220,7 +226,7 @@ fn order(
         timeout: job.timeout,
         kill_grace: KILL_GRACE,
         cookie: unit.cookie.clone(),
-        sweep,
+        sweep: unit.sweeps.clone(),
         password: node.password.clone().filter(|_| wants_password),
         output: Sink {
             file: paths.output_of(id),

@@ -9,6 +9,7 @@ use loom::protocol::frame::{FrameError, Inbox, Outbox};
 use loom::protocol::message::{FromWorker, HEARTBEAT, ToWorker, UnitOrder};
 use loom::protocol::{VERSION, WORKER_IN, WORKER_OUT};
 use loom::sys::{inherited, process};
+use nix::sys::prctl;
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at};
@@ -34,6 +35,8 @@ pub fn main() -> ExitCode {
         eprintln!("loom-worker: started by hand? It expects its parent on descriptors 3 and 4");
         return ExitCode::from(2);
     };
+    // It was started through a descriptor, whose number would be its name in ps and top.
+    let _ = prctl::set_name(c"loom-worker");
     die_of_panics();
     match run(from, to) {
         Ok(()) => ExitCode::SUCCESS,
