@@ -256,7 +256,8 @@ impl Engine {
         for slot in slots {
             let Some(worker) = self.workers.get_mut(&slot) else { continue };
             let Some(how) = worker.exited() else { continue };
-            log::debug!(target: "loom::pool", "worker {} is gone: {how}", worker.pid());
+            let level = if how.success() { log::Level::Debug } else { log::Level::Warn };
+            log::log!(target: "loom::pool", level, "worker {} is gone: {how}", worker.pid());
             self.frames(slot);
             self.printed(slot);
             if let Some(worker) = self.workers.remove(&slot) {

@@ -122,7 +122,7 @@ impl Daemon {
 
     fn run(mut self) -> io::Result<Signal> {
         log::info!(
-            "loom keeps time: {} jobs on {} nodes",
+            "loom keeps time; jobs: {}, nodes: {}",
             self.engine.jobs.len(),
             self.engine.nodes.len()
         );

@@ -69,9 +69,12 @@ impl Reload {
             return;
         }
         let changed = self.watch.due(Instant::now());
-        if !changed && !std::mem::take(&mut self.requested) {
+        let requested = std::mem::take(&mut self.requested);
+        if !changed && !requested {
             return;
         }
+        // This load sees every change so far.
+        self.watch.settle(Instant::now());
         log::info!(
             target: "loom::config",
             "loading the configuration again: {}",

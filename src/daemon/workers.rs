@@ -41,7 +41,7 @@ impl Engine {
                 }
                 pool::Action::Kill(slot) => {
                     if let Some(worker) = self.workers.get(&slot) {
-                        log::warn!(target: "loom::pool", "worker {} is killed", worker.pid());
+                        log::debug!(target: "loom::pool", "killing worker {}", worker.pid());
                         worker.kill();
                     }
                 }

@@ -9,7 +9,7 @@ use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -191,12 +191,9 @@ impl Worker {
     }
 
     /// How it ended, once it has.
-    pub fn exited(&mut self) -> Option<String> {
-        match self.process.try_wait() {
-            Ok(None) => None,
-            Ok(Some(status)) => Some(status.to_string()),
-            Err(e) => Some(e.to_string()),
-        }
+    pub fn exited(&mut self) -> Option<ExitStatus> {
+        // An error can only mean that there is no such child any more.
+        self.process.try_wait().unwrap_or(Some(ExitStatus::default()))
     }
 }
 

@@ -120,6 +120,12 @@ impl Watch {
         [self.quiet.deadline(), poll].into_iter().flatten().min()
     }
 
+    /// The files are about to be read: what has changed so far is not to be reported.
+    pub fn settle(&mut self, now: Instant) {
+        self.drain(now);
+        self.quiet = Quiet::default();
+    }
+
     /// Whether the files have changed and been at rest since; true once for each time.
     pub fn due(&mut self, now: Instant) -> bool {
         if let Eyes::Polling { stamps, next } = &mut self.eyes

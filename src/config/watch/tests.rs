@@ -221,3 +221,13 @@ fn the_descriptor_wakes_a_poll_loop() {
     assert!(place.seen());
     assert_eq!(readable(&place.watch), 0);
 }
+
+#[test]
+fn what_has_changed_before_a_load_is_settled_by_it() {
+    let mut place = Place::new();
+    place.write("jobs/a.yaml");
+    place.watch.settle(Instant::now());
+    assert!(!place.seen());
+    place.write("jobs/a.yaml");
+    assert!(place.seen());
+}
