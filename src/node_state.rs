@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 /// First pause after a failed connection; doubled with each further one.
 const BACKOFF: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
+/// How long an ssh that was told to end may take.
+const LEAVE: Duration = Duration::from_secs(5);
 
 /// One set of connection parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,12 +39,14 @@ pub enum State {
     Connecting {
         since: Instant,
     },
-    /// `unused_since` is set while no session is in use.
+    /// `unused_since` is set while no session is in use and no unit waits for one.
     Up {
         unused_since: Option<Instant>,
     },
     /// Told to end; gone soon.
-    Closing,
+    Closing {
+        since: Instant,
+    },
     /// The last attempt failed; the next one is made when wanted after `until`.
     Backoff {
         until: Instant,
@@ -53,6 +57,8 @@ pub enum State {
 pub enum Event {
     /// A unit wants this node.
     Want(MasterId),
+    /// No unit waits for this node any more.
+    Unwanted(MasterId),
     /// The control socket is there: sessions can be opened.
     Connected(MasterId),
     /// The ssh process is gone, for whatever reason.
@@ -71,6 +77,8 @@ pub enum Action {
     Connect(MasterId),
     /// End the ssh process.
     Close(MasterId),
+    /// End it by force.
+    Kill(MasterId),
     /// Units that wait for this node may go now.
     Up(MasterId),
     /// Units that wait for this node cannot be run.
@@ -86,6 +94,7 @@ struct Master {
     failures: u32,
     /// A session ended while it was up: losing it is no failure to connect.
     proven: bool,
+    wanted: bool,
     retired: bool,
 }
 
@@ -132,8 +141,8 @@ impl Masters {
                 State::Up { unused_since: None }
                 | State::Down
                 | State::Waiting
-                | State::Closing
                 | State::Backoff { .. } => None,
+                State::Closing { since } => Some(since + LEAVE),
             })
             .min()
     }
@@ -142,6 +151,10 @@ impl Masters {
         let mut actions = Vec::new();
         match event {
             Event::Want(id) => self.want(now, id, &mut actions),
+            Event::Unwanted(id) => {
+                self.master(id).wanted = false;
+                self.idle(now, id, &mut actions);
+            }
             Event::Connected(id) => self.connected(now, id, &mut actions),
             Event::Exited(id) => self.exited(now, id, &mut actions),
             Event::Release(id) => self.release(now, id, &mut actions),
@@ -162,6 +175,7 @@ impl Masters {
             sessions: 0,
             failures: 0,
             proven: false,
+            wanted: false,
             retired: false,
         })
     }
@@ -169,13 +183,20 @@ impl Masters {
     fn want(&mut self, now: Instant, id: MasterId, actions: &mut Vec<Action>) {
         let master = self.master(id);
         master.retired = false;
-        match master.state {
+        master.wanted = true;
+        match &mut master.state {
             State::Down => self.wait(id),
-            State::Backoff { until } if now >= until => self.wait(id),
-            State::Backoff { .. } => actions.push(Action::Unreachable(id)),
-            State::Up { .. } => actions.push(Action::Up(id)),
+            State::Backoff { until } if now >= *until => self.wait(id),
+            State::Backoff { .. } => {
+                master.wanted = false;
+                actions.push(Action::Unreachable(id));
+            }
+            State::Up { unused_since } => {
+                *unused_since = None;
+                actions.push(Action::Up(id));
+            }
             // The unit is served when the state changes.
-            State::Waiting | State::Connecting { .. } | State::Closing => {}
+            State::Waiting | State::Connecting { .. } | State::Closing { .. } => {}
         }
     }
 
@@ -198,12 +219,12 @@ impl Masters {
         match master.state {
             State::Connecting { .. } => {
                 master.proven = false;
-                master.state = State::Up { unused_since: Some(now) };
+                master.state = State::Up { unused_since: (!master.wanted).then_some(now) };
                 self.connecting -= 1;
                 actions.push(Action::Up(id));
             }
             // Too late: it is being ended already.
-            State::Closing => {}
+            State::Closing { .. } => {}
             State::Down | State::Waiting | State::Up { .. } | State::Backoff { .. } => {}
         }
     }
@@ -218,7 +239,7 @@ impl Masters {
             // Lost; the workers that use it notice by themselves. One that never served is
             // counted as a failure, or a node that drops us at once would be dialled for ever.
             State::Up { .. } if !proven => self.fail(now, id, actions),
-            State::Up { .. } | State::Closing => {
+            State::Up { .. } | State::Closing { .. } => {
                 self.master(id).state = State::Down;
                 self.forget_if_retired(id);
                 actions.push(Action::Down(id));
@@ -231,6 +252,7 @@ impl Masters {
         let master = self.master(id);
         let pause = BACKOFF.saturating_mul(1 << master.failures.min(10)).min(MAX_BACKOFF);
         master.failures += 1;
+        master.wanted = false;
         master.state = State::Backoff { until: now + pause };
         actions.push(Action::Unreachable(id));
     }
@@ -238,13 +260,21 @@ impl Masters {
     fn release(&mut self, now: Instant, id: MasterId, actions: &mut Vec<Action>) {
         let master = self.master(id);
         master.sessions = master.sessions.saturating_sub(1);
-        if master.sessions > 0 {
-            return;
-        }
-        if let State::Up { unused_since } = &mut master.state {
-            *unused_since = Some(now);
+        if let State::Up { .. } = master.state {
             master.proven = true;
             master.failures = 0;
+        }
+        self.idle(now, id, actions);
+    }
+
+    /// Its time begins to run when nobody uses it and nobody waits for it.
+    fn idle(&mut self, now: Instant, id: MasterId, actions: &mut Vec<Action>) {
+        let master = self.master(id);
+        if let State::Up { unused_since: unused_since @ None } = &mut master.state
+            && master.sessions == 0
+            && !master.wanted
+        {
+            *unused_since = Some(now);
         }
         self.drop_if_unused(now, id, actions);
     }
@@ -256,7 +286,7 @@ impl Masters {
         if let State::Up { unused_since: Some(since) } = master.state
             && (master.retired || now >= since + persist)
         {
-            master.state = State::Closing;
+            master.state = State::Closing { since: now };
             actions.push(Action::Close(id));
         }
         self.forget_if_retired(id);
@@ -281,10 +311,14 @@ impl Masters {
                     self.fail(now, id, actions);
                 }
                 State::Up { .. } => self.drop_if_unused(now, id, actions),
+                State::Closing { since } if now >= since + LEAVE => {
+                    self.master(id).state = State::Closing { since: now };
+                    actions.push(Action::Kill(id));
+                }
                 State::Down
                 | State::Waiting
                 | State::Connecting { .. }
-                | State::Closing
+                | State::Closing { .. }
                 | State::Backoff { .. } => {}
             }
         }
@@ -332,8 +366,11 @@ mod tests {
         assert_eq!(sim.pass(3600), []);
         assert_eq!(sim.masters.deadline(), None, "nothing to wake up for");
         sim.on(Event::Release(A));
+        assert_eq!(sim.pass(3600), [], "another unit still waits for it");
+        sim.on(Event::Unwanted(A));
         assert_eq!(sim.pass(59), []);
         assert_eq!(sim.pass(1), [Action::Close(A)]);
+        assert_eq!(sim.pass(5), [Action::Kill(A)], "it does not listen");
         assert_eq!(sim.on(Event::Want(A)), [], "it must be gone first");
         assert_eq!(sim.on(Event::Exited(A)), [Action::Down(A)]);
         assert_eq!(sim.on(Event::Want(A)), [Action::Connect(A)]);
@@ -389,6 +426,7 @@ mod tests {
         sim.on(Event::Want(A));
         sim.on(Event::Connected(A));
         sim.masters.acquire(A);
+        sim.on(Event::Unwanted(A));
         assert_eq!(sim.on(Event::Retire(A)), []);
         assert_eq!(sim.on(Event::Release(A)), [Action::Close(A)]);
         sim.on(Event::Exited(A));

@@ -181,3 +181,16 @@ fn a_timeout_ends_the_command_and_says_so() {
     let shell: i32 = farm.evidence("n1", "pid").trim().parse().unwrap();
     assert!(Process::of(shell).is_none_or(|process| !process.is_alive()));
 }
+
+#[test]
+fn connections_that_are_not_kept_still_serve_who_waits() {
+    let farm = Farm::start(2);
+    let site = Site::new(&farm);
+    site.settings("ssh_persist: 0\nmax_workers: 1\n");
+    for name in ["a", "b", "c"] {
+        site.write_command(name, "true", &["n1", "n2"]);
+    }
+    let output = site.once(&["a", "b", "c"]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(both(&output).contains("6 of 6 units succeeded"), "{output:?}");
+}

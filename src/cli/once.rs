@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use nix::unistd::{User, getuid};
 
 use crate::config::diagnostic::escape;
 use crate::config::{self, Config};
@@ -20,7 +21,7 @@ use crate::node::Node;
 use crate::store::Writer;
 use crate::sys::poll::Interest;
 use crate::sys::signals::{Signal, Signals};
-use crate::unit::Trigger;
+use crate::unit::{Canceller, Trigger};
 
 /// Run jobs now, without a daemon, and show their output
 ///
@@ -75,15 +76,18 @@ fn plan(config: &Config, args: &Args) -> io::Result<Work> {
         None => None,
     };
     let names: BTreeSet<&String> = args.jobs.iter().collect();
-    names
-        .into_iter()
-        .map(|name| {
-            let job = config.job(name).map_err(io::Error::other)?;
-            let targets = on.as_ref().unwrap_or(&job.targets);
-            let nodes = targets.iter().filter_map(|name| config.nodes.get(name)).cloned();
-            Ok((Arc::new(job.clone()), nodes.map(Arc::new).collect()))
-        })
-        .collect()
+    let (mut work, mut unknown) = (Work::new(), Vec::new());
+    for name in names {
+        match config.job(name) {
+            Ok(job) => {
+                let targets = on.as_ref().unwrap_or(&job.targets);
+                let nodes = targets.iter().filter_map(|name| config.nodes.get(name)).cloned();
+                work.push((Arc::new(job.clone()), nodes.map(Arc::new).collect()));
+            }
+            Err(e) => unknown.push(e),
+        }
+    }
+    if unknown.is_empty() { Ok(work) } else { Err(io::Error::other(unknown.join("\nloom: "))) }
 }
 
 struct Once {
@@ -143,11 +147,17 @@ impl Once {
             Some(stopping) => stopping,
             None => {
                 eprintln!("loom: ending {} units; once more to hurry", self.engine.units.len());
-                Stopping::begin(&mut self.engine)
+                Stopping::begin(&mut self.engine, Canceller::User(user()))
             }
         };
         self.stopping.insert(stopping).hurry(&mut self.engine);
     }
+}
+
+/// Who sits at the terminal.
+fn user() -> String {
+    let user = User::from_uid(getuid()).ok().flatten();
+    user.map_or_else(|| getuid().to_string(), |user| user.name)
 }
 
 /// What became of the units, for the last lines on the screen.

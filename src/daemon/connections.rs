@@ -1,5 +1,6 @@
 //! The engine's hands for the nodes' connections: starting and ending ssh masters.
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
 
@@ -14,33 +15,52 @@ use crate::unit::Outcome;
 
 impl Engine {
     pub(super) fn on_master(&mut self, event: node_state::Event) {
-        let mut follow_up = Vec::new();
-        for action in self.masters.handle(Instant::now(), event) {
-            match action {
-                node_state::Action::Connect(id) => {
-                    if let Err(e) = self.connect(id) {
-                        log::error!(target: "loom::master", "ssh cannot be started: {e}");
-                        follow_up.push(node_state::Event::Exited(id));
-                    }
+        // What follows from an event comes after it, and not deeper in the stack: a thousand
+        // nodes may fail to connect in a row.
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for action in self.masters.handle(Instant::now(), event) {
+                events.extend(self.perform(action));
+            }
+        }
+    }
+
+    fn perform(&mut self, action: node_state::Action) -> Option<node_state::Event> {
+        match action {
+            node_state::Action::Connect(id) => {
+                if let Err(e) = self.connect(id) {
+                    log::error!(target: "loom::master", "ssh cannot be started: {e}");
+                    self.complaints.insert(id, format!("ssh cannot be started: {e}"));
+                    return Some(node_state::Event::Exited(id));
                 }
-                node_state::Action::Close(id) => {
-                    self.dispatcher.set_up(id, false);
-                    if let Some(master) = self.connections.get(&id) {
-                        master.close();
-                    }
+            }
+            node_state::Action::Close(id) => {
+                self.dispatcher.set_up(id, false);
+                if let Some(master) = self.connections.get(&id) {
+                    master.close();
                 }
-                node_state::Action::Up(id) => self.dispatcher.set_up(id, true),
-                node_state::Action::Unreachable(id) => self.give_up(id),
-                node_state::Action::Down(id) => {
-                    self.dispatcher.set_up(id, false);
-                    if self.dispatcher.is_wanted(id) {
-                        follow_up.push(node_state::Event::Want(id));
-                    }
+            }
+            node_state::Action::Kill(id) => {
+                if let Some(master) = self.connections.get(&id) {
+                    master.kill();
+                }
+            }
+            node_state::Action::Up(id) => self.dispatcher.set_up(id, true),
+            node_state::Action::Unreachable(id) => self.give_up(id),
+            node_state::Action::Down(id) => {
+                self.dispatcher.set_up(id, false);
+                if self.dispatcher.is_wanted(id) {
+                    return Some(node_state::Event::Want(id));
                 }
             }
         }
-        for event in follow_up {
-            self.on_master(event);
+        None
+    }
+
+    /// Its queue has become shorter.
+    pub(super) fn see_if_unwanted(&mut self, id: MasterId) {
+        if !self.dispatcher.is_wanted(id) {
+            self.on_master(node_state::Event::Unwanted(id));
         }
     }
 

@@ -205,10 +205,9 @@ impl Engine {
         self.pool.deadline().into_iter().chain(self.masters.deadline()).min()
     }
 
-    /// Lets time pass, hands over what can be, and waits at most `until` for something to
-    /// happen. Returns what is not the engine's own.
+    /// Hands over what can be, waits at most `until` for something to happen, and lets time
+    /// pass. Returns what is not the engine's own.
     pub fn turn(&mut self, until: Option<Instant>) -> io::Result<Vec<Token>> {
-        self.tick();
         self.pump();
         let until = until.into_iter().chain(self.deadline()).min();
         let timeout = until.map(|at| at.saturating_duration_since(Instant::now()));
@@ -226,6 +225,8 @@ impl Engine {
                 Token::Signals | Token::Alarm | Token::Watch | Token::Loader => others.push(token),
             }
         }
+        // Only after everybody was heard: we may have been the ones who slept.
+        self.tick();
         Ok(others)
     }
 

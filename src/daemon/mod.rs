@@ -32,11 +32,11 @@ use crate::cron::{Fires, Schedule};
 use crate::job::{self, Job};
 use crate::logging;
 use crate::store::{JobEntry, JobRow, Record, Retention, Writer};
-use crate::sys::clock::Alarm;
+use crate::sys::clock::{Alarm, Rung};
 use crate::sys::notify;
 use crate::sys::poll::Interest;
 use crate::sys::signals::{Signal, Signals};
-use crate::unit::{Reason, Trigger};
+use crate::unit::{Canceller, Reason, Trigger};
 use reload::Reload;
 use timetable::Timetable;
 
@@ -54,6 +54,8 @@ struct Daemon {
     timetable: Timetable,
     clock: Clock,
     alarm: Alarm,
+    /// When the clock is next looked at, whether or not anything is due.
+    look_at: SystemTime,
     started: Instant,
     /// By job: the epoch and the growing gap of a job that is switched off.
     disabled: BTreeMap<String, (u32, Fires)>,
@@ -109,6 +111,7 @@ impl Daemon {
             timetable: Timetable::default(),
             clock: Clock::new(now, Duration::ZERO),
             alarm,
+            look_at: SystemTime::from(now) + LOOK,
             started,
             disabled: BTreeMap::new(),
             signals,
@@ -135,8 +138,13 @@ impl Daemon {
                     return Ok(signal);
                 }
             }
-            self.set_alarm()?;
-            self.reload.begin_if_due(&self.engine.poll);
+            if self.set_alarm()? == Rung::ClockSet {
+                self.look();
+            }
+            if self.stopping.is_none() {
+                self.reload.begin_if_due(&self.engine.poll);
+                self.on_loader();
+            }
             for token in self.engine.turn(self.deadline())? {
                 self.on(token)?;
             }
@@ -157,8 +165,9 @@ impl Daemon {
                 self.look();
             }
             Token::Watch => self.reload.files_changed(),
-            Token::Loader => self.on_loader(),
-            Token::Ledger
+            // Asked every time round: it has a deadline, too.
+            Token::Loader
+            | Token::Ledger
             | Token::Sockets
             | Token::Askpass
             | Token::Frames(_)
@@ -193,7 +202,8 @@ impl Daemon {
             None => {
                 log::info!("{}: stopping", signal.name());
                 notify::stopping();
-                self.stopping = Some((signal, Stopping::begin(&mut self.engine)));
+                self.stopping =
+                    Some((signal, Stopping::begin(&mut self.engine, Canceller::Shutdown)));
             }
         }
     }
@@ -204,15 +214,17 @@ impl Daemon {
     }
 
     /// Rings at the next fire, and once a minute for a look at the clock.
-    fn set_alarm(&self) -> io::Result<()> {
-        let look = SystemTime::now() + LOOK;
+    fn set_alarm(&self) -> io::Result<Rung> {
         let next = self.timetable.next().filter(|_| self.stopping.is_none());
-        self.alarm.set(Some(next.map_or(look, |at| SystemTime::from(at).min(look))))
+        let next = next.map_or(self.look_at, |at| SystemTime::from(at).min(self.look_at));
+        self.alarm.set(Some(next))
     }
 
-    /// Looks at the clock and fires what is due.
-    fn look(&mut self) {
+    /// Looks at the clock and fires what is due; everything is accounted for up to the instant
+    /// it returns.
+    fn look(&mut self) -> Timestamp {
         let now = Timestamp::now();
+        self.look_at = SystemTime::from(now) + LOOK;
         let look = self.clock.look(now, self.started.elapsed());
         match look {
             Look::Steady => {}
@@ -228,6 +240,10 @@ impl Daemon {
         }
         if look.opens_epoch() {
             self.engine.begin_epoch();
+            for job in self.engine.jobs.keys() {
+                let job = job.clone();
+                self.engine.ledger.submit(Record::Accounted { job, through: now });
+            }
         }
         if self.stopping.is_none() {
             for (job, due) in self.timetable.take_due(look, now) {
@@ -235,6 +251,7 @@ impl Daemon {
             }
         }
         self.prune_if_due(now);
+        now
     }
 
     fn prune_if_due(&mut self, now: Timestamp) {

@@ -8,8 +8,6 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use jiff::Timestamp;
-
 use super::engine::{Phase, master_limits, pool_limits};
 use super::{Daemon, Engine, Token};
 use crate::config::Config;
@@ -128,12 +126,12 @@ impl Daemon {
 
     fn take_over(&mut self, config: Config, begun: SystemTime) {
         // What is due by the old schedules is theirs.
-        self.look();
+        let now = self.look();
         self.reload.watch.replace(&config.watch, begun, Instant::now());
         self.reload.watch_files(&self.engine.poll);
         let summary = Changes::between(&self.engine.config, &config).to_string();
         self.engine.reconfigure(config);
-        self.adopt_jobs(Timestamp::now());
+        self.adopt_jobs(now);
         log::info!(target: "loom::config", "reloaded: {summary}");
     }
 }

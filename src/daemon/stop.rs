@@ -25,22 +25,23 @@ enum Stage {
 
 #[derive(Debug)]
 pub struct Stopping {
+    by: Canceller,
     stage: Stage,
     until: Instant,
 }
 
 impl Stopping {
-    pub fn begin(engine: &mut Engine) -> Stopping {
+    pub fn begin(engine: &mut Engine, by: Canceller) -> Stopping {
         let ids: Vec<UnitId> = engine.units.keys().copied().collect();
         for id in ids {
-            engine.cancel_unsent(id, &Canceller::Shutdown);
+            engine.cancel_unsent(id, &by);
         }
         engine.on_pool(pool::Event::Stop);
         let timeout = engine.config.settings.stop_timeout;
         if !engine.units.is_empty() {
             log::info!("{} units still run; they have {timeout:?}", engine.units.len());
         }
-        Stopping { stage: Stage::Draining, until: Instant::now() + timeout }
+        Stopping { by, stage: Stage::Draining, until: Instant::now() + timeout }
     }
 
     /// Every worker is gone, and with it every unit.
@@ -60,26 +61,27 @@ impl Stopping {
 
     /// On to the next stage.
     pub fn hurry(&mut self, engine: &mut Engine) {
+        let now = Instant::now();
         match self.stage {
             Stage::Draining => {
                 log::warn!("cancelling {} units", engine.units.len());
-                cancel_running(engine);
-                *self = Stopping { stage: Stage::Cancelling, until: Instant::now() + CANCEL_TIME };
+                cancel_running(engine, &self.by);
+                (self.stage, self.until) = (Stage::Cancelling, now + CANCEL_TIME);
             }
             Stage::Cancelling | Stage::Killing => {
-                kill_workers(engine);
-                *self = Stopping { stage: Stage::Killing, until: Instant::now() + KILL_GRACE };
+                kill_workers(engine, &self.by);
+                (self.stage, self.until) = (Stage::Killing, now + KILL_GRACE);
             }
         }
     }
 }
 
-fn cancel_running(engine: &mut Engine) {
+fn cancel_running(engine: &mut Engine, by: &Canceller) {
     for (id, unit) in &engine.units {
         if let Phase::Sent { slot } = unit.phase
             && let Some(worker) = engine.workers.get_mut(&slot)
         {
-            let order = ToWorker::Cancel { unit: *id, by: Canceller::Shutdown };
+            let order = ToWorker::Cancel { unit: *id, by: by.clone() };
             if let Err(e) = worker.send(&order) {
                 log::error!("worker {}: {e}", worker.pid());
             }
@@ -87,10 +89,10 @@ fn cancel_running(engine: &mut Engine) {
     }
 }
 
-fn kill_workers(engine: &mut Engine) {
+fn kill_workers(engine: &mut Engine, by: &Canceller) {
     let ids: Vec<UnitId> = engine.units.keys().copied().collect();
     for id in ids {
-        let outcome = Outcome::Cancelled { by: Canceller::Shutdown, kill: Kill::Unconfirmed };
+        let outcome = Outcome::Cancelled { by: by.clone(), kill: Kill::Unconfirmed };
         let detail = "its worker did not end it in time and was killed".to_owned();
         engine.end_unit(id, outcome, Some(detail), Output::default());
     }

@@ -187,8 +187,10 @@ impl Engine {
             let Some(id) = self.dispatcher.take_next() else { break };
             let Some(unit) = self.units.get_mut(&id) else { continue };
             unit.phase = Phase::Submitted;
-            self.masters.acquire(unit.master);
+            let master = unit.master;
+            self.masters.acquire(master);
             let limit = unit.job.timeout.map(|timeout| timeout + BACKSTOP);
+            self.see_if_unwanted(master);
             self.on_pool(pool::Event::Submit { unit: id, limit });
         }
     }
@@ -207,7 +209,10 @@ impl Engine {
         self.dispatcher.end(&unit.job.name, &unit.node.name);
         match unit.phase {
             Phase::Recording => {}
-            Phase::Waiting => drop(self.dispatcher.withdraw(id)),
+            Phase::Waiting => {
+                self.dispatcher.withdraw(id);
+                self.see_if_unwanted(unit.master);
+            }
             Phase::Submitted | Phase::Sent { .. } => {
                 self.dispatcher.release(unit.master);
                 self.on_master(node_state::Event::Release(unit.master));

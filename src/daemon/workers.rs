@@ -48,6 +48,9 @@ impl Engine {
                 pool::Action::Fail { unit, death } => {
                     let (outcome, detail) = match death {
                         Death::Crashed => (Outcome::Crashed, "the worker process died"),
+                        Death::NoWorker => {
+                            (Outcome::Failed { exit: None }, "no worker process can be started")
+                        }
                         Death::Overdue => (
                             Outcome::TimedOut { kill: Kill::Unconfirmed },
                             "the worker did not act on the timeout and was killed",

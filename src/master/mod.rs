@@ -26,6 +26,9 @@ use crate::sys::spawn::spawn;
 /// What is kept of a master's words, for the log and for the unit that could not be run.
 const LONGEST_COMPLAINT: usize = 2048;
 
+/// Read from one master before others get their turn.
+const CHUNKS: usize = 16;
+
 /// What a connection is made of. Two nodes with equal parameters, or a node before and after a
 /// reload that did not touch them, are served by one master.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,7 +90,7 @@ impl Master {
     /// Takes in what ssh printed; `false` at the end of it.
     pub fn listen(&mut self) -> bool {
         let mut chunk = [0; 1024];
-        loop {
+        for _ in 0..CHUNKS {
             match self.stderr.read(&mut chunk) {
                 Ok(0) => return false,
                 Ok(n) => {
@@ -98,6 +101,7 @@ impl Master {
                 Err(_) => return true,
             }
         }
+        true
     }
 
     /// What ssh complained of so far, on one line; empty if it did not.

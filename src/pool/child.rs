@@ -24,6 +24,9 @@ use crate::sys::spawn::spawn;
 /// A line a worker prints is cut here for the log.
 const LONGEST_LINE: usize = 4096;
 
+/// Read from one worker before others get their turn.
+const CHUNKS: usize = 16;
+
 /// Where a worker's own stdout goes; its stderr always becomes lines of our log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stdout {
@@ -151,10 +154,11 @@ impl Worker {
         Ok(open)
     }
 
-    /// Puts what the worker printed into the log, line by line; `false` at the end.
+    /// Puts what the worker printed into the log, line by line; `false` at the end. Who prints
+    /// without end is left to the next turn.
     pub fn log_printed(&mut self) -> bool {
         let mut chunk = [0; 4096];
-        loop {
+        for _ in 0..CHUNKS {
             match self.printed.read(&mut chunk) {
                 Ok(0) => {
                     self.log_line();
@@ -165,6 +169,7 @@ impl Worker {
                 Err(_) => return true,
             }
         }
+        true
     }
 
     fn log_bytes(&mut self, bytes: &[u8]) {

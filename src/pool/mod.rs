@@ -19,7 +19,7 @@ use slot::{Death, Slot, State, Verdict};
 /// First pause after a worker died before it finished anything; doubled each time.
 const BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
-/// Starts that fail in a row before waiting units are failed instead of kept.
+/// Starts that fail in a row before all that waits is failed instead of kept.
 const HOPELESS: u32 = 5;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -137,6 +137,10 @@ impl Pool {
     pub fn room(&self) -> usize {
         if self.stopping {
             return 0;
+        }
+        // Those that wait are to fail together, not one by one.
+        if self.is_hopeless() {
+            return usize::MAX;
         }
         let free = self.slots.values().filter(|slot| slot.is_free()).count();
         (free + self.limits.max.saturating_sub(self.live())).saturating_sub(self.queue.len())
@@ -268,12 +272,17 @@ impl Pool {
         let Some(slot) = self.slots.remove(&id) else { return };
         self.back_off(now);
         if let State::Busy { unit, overdue, .. } = slot.state {
-            if self.failures >= HOPELESS {
-                actions.push(Action::Fail { unit, death: Death::Crashed });
-            } else {
-                self.queue.push_front((unit, overdue.map(|at| at.saturating_duration_since(now))));
-            }
+            self.queue.push_front((unit, overdue.map(|at| at.saturating_duration_since(now))));
         }
+        if self.is_hopeless() {
+            let failed = self.queue.drain(..);
+            actions.extend(failed.map(|(unit, _)| Action::Fail { unit, death: Death::NoWorker }));
+        }
+    }
+
+    /// No worker can be started, and none is left.
+    fn is_hopeless(&self) -> bool {
+        self.failures >= HOPELESS && self.slots.is_empty()
     }
 
     fn back_off(&mut self, now: Instant) {

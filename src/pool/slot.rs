@@ -23,6 +23,8 @@ pub enum Death {
     Crashed,
     /// The worker let the unit's timeout pass; it was killed in the end.
     Overdue,
+    /// There was none to be had.
+    NoWorker,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

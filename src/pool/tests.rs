@@ -279,7 +279,7 @@ fn when_no_worker_can_be_started_the_unit_fails_in_the_end() {
         failed = sim.on(Event::SpawnFailed { slot: SlotId(n) });
         sim.pass(10);
     }
-    assert_eq!(failed, [Action::Fail { unit: unit(1), death: Death::Crashed }]);
+    assert_eq!(failed, [Action::Fail { unit: unit(1), death: Death::NoWorker }]);
 }
 
 #[test]

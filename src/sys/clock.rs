@@ -35,14 +35,23 @@ impl Alarm {
 
     /// Rings once, at this instant, at once if it has passed; `None` disarms. An alarm that is
     /// not armed does not notice that the clock is set.
-    pub fn set(&self, at: Option<SystemTime>) -> io::Result<()> {
-        let Some(at) = at else { return Ok(self.timer.unset()?) };
+    /// [`Rung::ClockSet`] if the clock was set since the last call: nobody else will tell.
+    pub fn set(&self, at: Option<SystemTime>) -> io::Result<Rung> {
+        let Some(at) = at else {
+            self.timer.unset()?;
+            return Ok(Rung::Nothing);
+        };
         // An expiry of 0 would disarm: what lies before 1970 is due anyway.
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let expiry = TimeSpec::from_duration(since.max(std::time::Duration::from_nanos(1)));
         let flags =
             TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET;
-        Ok(self.timer.set(Expiration::OneShot(expiry), flags)?)
+        match self.timer.set(Expiration::OneShot(expiry), flags) {
+            Ok(()) => Ok(Rung::Nothing),
+            // It is armed all the same (timerfd_create(2), notes).
+            Err(Errno::ECANCELED) => Ok(Rung::ClockSet),
+            Err(e) => Err(e.into()),
+        }
     }
 
     /// Readable when there is something to [`take`](Alarm::take).

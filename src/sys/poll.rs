@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
@@ -57,8 +58,8 @@ impl Poll {
         Ok(self.epoll.delete(fd)?)
     }
 
-    /// Blocks until something is ready or the time is up (`None`: without limit). A signal
-    /// ends the wait early, with nothing. Timeouts are rounded up to whole milliseconds.
+    /// Blocks until something is ready or the time is up (`None`: without limit). A signal ends
+    /// the wait early, with what is ready then. Timeouts are rounded up to whole milliseconds.
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Vec<Readiness>> {
         let timeout = match timeout {
             None => EpollTimeout::NONE,
@@ -69,7 +70,7 @@ impl Poll {
         };
         let count = match self.epoll.wait(&mut self.events, timeout) {
             Ok(count) => count,
-            Err(nix::errno::Errno::EINTR) => 0,
+            Err(Errno::EINTR) => self.epoll.wait(&mut self.events, EpollTimeout::ZERO)?,
             Err(e) => return Err(e.into()),
         };
         Ok(self.events[..count].iter().map(readiness).collect())

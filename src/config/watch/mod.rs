@@ -252,12 +252,14 @@ fn is_shortage(e: &io::Error) -> bool {
     matches!(e.raw_os_error(), Some(libc::ENOSPC | libc::EMFILE | libc::ENOMEM))
 }
 
+/// A time to come is none: the clock was set back since.
 fn is_since(stamp: &Stamp, loaded: SystemTime) -> bool {
     let (seconds, nanos) = stamp.changed;
     let (Ok(seconds), Ok(nanos)) = (u64::try_from(seconds), u32::try_from(nanos)) else {
         return false;
     };
-    UNIX_EPOCH + Duration::new(seconds, nanos) + TICK >= loaded
+    let changed = UNIX_EPOCH + Duration::new(seconds, nanos);
+    changed + TICK >= loaded && changed <= SystemTime::now() + TICK
 }
 
 #[cfg(test)]
