@@ -114,18 +114,6 @@ impl Masters {
         Masters { limits, masters: BTreeMap::new(), waiting: VecDeque::new(), connecting: 0 }
     }
 
-    pub fn is_up(&self, id: MasterId) -> bool {
-        self.masters.get(&id).is_some_and(|m| matches!(m.state, State::Up { .. }))
-    }
-
-    pub fn state(&self, id: MasterId) -> State {
-        self.masters.get(&id).map_or(State::Down, |m| m.state)
-    }
-
-    pub fn sessions(&self, id: MasterId) -> u32 {
-        self.masters.get(&id).map_or(0, |m| m.sessions)
-    }
-
     /// A session is about to be opened on a connection that is up.
     pub fn acquire(&mut self, id: MasterId) {
         let master = self.master(id);

@@ -212,8 +212,8 @@ impl Engine {
         let until = until.into_iter().chain(self.deadline()).min();
         let timeout = until.map(|at| at.saturating_duration_since(Instant::now()));
         let mut others = Vec::new();
-        for ready in self.poll.wait(timeout)? {
-            let Ok(token) = Token::try_from(ready.token) else { continue };
+        for raw in self.poll.wait(timeout)? {
+            let Ok(token) = Token::try_from(raw) else { continue };
             match token {
                 Token::Ledger => self.acknowledged(),
                 Token::Sockets => self.sockets_appeared(),

@@ -129,10 +129,6 @@ impl Pool {
         self.slots.len()
     }
 
-    pub fn busy(&self) -> usize {
-        self.slots.values().filter(|slot| matches!(slot.state, State::Busy { .. })).count()
-    }
-
     /// How many more units could be handed to a worker at once, rather than wait here.
     pub fn room(&self) -> usize {
         if self.stopping {

@@ -25,11 +25,6 @@ pub fn stopping() {
     send(&[NotifyState::Stopping]);
 }
 
-/// One line for `systemctl status`.
-pub fn status(text: &str) {
-    send(&[NotifyState::Status(text)]);
-}
-
 fn send(states: &[NotifyState]) {
     if let Err(e) = sd_notify::notify(states) {
         warn!("the service manager could not be notified: {e}");

@@ -22,14 +22,6 @@ pub enum Interest {
     ReadWrite,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Readiness {
-    pub token: u64,
-    /// There is something to read, the end or an error included.
-    pub readable: bool,
-    pub writable: bool,
-}
-
 impl Interest {
     fn flags(self) -> EpollFlags {
         match self {
@@ -49,18 +41,16 @@ impl Poll {
         Ok(self.epoll.add(fd, EpollEvent::new(interest.flags(), token))?)
     }
 
-    pub fn change(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
-        Ok(self.epoll.modify(fd, &mut EpollEvent::new(interest.flags(), token))?)
-    }
-
     /// To be called before a descriptor is closed.
     pub fn remove(&self, fd: impl AsFd) -> io::Result<()> {
         Ok(self.epoll.delete(fd)?)
     }
 
+    /// The tokens of what is ready: to be read or written, at its end or in error.
+    ///
     /// Blocks until something is ready or the time is up (`None`: without limit). A signal ends
     /// the wait early, with what is ready then. Timeouts are rounded up to whole milliseconds.
-    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Vec<Readiness>> {
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Vec<u64>> {
         let timeout = match timeout {
             None => EpollTimeout::NONE,
             Some(d) => {
@@ -73,7 +63,7 @@ impl Poll {
             Err(Errno::EINTR) => self.epoll.wait(&mut self.events, EpollTimeout::ZERO)?,
             Err(e) => return Err(e.into()),
         };
-        Ok(self.events[..count].iter().map(readiness).collect())
+        Ok(self.events[..count].iter().map(EpollEvent::data).collect())
     }
 }
 
@@ -82,14 +72,4 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
     fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
     Ok(())
-}
-
-fn readiness(event: &EpollEvent) -> Readiness {
-    let flags = event.events();
-    let over = EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR;
-    Readiness {
-        token: event.data(),
-        readable: flags.intersects(EpollFlags::EPOLLIN | over),
-        writable: flags.intersects(EpollFlags::EPOLLOUT | over),
-    }
 }

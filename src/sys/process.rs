@@ -9,8 +9,3 @@ use nix::sys::prctl;
 pub fn undumpable() -> io::Result<()> {
     Ok(prctl::set_dumpable(false)?)
 }
-
-/// Descendants whose parents die become children of this process, which must reap them.
-pub fn adopt_orphans() -> io::Result<()> {
-    Ok(prctl::set_child_subreaper(true)?)
-}
