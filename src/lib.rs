@@ -28,6 +28,7 @@ pub mod config;
 pub mod cron;
 pub mod daemon;
 pub mod dispatch;
+pub mod event;
 pub mod job;
 pub mod launch;
 pub mod logging;

@@ -95,10 +95,16 @@ pub enum Reason {
     NoTargets,
     /// The job or the node was taken out of the configuration.
     Removed,
+    /// All schedules were paused.
+    Paused,
+    /// The ledger could not be written, and no more could be kept in memory.
+    LedgerDown,
+    /// The run could no longer succeed.
+    Constraint,
 }
 
 impl Reason {
-    pub const ALL: [Reason; 7] = [
+    pub const ALL: [Reason; 10] = [
         Reason::Overlap,
         Reason::Disabled,
         Reason::DaemonDown,
@@ -106,6 +112,9 @@ impl Reason {
         Reason::ClockJump,
         Reason::NoTargets,
         Reason::Removed,
+        Reason::Paused,
+        Reason::LedgerDown,
+        Reason::Constraint,
     ];
 
     /// The word used in the ledger, in logs and on screen.
@@ -118,6 +127,9 @@ impl Reason {
             Reason::ClockJump => "clock jump",
             Reason::NoTargets => "no targets",
             Reason::Removed => "removed",
+            Reason::Paused => "paused",
+            Reason::LedgerDown => "ledger down",
+            Reason::Constraint => "constraint",
         }
     }
 }

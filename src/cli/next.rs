@@ -239,19 +239,13 @@ mod tests {
     }
 
     fn job(name: &str, schedule: &str, enabled: bool) -> (String, Job) {
+        let source = Source { file: "jobs/a.yaml".into(), line: 1 };
+        let schedule = Schedule::parse(schedule).expect("a schedule");
         let job = Job {
-            name: name.into(),
-            task: "loom.run".into(),
-            args: Vec::new(),
-            kwargs: Vec::new(),
-            schedule: Schedule::parse(schedule).expect("a schedule"),
             timezone: Some("Europe/Berlin".into()),
             targets: vec!["n1".into()],
-            description: String::new(),
-            timeout: None,
             enabled,
-            tags: Vec::new(),
-            source: Source { file: "jobs/a.yaml".into(), line: 1 },
+            ..Job::new(name.into(), "loom.run".into(), schedule, source)
         };
         (name.into(), job)
     }

@@ -132,17 +132,14 @@ impl<'a> Jobs<'a> {
                 Some(text) => text.trim().to_string(),
                 None => default_description(&task, &targets),
             },
-            name,
-            task,
             args: args?,
             kwargs: kwargs?,
-            schedule: schedule?,
             timezone: timezone.or_else(|| self.timezone.map(str::to_string)),
             targets,
             timeout,
             enabled: enabled.unwrap_or(true),
             tags,
-            source,
+            ..Job::new(name, task, schedule?, source)
         })
     }
 

@@ -92,20 +92,10 @@ mod tests {
     use crate::job::Source;
 
     fn job(name: &str, schedule: &str) -> Arc<Job> {
-        Arc::new(Job {
-            name: name.into(),
-            task: "loom.run".into(),
-            args: vec![],
-            kwargs: vec![],
-            schedule: Schedule::parse(schedule).unwrap(),
-            timezone: Some("UTC".into()),
-            targets: vec![],
-            description: String::new(),
-            timeout: None,
-            enabled: true,
-            tags: vec![],
-            source: Source { file: "jobs.yaml".into(), line: 1 },
-        })
+        let source = Source { file: "jobs.yaml".into(), line: 1 };
+        let schedule = Schedule::parse(schedule).unwrap();
+        let job = Job::new(name.into(), "loom.run".into(), schedule, source);
+        Arc::new(Job { timezone: Some("UTC".into()), ..job })
     }
 
     fn jobs(all: &[(&str, &str)]) -> BTreeMap<String, Arc<Job>> {

@@ -122,6 +122,7 @@ impl Engine {
                     self.on_node(unit, remote_pgid);
                 }
             }
+            FromWorker::Swept { .. } => {}
             FromWorker::Done { unit, report } => {
                 // Only the worker that holds a unit can end it.
                 if self.pool.holds(slot, unit) {
@@ -234,6 +235,7 @@ fn order(id: UnitId, unit: &Unit, echo: Option<usize>, paths: &Paths) -> UnitOrd
         output: Sink {
             file: paths.output_of(id),
             max_bytes: paths.max_output,
+            log: None,
             echo: echo.map(|width| format!("{:>width$} | ", node.name)),
         },
     }

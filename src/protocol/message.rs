@@ -40,10 +40,15 @@ pub enum FromWorker {
         pid: u32,
     },
     Heartbeat,
-    /// The command runs on its node, as the leader of this process group.
+    /// The command runs on its node, as the leader of this process group; without one, the task
+    /// runs here. Once for each unit that begins.
     Started {
         unit: UnitId,
         remote_pgid: Option<u32>,
+    },
+    /// The node has answered that nothing of the order's `sweep` is left there.
+    Swept {
+        unit: UnitId,
     },
     Done {
         unit: UnitId,
@@ -97,6 +102,8 @@ pub struct Sink {
     pub file: PathBuf,
     /// Bytes kept in all: the head in `file`, the rest as a rotating tail.
     pub max_bytes: u64,
+    /// The job's own log: plain lines, appended. Parents are created.
+    pub log: Option<PathBuf>,
     /// `loom once`: every line is also written to the worker's own stdout, behind this prefix.
     pub echo: Option<String>,
 }

@@ -1,12 +1,14 @@
 //! What the parent and its children say to each other.
 //!
-//! `frame` carries a message over a pipe or a socket; `message` says which messages there are.
+//! `frame` carries a message over a pipe or a socket; `message` says which messages there are
+//! between parent and worker, `control` which between parent and gateway.
 
+pub mod control;
 pub mod frame;
 pub mod message;
 
 /// Raised whenever a message changes. Both ends must agree, or the child is refused.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Frames to the worker arrive on this descriptor of it.
 pub const WORKER_IN: i32 = 3;

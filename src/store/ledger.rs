@@ -2,7 +2,7 @@
 //!
 //! Blocks on the disk; the daemon reaches it through `thread`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +38,9 @@ pub struct Opened {
     pub next_run: RunId,
     pub next_unit: UnitId,
     pub jobs: Vec<JobRow>,
+    pub paused: bool,
+    /// Jobs whose last finished run did not succeed.
+    pub failing: BTreeSet<String>,
     /// Runs that an earlier daemon left open, now `Lost`.
     pub lost_runs: Vec<RunId>,
     pub lost_units: Vec<UnitId>,
@@ -115,6 +118,8 @@ impl Ledger {
             next_run: RunId(next_id(&start, "runs", "next_run")?),
             next_unit: UnitId(next_id(&start, "units", "next_unit")?),
             jobs: job_rows(&start)?,
+            paused: false,
+            failing: BTreeSet::new(),
             lost_runs,
             lost_units,
             unswept: unswept(&start)?,
@@ -229,6 +234,7 @@ fn write(to: &Transaction, record: &Record) -> Result<(), Fault> {
                 .execute(params![job, millis(*through)])?;
             expect_one(changed, || format!("no job {job:?}"))
         }
+        Record::Paused(_) | Record::Hook(_) => Ok(()),
         Record::Epoch(epoch) => Ok(set_meta(to, "epoch", i64::from(*epoch))?),
         Record::Swept { node, cookies } => {
             let mut forget = to.prepare_cached(

@@ -22,5 +22,7 @@ pub use error::StoreError;
 pub use ledger::{Ledger, Opened};
 pub use prune::{Pruned, Retention};
 pub use read::Reader;
-pub use record::{Gap, JobEntry, JobRow, OpenUnit, Record, RunRow, RunState, UnitRow, UnitState};
+pub use record::{
+    Gap, HookRow, JobEntry, JobRow, OpenUnit, Record, RunRow, RunState, UnitRow, UnitState,
+};
 pub use thread::{Acknowledged, Condition, Rejected, Seq, Unwritten, Writer};

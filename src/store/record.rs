@@ -68,6 +68,10 @@ pub enum Record {
         job: String,
         through: Timestamp,
     },
+    /// All schedules are paused, or no longer; lasts until said otherwise.
+    Paused(bool),
+    /// A hook was fired, or could not be.
+    Hook(HookRow),
     /// The wall clock was re-anchored.
     Epoch(u32),
     /// Nothing of these units is left on the node.
@@ -90,6 +94,8 @@ impl Record {
             | Record::CloseRun { .. }
             | Record::Gap(_)
             | Record::Accounted { .. }
+            | Record::Paused(_)
+            | Record::Hook(_)
             | Record::Epoch(_)
             | Record::Swept { .. } => false,
         }
@@ -152,6 +158,21 @@ pub struct Gap {
     pub reason: Reason,
     /// The run that lacks the node, or that stood in the way.
     pub run: Option<RunId>,
+}
+
+/// What became of a hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookRow {
+    pub job: String,
+    /// `None` of a gap.
+    pub run: Option<RunId>,
+    /// The key in the manifest: `on_failure`.
+    pub occasion: &'static str,
+    /// `command`, `webhook` or `mail`.
+    pub action: &'static str,
+    pub at: Timestamp,
+    /// `None`: it did what it should. Else why it failed, in a sentence; never a secret.
+    pub failure: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

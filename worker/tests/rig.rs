@@ -118,6 +118,7 @@ impl Rig {
             output: Sink {
                 file: self.dir.path().join(format!("logs/{unit}")),
                 max_bytes: 64 << 20,
+                log: None,
                 echo: None,
             },
         }
@@ -226,7 +227,7 @@ impl Worker {
         loop {
             match self.next().expect("a living worker") {
                 FromWorker::Done { report, .. } => return report,
-                FromWorker::Started { .. } | FromWorker::Heartbeat => {}
+                FromWorker::Started { .. } | FromWorker::Swept { .. } | FromWorker::Heartbeat => {}
                 FromWorker::Hello { .. } => panic!("a second Hello"),
             }
         }

@@ -146,7 +146,7 @@ mod tests {
     fn keep(max_bytes: u64, write: impl FnOnce(&mut Output)) -> Kept {
         let dir = TempDir::new().unwrap();
         let file = dir.path().join("a/b/unit.log");
-        let mut output = Output::new(Sink { file, max_bytes, echo: None });
+        let mut output = Output::new(Sink { file, max_bytes, log: None, echo: None });
         write(&mut output);
         let (output, trouble) = output.finish();
         assert!(trouble.is_none(), "{trouble:?}");
@@ -257,7 +257,7 @@ mod tests {
         let (file, victim) = (dir.path().join("unit.log"), dir.path().join("victim"));
         std::fs::write(&victim, "precious").unwrap();
         std::os::unix::fs::symlink(&victim, &file).unwrap();
-        let mut output = Output::new(Sink { file, max_bytes: 1 << 20, echo: None });
+        let mut output = Output::new(Sink { file, max_bytes: 1 << 20, log: None, echo: None });
         output.receive(Stream::Stdout, &[b'x'; INLINE_OUTPUT]).unwrap();
         output.receive(Stream::Stdout, b"\n").unwrap();
         let (output, trouble) = output.finish();

@@ -1,0 +1,76 @@
+//! What has happened to runs and units, for whoever watches: the log, the hooks, the gateway.
+//!
+//! Told after the fact; nothing depends on anybody listening.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::cron::Fires;
+use crate::job::Job;
+use crate::unit::{Outcome, Reason, RunEnd, RunId, Trigger, UnitId};
+
+#[derive(Debug, Clone)]
+pub enum Event {
+    RunQueued(Arc<RunInfo>),
+    /// Its first unit has gone to a worker.
+    RunStarted {
+        run: Arc<RunInfo>,
+        at: Timestamp,
+    },
+    /// It has not begun a minute after it was due.
+    RunLate(Arc<RunInfo>),
+    RunEnded {
+        run: Arc<RunInfo>,
+        started_at: Option<Timestamp>,
+        at: Timestamp,
+        end: RunEnd,
+        /// The last attempt on each node; empty unless the job has hooks.
+        units: Vec<UnitInfo>,
+        succeeded: usize,
+    },
+    UnitStarted {
+        unit: UnitId,
+        run: RunId,
+        job: Arc<Job>,
+        node: String,
+        worker_pid: u32,
+    },
+    UnitEnded {
+        unit: UnitId,
+        run: RunId,
+        job: Arc<Job>,
+        info: UnitInfo,
+        /// The next attempt comes after so much time.
+        again: Option<Duration>,
+    },
+    /// Due instants were not run: anywhere, or on one node.
+    Missed {
+        job: Arc<Job>,
+        node: Option<String>,
+        fires: Fires,
+        reason: Reason,
+    },
+}
+
+/// What is known of a run from its beginning.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunInfo {
+    pub run: RunId,
+    pub job: Arc<Job>,
+    pub trigger: Trigger,
+    pub scheduled_at: Option<Timestamp>,
+    pub queued_at: Timestamp,
+    pub units: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnitInfo {
+    pub node: String,
+    pub attempt: u32,
+    pub outcome: Outcome,
+    pub detail: Option<String>,
+    /// From its worker's start; `None` if it never started.
+    pub took: Option<Duration>,
+}

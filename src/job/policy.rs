@@ -1,0 +1,132 @@
+//! The rules a job sets for its runs: overlap, shares, retries, missed work. Values only; what
+//! follows from them is decided in `run`, `dispatch` and `timetable`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::unit::Outcome;
+
+/// What happens when a job comes due on a node where it still runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Overlap {
+    /// The node is left out, which the ledger says.
+    #[default]
+    Skip,
+    /// One waits; a further one is left out.
+    Queue,
+    /// They run beside each other.
+    Allow,
+}
+
+/// What happens to instants that passed while no daemon ran.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Missed {
+    #[default]
+    Skip,
+    /// The latest is made up for, if it lies within the job's deadline.
+    Once,
+}
+
+/// A number of units, or a part of a run's units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Share {
+    /// 1 or more.
+    Count(u32),
+    /// 1 to 100.
+    Percent(u8),
+}
+
+impl Share {
+    /// Of `total`, rounded up: how many must succeed. At most `total`.
+    pub fn at_least(self, total: usize) -> usize {
+        match self {
+            Share::Count(count) => (count as usize).min(total),
+            Share::Percent(percent) => (total * usize::from(percent)).div_ceil(100),
+        }
+    }
+
+    /// Of `total`, rounded down but 1 at least: how many may run at once.
+    pub fn at_most(self, total: usize) -> usize {
+        match self {
+            Share::Count(count) => count as usize,
+            Share::Percent(percent) => total * usize::from(percent) / 100,
+        }
+        .max(1)
+    }
+}
+
+/// Outcomes after which a unit may be tried again. What was lost may still be running: never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum RetryOn {
+    Unreachable,
+    Failed,
+    Signaled,
+    TimedOut,
+    Crashed,
+}
+
+impl RetryOn {
+    pub const ALL: [RetryOn; 5] = [
+        RetryOn::Unreachable,
+        RetryOn::Failed,
+        RetryOn::Signaled,
+        RetryOn::TimedOut,
+        RetryOn::Crashed,
+    ];
+
+    /// As written in a manifest; the outcome's own word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RetryOn::Unreachable => "unreachable",
+            RetryOn::Failed => "failed",
+            RetryOn::Signaled => "signaled",
+            RetryOn::TimedOut => "timed out",
+            RetryOn::Crashed => "crashed",
+        }
+    }
+
+    pub fn of(outcome: &Outcome) -> Option<RetryOn> {
+        match outcome {
+            Outcome::Unreachable => Some(RetryOn::Unreachable),
+            Outcome::Failed { .. } => Some(RetryOn::Failed),
+            Outcome::Signaled { .. } => Some(RetryOn::Signaled),
+            Outcome::TimedOut { .. } => Some(RetryOn::TimedOut),
+            Outcome::Crashed => Some(RetryOn::Crashed),
+            Outcome::Succeeded
+            | Outcome::Cancelled { .. }
+            | Outcome::Lost
+            | Outcome::Skipped { .. } => None,
+        }
+    }
+}
+
+/// How often, and how soon, a unit is tried again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Retries {
+    /// In all, the first included; 1 or more.
+    pub attempts: u32,
+    /// Before the second attempt.
+    pub delay: Duration,
+    /// What each further delay is multiplied by; 1 or more.
+    pub backoff: f64,
+    /// Up to this part of a delay is added or taken away, 0 to 100 percent.
+    pub jitter: u8,
+    pub on: BTreeSet<RetryOn>,
+}
+
+/// However often it is multiplied, a delay is not longer.
+pub const MAX_DELAY: Duration = Duration::from_secs(3600);
+
+impl Default for Retries {
+    fn default() -> Retries {
+        Retries {
+            attempts: 1,
+            delay: Duration::from_secs(10),
+            backoff: 2.0,
+            jitter: 10,
+            on: BTreeSet::from([RetryOn::Unreachable]),
+        }
+    }
+}
