@@ -39,9 +39,11 @@ pub mod password;
 pub mod pool;
 pub mod protocol;
 pub mod run;
+pub mod scheduler;
 pub mod store;
 pub mod sys;
 pub mod task;
+pub mod timetable;
 pub mod unit;
 
 pub use cli::main;

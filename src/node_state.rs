@@ -6,12 +6,14 @@
 //!              +-> Backoff <-- lost
 //! ```
 //! Owns the state of every connection and the sessions in use on it, and bounds how many connect
-//! at once. It knows neither ssh nor what the sessions are for, and does no I/O.
+//! at once, so that nodes that do not answer delay no others: those that failed before wait
+//! behind those that did not, and a connection that is slow to come up leaves its place to the
+//! next. It knows neither ssh nor what the sessions are for, and does no I/O.
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// First pause after a failed connection; doubled with each further one.
@@ -19,6 +21,11 @@ const BACKOFF: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
 /// How long an ssh that was told to end may take.
 const LEAVE: Duration = Duration::from_secs(5);
+/// The key exchange is what is costly about connecting, and over by then; what takes longer waits
+/// for an answer and is not counted any more.
+const SLOW: Duration = Duration::from_millis(500);
+/// Counted or not, no more than so many times `max_connecting` are being made.
+const SLOW_TIMES: usize = 10;
 
 /// One set of connection parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,7 +37,7 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// How long an unused connection is kept.
     pub persist: Duration,
-    /// Connections being made at once, 1 or more.
+    /// Connections being made at once, 1 or more; slow ones aside.
     pub max_connecting: usize,
 }
 
@@ -99,19 +106,36 @@ struct Master {
     proven: bool,
     wanted: bool,
     retired: bool,
+    /// Takes one of the `max_connecting` places.
+    counted: bool,
+    due: Option<Instant>,
 }
 
 #[derive(Debug)]
 pub struct Masters {
     limits: Limits,
-    masters: BTreeMap<MasterId, Master>,
+    masters: HashMap<MasterId, Master>,
     waiting: VecDeque<MasterId>,
+    /// Of those that wait, the ones that failed when last tried.
+    suspects: VecDeque<MasterId>,
+    /// Connections being made, and how many of them are counted.
     connecting: usize,
+    counted: usize,
+    /// When time itself is an event for a connection.
+    due: BTreeSet<(Instant, MasterId)>,
 }
 
 impl Masters {
     pub fn new(limits: Limits) -> Masters {
-        Masters { limits, masters: BTreeMap::new(), waiting: VecDeque::new(), connecting: 0 }
+        Masters {
+            limits,
+            masters: HashMap::new(),
+            waiting: VecDeque::new(),
+            suspects: VecDeque::new(),
+            connecting: 0,
+            counted: 0,
+            due: BTreeSet::new(),
+        }
     }
 
     /// A session is about to be opened on a connection that is up.
@@ -121,21 +145,42 @@ impl Masters {
         if let State::Up { unused_since } = &mut master.state {
             *unused_since = None;
         }
+        self.set_due(id);
+    }
+
+    /// Connections that are up.
+    pub fn up(&self) -> usize {
+        self.masters.values().filter(|master| matches!(master.state, State::Up { .. })).count()
     }
 
     /// When a `Tick` is next needed, if at all.
     pub fn deadline(&self) -> Option<Instant> {
-        (self.masters.values())
-            .filter_map(|master| match master.state {
-                State::Connecting { since } => Some(since + self.limits.connect_timeout),
-                State::Up { unused_since: Some(since) } => Some(since + self.limits.persist),
-                State::Up { unused_since: None }
-                | State::Down
-                | State::Waiting
-                | State::Backoff { .. } => None,
-                State::Closing { since } => Some(since + LEAVE),
-            })
-            .min()
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Keeps `due` in step with the state.
+    fn set_due(&mut self, id: MasterId) {
+        let limits = self.limits;
+        let Some(master) = self.masters.get_mut(&id) else { return };
+        let due = match master.state {
+            State::Connecting { since } if master.counted => {
+                Some(since + SLOW.min(limits.connect_timeout))
+            }
+            State::Connecting { since } => Some(since + limits.connect_timeout),
+            State::Up { unused_since: Some(since) } => Some(since + limits.persist),
+            State::Closing { since } => Some(since + LEAVE),
+            State::Up { unused_since: None }
+            | State::Down
+            | State::Waiting
+            | State::Backoff { .. } => None,
+        };
+        if due != master.due {
+            if let Some(at) = master.due {
+                self.due.remove(&(at, id));
+            }
+            master.due = due;
+            self.due.extend(due.map(|at| (at, id)));
+        }
     }
 
     pub fn handle(&mut self, now: Instant, event: Event) -> Vec<Action> {
@@ -143,7 +188,11 @@ impl Masters {
         match event {
             Event::Want(id) => self.want(now, id, &mut actions),
             Event::Unwanted(id) => {
-                self.master(id).wanted = false;
+                let master = self.master(id);
+                master.wanted = false;
+                if master.state == State::Waiting {
+                    master.state = State::Down;
+                }
                 self.idle(now, id, &mut actions);
             }
             Event::Connected(id) => self.connected(now, id, &mut actions),
@@ -153,11 +202,28 @@ impl Masters {
                 self.master(id).retired = true;
                 self.drop_if_unused(now, id, &mut actions);
             }
-            Event::Adjust(limits) => self.limits = limits,
+            Event::Adjust(limits) => self.adjust(limits),
             Event::Tick => self.tick(now, &mut actions),
+        }
+        match event {
+            Event::Want(id)
+            | Event::Unwanted(id)
+            | Event::Connected(id)
+            | Event::Exited(id)
+            | Event::Release(id)
+            | Event::Retire(id) => self.set_due(id),
+            Event::Adjust(_) | Event::Tick => {}
         }
         self.start_waiting(now, &mut actions);
         actions
+    }
+
+    fn adjust(&mut self, limits: Limits) {
+        self.limits = limits;
+        let ids: Vec<MasterId> = self.masters.keys().copied().collect();
+        for id in ids {
+            self.set_due(id);
+        }
     }
 
     fn master(&mut self, id: MasterId) -> &mut Master {
@@ -168,6 +234,8 @@ impl Masters {
             proven: false,
             wanted: false,
             retired: false,
+            counted: false,
+            due: None,
         })
     }
 
@@ -192,17 +260,41 @@ impl Masters {
     }
 
     fn wait(&mut self, id: MasterId) {
-        self.master(id).state = State::Waiting;
-        self.waiting.push_back(id);
+        let master = self.master(id);
+        master.state = State::Waiting;
+        match master.failures {
+            0 => self.waiting.push_back(id),
+            _ => self.suspects.push_back(id),
+        }
     }
 
     fn start_waiting(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        while self.connecting < self.limits.max_connecting {
-            let Some(id) = self.waiting.pop_front() else { break };
-            self.master(id).state = State::Connecting { since: now };
+        let max = self.limits.max_connecting;
+        while self.counted < max && self.connecting < max.saturating_mul(SLOW_TIMES) {
+            let next = self.waiting.pop_front().or_else(|| self.suspects.pop_front());
+            let Some(id) = next else { break };
+            let master = self.master(id);
+            if master.state != State::Waiting {
+                continue;
+            }
+            master.state = State::Connecting { since: now };
+            master.counted = true;
             self.connecting += 1;
+            self.counted += 1;
+            self.set_due(id);
             actions.push(Action::Connect(id));
         }
+    }
+
+    /// It is not being made any more.
+    fn leave_connecting(&mut self, id: MasterId) {
+        self.connecting -= 1;
+        self.discount(id);
+    }
+
+    fn discount(&mut self, id: MasterId) {
+        let counted = std::mem::take(&mut self.master(id).counted);
+        self.counted -= usize::from(counted);
     }
 
     fn connected(&mut self, now: Instant, id: MasterId, actions: &mut Vec<Action>) {
@@ -211,7 +303,7 @@ impl Masters {
             State::Connecting { .. } => {
                 master.proven = false;
                 master.state = State::Up { unused_since: (!master.wanted).then_some(now) };
-                self.connecting -= 1;
+                self.leave_connecting(id);
                 actions.push(Action::Up(id));
             }
             // Too late: it is being ended already.
@@ -224,7 +316,7 @@ impl Masters {
         let &mut Master { state, proven, .. } = self.master(id);
         match state {
             State::Connecting { .. } => {
-                self.connecting -= 1;
+                self.leave_connecting(id);
                 self.fail(now, id, actions);
             }
             // Lost; the workers that use it notice by themselves. One that never served is
@@ -287,31 +379,31 @@ impl Masters {
         let master = self.master(id);
         let at_rest = matches!(master.state, State::Down | State::Backoff { .. });
         if master.retired && at_rest && master.sessions == 0 {
+            self.set_due(id);
             self.masters.remove(&id);
         }
     }
 
     fn tick(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        let ids: Vec<MasterId> = self.masters.keys().copied().collect();
-        let timeout = self.limits.connect_timeout;
-        for id in ids {
+        let limits = self.limits;
+        while let Some((at, id)) = self.due.first().copied()
+            && now >= at
+        {
             match self.master(id).state {
-                State::Connecting { since } if now >= since + timeout => {
-                    self.connecting -= 1;
+                State::Connecting { since } if now >= since + limits.connect_timeout => {
+                    self.leave_connecting(id);
                     actions.push(Action::Close(id));
                     self.fail(now, id, actions);
                 }
+                State::Connecting { .. } => self.discount(id),
                 State::Up { .. } => self.drop_if_unused(now, id, actions),
-                State::Closing { since } if now >= since + LEAVE => {
+                State::Closing { .. } => {
                     self.master(id).state = State::Closing { since: now };
                     actions.push(Action::Kill(id));
                 }
-                State::Down
-                | State::Waiting
-                | State::Connecting { .. }
-                | State::Closing { .. }
-                | State::Backoff { .. } => {}
+                State::Down | State::Waiting | State::Backoff { .. } => {}
             }
+            self.set_due(id);
         }
     }
 }

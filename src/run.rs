@@ -1,10 +1,16 @@
 //! The states of a run and of its units.
 //!
-//! A run is one firing of a job; it is over when each of its units has an outcome. Owns the book
-//! of open runs; knows nothing of workers, nodes or the ledger.
+//! A run is one firing of a job; it is over when each of its units has its last outcome. Owns the
+//! book of open runs and their success constraints; knows nothing of workers, nodes or the
+//! ledger.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use jiff::Timestamp;
+
+use crate::event::{RunInfo, UnitInfo};
+use crate::job::Job;
 use crate::unit::{Outcome, Reason, RunEnd, RunId};
 
 /// How the units of a run ended, by what that means for the run.
@@ -35,8 +41,13 @@ impl Tally {
         }
     }
 
-    /// A run is as good as its worst unit; skipped units count only when nothing else was there.
-    pub fn verdict(&self) -> RunEnd {
+    /// With a constraint a run succeeds by meeting it. Without, it is as good as its worst unit;
+    /// skipped units count only when nothing else was there.
+    fn verdict(&self, constraint: Option<usize>) -> RunEnd {
+        match constraint {
+            Some(needed) if self.succeeded >= needed => return RunEnd::Succeeded,
+            Some(_) | None => {}
+        }
         if self.failed > 0 {
             return RunEnd::Failed;
         }
@@ -48,27 +59,48 @@ impl Tally {
         }
         match self.skipped {
             Some((reason, _)) if self.succeeded == 0 => RunEnd::Skipped { reason },
+            Some(_) | None if constraint.is_some() => RunEnd::Failed,
             Some(_) | None => RunEnd::Succeeded,
         }
     }
 }
 
-/// What a unit's step means for its run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the last outcome of a unit means for its run.
+#[derive(Debug)]
 pub enum Step {
     Nothing,
-    /// Its first unit began.
-    Started,
-    /// Its last unit ended.
-    Over(Tally),
+    /// Its constraint cannot be met any more: no further unit of it should start.
+    Hopeless,
+    Over(Box<Over>),
 }
 
-/// A run that is not over.
+/// A run that is over.
+#[derive(Debug)]
+pub struct Over {
+    pub info: Arc<RunInfo>,
+    pub started_at: Option<Timestamp>,
+    pub end: RunEnd,
+    pub tally: Tally,
+    /// Kept only for jobs with hooks.
+    pub units: Vec<UnitInfo>,
+}
+
 #[derive(Debug)]
 struct Open {
-    started: bool,
-    units: usize,
+    info: Arc<RunInfo>,
+    started_at: Option<Timestamp>,
+    left: usize,
     tally: Tally,
+    /// Units that must succeed, where the job says so.
+    constraint: Option<usize>,
+    hopeless: bool,
+    units: Vec<UnitInfo>,
+}
+
+impl Open {
+    fn is_hopeless(&self) -> bool {
+        self.constraint.is_some_and(|needed| self.tally.succeeded + self.left < needed)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -77,55 +109,127 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// `units`: 1 or more.
-    pub fn open(&mut self, id: RunId, units: usize) {
-        self.open.insert(id, Open { started: false, units, tally: Tally::default() });
+    /// `info.units`: 1 or more. `targets`: those left out included, for which the constraint
+    /// holds as well.
+    pub fn open(&mut self, info: Arc<RunInfo>, targets: usize) {
+        let constraint = info.job.success.map(|share| share.at_least(targets));
+        let open = Open {
+            started_at: None,
+            left: info.units,
+            tally: Tally::default(),
+            constraint,
+            hopeless: false,
+            units: Vec::new(),
+            info,
+        };
+        self.open.insert(open.info.run, open);
+    }
+
+    pub fn len(&self) -> usize {
+        self.open.len()
     }
 
     pub fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
 
-    pub fn started(&mut self, id: RunId) -> Step {
+    pub fn info(&self, id: RunId) -> Option<&Arc<RunInfo>> {
+        self.open.get(&id).map(|run| &run.info)
+    }
+
+    /// Open runs of a job, oldest first.
+    pub fn of_job(&self, job: &str) -> Vec<RunId> {
+        let of_job = self.open.iter().filter(|(_, run)| run.info.job.name == job);
+        let mut ids: Vec<RunId> = of_job.map(|(id, _)| *id).collect();
+        ids.sort();
+        ids
+    }
+
+    pub fn has_started(&self, id: RunId) -> bool {
+        self.open.get(&id).is_some_and(|run| run.started_at.is_some())
+    }
+
+    /// A unit begins; whether it is the run's first.
+    pub fn started(&mut self, id: RunId, at: Timestamp) -> bool {
         match self.open.get_mut(&id) {
-            Some(run) if !run.started => {
-                run.started = true;
-                Step::Started
+            Some(run) if run.started_at.is_none() => {
+                run.started_at = Some(at);
+                true
             }
-            Some(_) | None => Step::Nothing,
+            Some(_) | None => false,
         }
     }
 
-    pub fn ended(&mut self, id: RunId, outcome: &Outcome) -> Step {
+    /// A unit has ended, and no other attempt follows.
+    pub fn ended(&mut self, id: RunId, unit: &UnitInfo) -> Step {
         let Some(run) = self.open.get_mut(&id) else { return Step::Nothing };
-        run.tally.count(outcome);
-        run.units -= 1;
-        if run.units > 0 {
-            return Step::Nothing;
+        run.tally.count(&unit.outcome);
+        run.left -= 1;
+        if has_listeners(&run.info.job) {
+            run.units.push(unit.clone());
         }
-        let tally = run.tally;
-        self.open.remove(&id);
-        Step::Over(tally)
+        if run.left > 0 {
+            let newly = !run.hopeless && run.is_hopeless();
+            run.hopeless |= newly;
+            return if newly { Step::Hopeless } else { Step::Nothing };
+        }
+        let Some(Open { info, started_at, tally, constraint, units, .. }) = self.open.remove(&id)
+        else {
+            return Step::Nothing;
+        };
+        let end = tally.verdict(constraint);
+        Step::Over(Box::new(Over { info, started_at, end, tally, units }))
     }
+}
+
+fn has_listeners(job: &Job) -> bool {
+    !job.hooks.is_empty()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::unit::{Canceller, Kill};
+    use crate::cron::Schedule;
+    use crate::job::Source;
+    use crate::job::policy::Share;
+    use crate::unit::{Canceller, Kill, Trigger};
+    use proptest::prelude::*;
+
+    const RUN: RunId = RunId(1);
+
+    fn open(units: usize, success: Option<Share>) -> Runs {
+        let source = Source { file: "jobs.yaml".into(), line: 1 };
+        let schedule = Schedule::parse("@daily").unwrap();
+        let job = Job::new("job".into(), "loom.run".into(), schedule, source);
+        let info = RunInfo {
+            run: RUN,
+            job: Arc::new(Job { success, ..job }),
+            trigger: Trigger::Manual,
+            scheduled_at: None,
+            queued_at: Timestamp::UNIX_EPOCH,
+            units,
+        };
+        let mut runs = Runs::default();
+        runs.open(Arc::new(info), units);
+        runs
+    }
+
+    fn end(runs: &mut Runs, outcome: Outcome) -> Step {
+        let node = String::new();
+        runs.ended(RUN, &UnitInfo { node, attempt: 1, outcome, detail: None, took: None })
+    }
 
     fn end_all(outcomes: &[Outcome]) -> RunEnd {
-        let mut runs = Runs::default();
-        runs.open(RunId(1), outcomes.len());
-        assert_eq!(runs.started(RunId(1)), Step::Started);
-        assert_eq!(runs.started(RunId(1)), Step::Nothing);
+        let mut runs = open(outcomes.len(), None);
+        assert!(runs.started(RUN, Timestamp::UNIX_EPOCH));
+        assert!(!runs.started(RUN, Timestamp::UNIX_EPOCH));
         let (last, rest) = outcomes.split_last().unwrap();
         for outcome in rest {
-            assert_eq!(runs.ended(RunId(1), outcome), Step::Nothing);
+            assert!(matches!(end(&mut runs, outcome.clone()), Step::Nothing));
         }
-        let Step::Over(tally) = runs.ended(RunId(1), last) else { panic!("still open") };
+        let Step::Over(over) = end(&mut runs, last.clone()) else { panic!("still open") };
         assert!(runs.is_empty());
-        tally.verdict()
+        over.end
     }
 
     #[test]
@@ -140,5 +244,41 @@ mod tests {
         assert_eq!(end_all(&[skipped.clone(), ok.clone()]), RunEnd::Succeeded);
         assert_eq!(end_all(&[skipped]), RunEnd::Skipped { reason });
         assert_eq!(end_all(&[Outcome::Lost, Outcome::Unreachable, ok]), RunEnd::Failed);
+    }
+
+    #[test]
+    fn a_constraint_is_hopeless_with_the_first_failure_too_many() {
+        let mut runs = open(10, Some(Share::Percent(80)));
+        let failed = Outcome::Failed { exit: Some(1) };
+        assert!(matches!(end(&mut runs, failed.clone()), Step::Nothing));
+        assert!(matches!(end(&mut runs, failed.clone()), Step::Nothing));
+        assert!(matches!(end(&mut runs, Outcome::Succeeded), Step::Nothing));
+        assert!(matches!(end(&mut runs, failed.clone()), Step::Hopeless));
+        assert!(matches!(end(&mut runs, failed), Step::Nothing), "said once");
+    }
+
+    proptest! {
+        /// The verdict under a constraint is the plain count, and hopelessness is never wrong.
+        #[test]
+        fn a_constraint_is_met_by_counting(
+            units in proptest::collection::vec(any::<bool>(), 1..60), percent in 1u8..=100
+        ) {
+            let mut runs = open(units.len(), Some(Share::Percent(percent)));
+            let needed = (units.len() * usize::from(percent)).div_ceil(100);
+            let met = units.iter().filter(|ok| **ok).count() >= needed;
+            let mut hopeless = false;
+            for ok in &units {
+                let outcome = if *ok { Outcome::Succeeded } else { Outcome::Unreachable };
+                match end(&mut runs, outcome) {
+                    Step::Nothing => {}
+                    Step::Hopeless => hopeless = true,
+                    Step::Over(over) => {
+                        prop_assert_eq!(over.end == RunEnd::Succeeded, met);
+                    }
+                }
+            }
+            prop_assert!(runs.is_empty());
+            prop_assert!(!hopeless || !met);
+        }
     }
 }

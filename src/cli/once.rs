@@ -15,9 +15,9 @@ use nix::unistd::{User, getuid};
 
 use crate::config::diagnostic::escape;
 use crate::config::{self, Config};
-use crate::daemon::{Ended, Engine, RuntimeDir, Stopping, Token};
+use crate::daemon::{Engine, RuntimeDir, Stopping, Token, log_event};
+use crate::event::{Event, UnitInfo};
 use crate::job::Job;
-use crate::node::Node;
 use crate::store::Writer;
 use crate::sys::poll::Interest;
 use crate::sys::signals::{Signal, Signals};
@@ -67,7 +67,7 @@ fn run(mut config: Config, args: &Args) -> io::Result<bool> {
     once.finish()
 }
 
-type Work = Vec<(Arc<Job>, Vec<Arc<Node>>)>;
+type Work = Vec<(Arc<Job>, Vec<String>)>;
 
 /// The named jobs, each with its nodes.
 fn plan(config: &Config, args: &Args) -> io::Result<Work> {
@@ -81,8 +81,7 @@ fn plan(config: &Config, args: &Args) -> io::Result<Work> {
         match config.job(name) {
             Ok(job) => {
                 let targets = on.as_ref().unwrap_or(&job.targets);
-                let nodes = targets.iter().filter_map(|name| config.nodes.get(name)).cloned();
-                work.push((Arc::new(job.clone()), nodes.map(Arc::new).collect()));
+                work.push((Arc::new(job.clone()), targets.clone()));
             }
             Err(e) => unknown.push(e),
         }
@@ -101,7 +100,7 @@ impl Once {
     fn new(config: Config, state: &Path, work: &Work) -> io::Result<Once> {
         let (ledger, opened) = Writer::start(state, Timestamp::now()).map_err(io::Error::other)?;
         let signals = Signals::install()?;
-        let names = work.iter().flat_map(|(_, nodes)| nodes).map(|node| node.name.chars().count());
+        let names = work.iter().flat_map(|(_, nodes)| nodes).map(|node| node.chars().count());
         let width = names.max().unwrap_or(0);
         let engine = Engine::new(config, RuntimeDir::of_process()?, ledger, &opened, Some(width))?;
         engine.poll.add(signals.fd(), Token::Signals.into(), Interest::Read)?;
@@ -110,14 +109,12 @@ impl Once {
 
     fn finish(mut self) -> io::Result<bool> {
         while !self.is_done() {
-            let deadline = self.stopping.as_ref().map(Stopping::deadline);
+            let deadline = self.stopping.as_ref().and_then(Stopping::deadline);
             let tokens = self.engine.turn(deadline)?;
             if tokens.contains(&Token::Signals) {
                 self.on_signals();
             }
-            for ended in std::mem::take(&mut self.engine.ended) {
-                self.tally.add(&ended);
-            }
+            self.take_events();
             if let Some(stopping) = &mut self.stopping {
                 stopping.tick(&mut self.engine);
             }
@@ -128,7 +125,16 @@ impl Once {
 
     /// The workers have nothing to lose: with the last unit they can go.
     fn is_done(&mut self) -> bool {
-        self.engine.is_idle() && self.engine.ended.is_empty()
+        self.engine.is_idle() && self.engine.events.is_empty()
+    }
+
+    fn take_events(&mut self) {
+        for event in std::mem::take(&mut self.engine.events) {
+            log_event(&event);
+            if let Event::UnitEnded { job, info, again: None, .. } = event {
+                self.tally.add(&job.name, &info);
+            }
+        }
     }
 
     fn on_signals(&mut self) {
@@ -146,8 +152,11 @@ impl Once {
         let stopping = match self.stopping.take() {
             Some(stopping) => stopping,
             None => {
-                eprintln!("loom: ending {} units; once more to hurry", self.engine.units.len());
-                Stopping::begin(&mut self.engine, Canceller::User(user()))
+                eprintln!(
+                    "loom: ending {} units; once more to hurry",
+                    self.engine.scheduler.count_units().running
+                );
+                Stopping::begin(&mut self.engine, Canceller::User(user()), false)
             }
         };
         self.stopping.insert(stopping).hurry(&mut self.engine);
@@ -174,7 +183,7 @@ impl Summary {
         Summary { begun: Instant::now(), total: 0, succeeded: 0, others: BTreeMap::new() }
     }
 
-    fn add(&mut self, ended: &Ended) {
+    fn add(&mut self, job: &str, ended: &UnitInfo) {
         self.total += 1;
         if ended.outcome.is_success() {
             self.succeeded += 1;
@@ -182,7 +191,7 @@ impl Summary {
         }
         // It may quote what a node said.
         let detail = ended.detail.as_ref().map(|detail| format!(": {}", escape(detail)));
-        let line = format!("{} on {}{}", ended.job, ended.node, detail.unwrap_or_default());
+        let line = format!("{} on {}{}", job, ended.node, detail.unwrap_or_default());
         self.others.entry(ended.outcome.to_string()).or_default().push(line);
     }
 

@@ -1,70 +1,25 @@
 //! The engine's hands for the nodes' connections: starting and ending ssh masters.
 
-use std::collections::VecDeque;
 use std::io;
-use std::time::Instant;
 
 use super::engine::Engine;
 use super::token::Token;
 use crate::master::{self, Master};
 use crate::node::Node;
 use crate::node_state::{self, MasterId};
-use crate::protocol::message::Output;
+use crate::scheduler::Now;
 use crate::sys::poll::Interest;
-use crate::unit::Outcome;
 
 impl Engine {
-    pub(super) fn on_master(&mut self, event: node_state::Event) {
-        // What follows from an event comes after it, and not deeper in the stack: a thousand
-        // nodes may fail to connect in a row.
-        let mut events = VecDeque::from([event]);
-        while let Some(event) = events.pop_front() {
-            for action in self.masters.handle(Instant::now(), event) {
-                events.extend(self.perform(action));
-            }
+    pub(super) fn connect(&mut self, id: MasterId) {
+        if let Err(e) = self.try_to_connect(id) {
+            log::error!(target: "loom::master", "ssh cannot be started: {e}");
+            self.scheduler.complain(id, Some(format!("ssh cannot be started: {e}")));
+            self.scheduler.on_master(Now::read(), node_state::Event::Exited(id));
         }
     }
 
-    fn perform(&mut self, action: node_state::Action) -> Option<node_state::Event> {
-        match action {
-            node_state::Action::Connect(id) => {
-                if let Err(e) = self.connect(id) {
-                    log::error!(target: "loom::master", "ssh cannot be started: {e}");
-                    self.complaints.insert(id, format!("ssh cannot be started: {e}"));
-                    return Some(node_state::Event::Exited(id));
-                }
-            }
-            node_state::Action::Close(id) => {
-                self.dispatcher.set_up(id, false);
-                if let Some(master) = self.connections.get(&id) {
-                    master.close();
-                }
-            }
-            node_state::Action::Kill(id) => {
-                if let Some(master) = self.connections.get(&id) {
-                    master.kill();
-                }
-            }
-            node_state::Action::Up(id) => self.dispatcher.set_up(id, true),
-            node_state::Action::Unreachable(id) => self.give_up(id),
-            node_state::Action::Down(id) => {
-                self.dispatcher.set_up(id, false);
-                if self.dispatcher.is_wanted(id) {
-                    return Some(node_state::Event::Want(id));
-                }
-            }
-        }
-        None
-    }
-
-    /// Its queue has become shorter.
-    pub(super) fn see_if_unwanted(&mut self, id: MasterId) {
-        if !self.dispatcher.is_wanted(id) {
-            self.on_master(node_state::Event::Unwanted(id));
-        }
-    }
-
-    fn connect(&mut self, id: MasterId) -> io::Result<()> {
+    fn try_to_connect(&mut self, id: MasterId) -> io::Result<()> {
         let parameters = &self.parameters[id.0 as usize];
         let master = Master::start(self.paths.runtime.path(), id, parameters)?;
         log::debug!(
@@ -74,18 +29,6 @@ impl Engine {
         self.watch_master(id, &master)?;
         self.connections.insert(id, master);
         Ok(())
-    }
-
-    /// Nobody waits for a node that does not answer.
-    fn give_up(&mut self, id: MasterId) {
-        self.dispatcher.set_up(id, false);
-        let detail = self.complaints.get(&id).cloned().unwrap_or_else(|| {
-            let seconds = self.config.settings.connect_timeout.as_secs_f32();
-            format!("ssh was not connected within {seconds} s")
-        });
-        for unit in self.dispatcher.take_waiting(id) {
-            self.end_unit(unit, Outcome::Unreachable, Some(detail.clone()), Output::default());
-        }
     }
 
     /// The connection for this node, as it is configured now.
@@ -119,12 +62,12 @@ impl Engine {
             log::debug!(target: "loom::master", "the connection to {node} has ended");
         } else {
             log::warn!(target: "loom::master", "{node}: {complaint}");
-            self.complaints.insert(id, complaint);
+            self.scheduler.complain(id, Some(complaint));
         }
         if let Some(master) = self.connections.remove(&id) {
             let _ = self.poll.remove(master.stderr_fd());
         }
-        self.on_master(node_state::Event::Exited(id));
+        self.scheduler.on_master(Now::read(), node_state::Event::Exited(id));
     }
 
     pub(super) fn master_printed(&mut self, id: MasterId) {
@@ -142,8 +85,8 @@ impl Engine {
                 break;
             }
             for id in names {
-                self.complaints.remove(&id);
-                self.on_master(node_state::Event::Connected(id));
+                self.scheduler.complain(id, None);
+                self.scheduler.on_master(Now::read(), node_state::Event::Connected(id));
             }
         }
     }

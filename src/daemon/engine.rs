@@ -1,8 +1,8 @@
 //! The engine: everything a running Loom holds, and one turn of its event loop.
 //!
-//! It owns the children, the ledger and the deciding modules, and decides nothing itself: it
-//! turns what the kernel reports into their events and performs the actions they answer with.
-//! The daemon and `loom once` both drive it.
+//! It owns the children, the ledger and the scheduler, and decides nothing itself: it tells the
+//! scheduler what the kernel reports and performs the actions it answers with. The daemon and
+//! `loom once` both drive it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
@@ -12,61 +12,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use inotify::{Inotify, WatchMask};
+use jiff::Timestamp;
 
 use super::runtime::RuntimeDir;
 use super::token::Token;
 use crate::config::{Config, Settings};
-use crate::dispatch::Dispatcher;
+use crate::event::Event;
 use crate::job::Job;
 use crate::master::askpass::Askpass;
 use crate::master::{Master, Parameters};
 use crate::node::Node;
-use crate::node_state::{self, MasterId, Masters};
+use crate::node_state::{self, MasterId};
+use crate::pool;
 use crate::pool::child::{Executable, Workers};
-use crate::pool::{self, Pool, SlotId};
-use crate::run::Runs;
-use crate::store::{Opened, Record, Seq, Writer};
+use crate::scheduler::{Action, Now, Numbers, Scheduler, Target};
+use crate::store::{self, Condition, Opened, Record, Seq, Writer};
 use crate::sys::poll::{Interest, Poll};
-use crate::unit::{Outcome, RunId, UnitId};
-
-/// How far a unit has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Its row is on the way to the ledger.
-    Recording,
-    /// In the dispatcher, until its node and a worker are free.
-    Waiting,
-    /// In the pool.
-    Submitted,
-    /// At a worker.
-    Sent { slot: SlotId },
-}
-
-/// A unit that has no outcome yet, with the job and node as they were when it was made.
-#[derive(Debug)]
-pub struct Unit {
-    pub run: RunId,
-    pub job: Arc<Job>,
-    pub node: Arc<Node>,
-    pub master: MasterId,
-    pub attempt: u32,
-    pub cookie: String,
-    pub phase: Phase,
-    /// When a worker got it.
-    pub begun: Option<Instant>,
-    /// Cookies of earlier units on its node, for which its worker sweeps before it starts.
-    pub sweeps: Vec<String>,
-}
-
-/// A unit that has come to its end, for whoever drives the engine.
-#[derive(Debug)]
-pub struct Ended {
-    pub job: String,
-    pub node: String,
-    pub outcome: Outcome,
-    pub detail: Option<String>,
-    pub took: Option<Duration>,
-}
+use crate::unit::{RunId, Trigger, UnitId};
 
 /// Where things are written.
 #[derive(Debug)]
@@ -91,34 +53,22 @@ pub struct Engine {
     pub paths: Paths,
     /// `loom once`: units print their output behind their node's name, padded to this width.
     pub echo: Option<usize>,
-    /// Distinguishes our cookies from all other daemons'.
-    pub ledger_id: String,
-    /// Counts the wall clock's re-anchorings.
-    pub epoch: u32,
-    pub next_run: u64,
-    pub next_unit: u64,
-
-    pub pool: Pool,
-    pub masters: Masters,
-    pub dispatcher: Dispatcher,
-    pub runs: Runs,
-    pub units: HashMap<UnitId, Unit>,
-    /// Units whose rows are not yet known to be durable.
-    pub recording: VecDeque<(Seq, Vec<UnitId>)>,
-    /// By node: cookies of units that may have left something running there.
-    pub sweep: BTreeMap<String, Vec<String>>,
-    pub ended: Vec<Ended>,
+    pub scheduler: Scheduler,
+    /// What has happened, for whoever drives the engine.
+    pub events: Vec<Event>,
 
     pub ledger: Writer,
-    pub executable: Executable,
-    pub workers: Workers,
-    pub connections: BTreeMap<MasterId, Master>,
+    /// Why nothing can be written for now.
+    pub trouble: Option<String>,
+    /// Units whose rows are not yet known to be durable.
+    recording: VecDeque<(Seq, Vec<UnitId>)>,
+    pub(super) executable: Executable,
+    pub(super) workers: Workers,
+    pub(super) connections: BTreeMap<MasterId, Master>,
     /// By [`MasterId`]; grows with each distinct set that was ever configured.
-    pub parameters: Vec<Parameters>,
+    pub(super) parameters: Vec<Parameters>,
     /// By node name: its parameters as they are now.
-    pub parameter_index: HashMap<String, MasterId>,
-    /// What ssh said when a connection last failed.
-    pub complaints: HashMap<MasterId, String>,
+    pub(super) parameter_index: HashMap<String, MasterId>,
     pub(super) askpass: Askpass,
     pub(super) sockets: Inotify,
 }
@@ -139,6 +89,18 @@ impl Engine {
         poll.add(askpass.fd(), Token::Askpass.into(), Interest::Read)?;
         poll.add(sockets.as_fd(), Token::Sockets.into(), Interest::Read)?;
         poll.add(ledger.fd(), Token::Ledger.into(), Interest::Read)?;
+        let numbers = Numbers {
+            ledger_id: opened.ledger_id.clone(),
+            epoch: opened.epoch,
+            next_run: opened.next_run.0,
+            next_unit: opened.next_unit.0,
+        };
+        let scheduler = Scheduler::new(
+            numbers,
+            opened.unswept.clone(),
+            pool_limits(&config.settings),
+            master_limits(&config.settings),
+        );
         let mut engine = Engine {
             jobs: BTreeMap::new(),
             nodes: BTreeMap::new(),
@@ -149,31 +111,23 @@ impl Engine {
                 max_output: config.settings.max_output,
             },
             echo,
-            ledger_id: opened.ledger_id.clone(),
-            epoch: opened.epoch,
-            next_run: opened.next_run.0,
-            next_unit: opened.next_unit.0,
-            pool: Pool::new(pool_limits(&config.settings)),
-            masters: Masters::new(master_limits(&config.settings)),
-            dispatcher: Dispatcher::default(),
-            runs: Runs::default(),
-            units: HashMap::new(),
-            recording: VecDeque::new(),
-            sweep: opened.unswept.clone(),
-            ended: Vec::new(),
+            scheduler,
+            events: Vec::new(),
             ledger,
+            trouble: None,
+            recording: VecDeque::new(),
             executable: Executable::find()?,
             workers: BTreeMap::new(),
             connections: BTreeMap::new(),
             parameters: Vec::new(),
             parameter_index: HashMap::new(),
-            complaints: HashMap::new(),
             askpass,
             sockets,
             config: Arc::new(config),
         };
         engine.adopt_config();
-        engine.on_pool(pool::Event::Tick);
+        engine.scheduler.on_pool(Now::read(), pool::Event::Tick);
+        engine.settle();
         Ok(engine)
     }
 
@@ -185,31 +139,38 @@ impl Engine {
         self.nodes = self.config.nodes.iter().map(share).collect();
     }
 
-    /// Instants may come again: from now on they are others than before.
-    pub fn begin_epoch(&mut self) {
-        self.epoch += 1;
-        self.ledger.submit(Record::Epoch(self.epoch));
-    }
-
-    pub fn targets(&self, job: &Job) -> Vec<Arc<Node>> {
-        job.targets.iter().filter_map(|name| self.nodes.get(name)).cloned().collect()
+    /// Makes a run of `job` on the nodes of these names; see [`Scheduler::begin_run`].
+    pub fn begin_run(
+        &mut self,
+        job: &Arc<Job>,
+        nodes: &[String],
+        trigger: Trigger,
+        scheduled_at: Option<Timestamp>,
+    ) -> Option<RunId> {
+        let known = nodes.iter().filter_map(|name| self.nodes.get(name)).cloned();
+        let known: Vec<Arc<Node>> = known.collect();
+        let targets: Vec<Target> =
+            known.into_iter().map(|node| (node.clone(), self.master_of(&node))).collect();
+        let run = self.scheduler.begin_run(Now::read(), job, &targets, trigger, scheduled_at);
+        self.settle();
+        run
     }
 
     /// Nothing is recorded, queued or running.
     pub fn is_idle(&self) -> bool {
-        self.units.is_empty()
+        self.scheduler.is_idle()
     }
 
-    /// When [`Engine::tick`] is next needed.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.pool.deadline().into_iter().chain(self.masters.deadline()).min()
+    /// The ledger cannot be written, and as much waits for it as may.
+    pub fn is_ledger_down(&self) -> bool {
+        self.trouble.is_some() && self.ledger.backlog() >= store::MEMORY
     }
 
-    /// Hands over what can be, waits at most `until` for something to happen, and lets time
-    /// pass. Returns what is not the engine's own.
+    /// Waits at most `until` for something to happen, and lets time pass. Returns what is not
+    /// the engine's own.
     pub fn turn(&mut self, until: Option<Instant>) -> io::Result<Vec<Token>> {
-        self.pump();
-        let until = until.into_iter().chain(self.deadline()).min();
+        self.settle();
+        let until = until.into_iter().chain(self.scheduler.deadline()).min();
         let timeout = until.map(|at| at.saturating_duration_since(Instant::now()));
         let mut others = Vec::new();
         for raw in self.poll.wait(timeout)? {
@@ -222,12 +183,103 @@ impl Engine {
                 Token::Orders(slot) => self.orders(slot),
                 Token::Printed(slot) => self.printed(slot),
                 Token::Master(id) => self.master_printed(id),
-                Token::Signals | Token::Alarm | Token::Watch | Token::Loader => others.push(token),
+                Token::Signals | Token::Alarm | Token::Watch | Token::Loader | Token::Control => {
+                    others.push(token);
+                }
             }
         }
         // Only after everybody was heard: we may have been the ones who slept.
-        self.tick();
+        self.scheduler.tick(Now::read());
+        self.settle();
         Ok(others)
+    }
+
+    /// Does what the scheduler wants done, and what follows from that.
+    pub fn settle(&mut self) {
+        while let Some(action) = self.scheduler.next_action() {
+            self.perform(action);
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Record(record) => self.submit(record),
+            Action::Connect(id) => self.connect(id),
+            Action::Close(id) => {
+                if let Some(master) = self.connections.get(&id) {
+                    master.close();
+                }
+            }
+            Action::EndMaster(id) => {
+                if let Some(master) = self.connections.get(&id) {
+                    master.kill();
+                }
+            }
+            Action::Spawn(slot) => self.start_worker(slot),
+            Action::Send { slot, unit } => self.send(slot, unit),
+            Action::Cancel { slot, unit, by } => self.order_cancel(slot, unit, by),
+            Action::Shutdown(slot) => self.order_shutdown(slot),
+            Action::KillWorker(slot) => {
+                if let Some(worker) = self.workers.get(&slot) {
+                    log::debug!(target: "loom::pool", "killing worker {}", worker.pid());
+                    worker.kill();
+                }
+            }
+            Action::Tell(event) => self.events.push(event),
+        }
+    }
+
+    fn submit(&mut self, record: Record) {
+        let units = match &record {
+            Record::OpenRun { units, .. } => units.iter().map(|unit| unit.unit).collect(),
+            Record::Retry { unit, .. } => vec![unit.unit],
+            _ => Vec::new(),
+        };
+        let seq = self.ledger.submit(record);
+        if units.is_empty() {
+            return;
+        }
+        if self.trouble.is_some() {
+            // They are kept in memory: what can be run is worth more than the certainty that
+            // nothing of it is forgotten should we end before the disk is mended.
+            self.scheduler.recorded(Now::read(), units.iter().copied());
+        }
+        self.recording.push_back((seq, units));
+    }
+
+    /// Rows are durable: their units may wait for their nodes now.
+    fn acknowledged(&mut self) {
+        let news = self.ledger.acknowledged();
+        match news.condition {
+            Some(Condition::Degraded(why)) => {
+                log::error!(
+                    target: "loom::ledger",
+                    "nothing can be recorded: {why}. Loom goes on and keeps up to {} records in \
+                     memory",
+                    store::MEMORY
+                );
+                self.trouble = Some(why);
+                let waiting: Vec<UnitId> =
+                    self.recording.iter().flat_map(|(_, units)| units).copied().collect();
+                self.scheduler.recorded(Now::read(), waiting);
+            }
+            Some(Condition::Sound) => {
+                log::info!(target: "loom::ledger", "recording again");
+                self.trouble = None;
+            }
+            None => {}
+        }
+        for rejected in news.rejected {
+            log::error!(target: "loom::ledger", "a record was rejected: {}", rejected.why);
+            let at = self.recording.iter().position(|(seq, _)| *seq == rejected.seq);
+            if let Some((_, units)) = at.and_then(|at| self.recording.remove(at)) {
+                self.scheduler.refused(Now::read(), units);
+            }
+        }
+        while self.recording.front().is_some_and(|(seq, _)| *seq <= news.through) {
+            let Some((_, units)) = self.recording.pop_front() else { break };
+            self.scheduler.recorded(Now::read(), units);
+        }
     }
 
     /// The end: no worker is left; the masters go, and what is yet unwritten is written.
@@ -241,35 +293,14 @@ impl Engine {
         drop(paths);
     }
 
-    fn tick(&mut self) {
-        let now = Instant::now();
-        if self.pool.deadline().is_some_and(|at| now >= at) {
-            self.on_pool(pool::Event::Tick);
-        }
-        if self.masters.deadline().is_some_and(|at| now >= at) {
-            self.on_master(node_state::Event::Tick);
-        }
-    }
-
     /// SIGCHLD: somebody is gone; the kernel merges signals, so everybody is looked at.
     pub fn reap(&mut self) {
-        let slots: Vec<SlotId> = self.workers.keys().copied().collect();
-        for slot in slots {
-            let Some(worker) = self.workers.get_mut(&slot) else { continue };
-            let Some(how) = worker.exited() else { continue };
-            let level = if how.success() { log::Level::Debug } else { log::Level::Warn };
-            log::log!(target: "loom::pool", level, "worker {} is gone: {how}", worker.pid());
-            self.frames(slot);
-            self.printed(slot);
-            if let Some(worker) = self.workers.remove(&slot) {
-                self.unwatch_worker(&worker);
-            }
-            self.on_pool(pool::Event::Exited { slot });
-        }
+        self.reap_workers();
         let ids: Vec<MasterId> = self.connections.keys().copied().collect();
         for id in ids {
             self.reap_master(id);
         }
+        self.settle();
     }
 }
 

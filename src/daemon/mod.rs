@@ -1,44 +1,46 @@
 //! The daemon: the engine, driven by the clock, by signals and by changed files.
 //!
-//! It owns everything and decides nothing. `timetable` says what is due, `units` carries units
-//! through the engine, `reload` takes a new configuration over, `stop` ends in good order.
+//! It owns everything and decides nothing. The timetable says what is due, the scheduler what to
+//! do about it; `reload` takes a new configuration over, `control` answers the gateway, `tell`
+//! says what happens, `stop` ends in good order.
 
 mod connections;
+mod control;
 mod engine;
 mod reload;
 mod runtime;
 mod stop;
-mod timetable;
+mod tell;
 mod token;
-mod units;
 mod workers;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 
-pub use engine::{Ended, Engine};
+pub use control::Control;
+pub use engine::Engine;
 pub use runtime::RuntimeDir;
 pub use stop::Stopping;
+pub use tell::log_event;
 pub use token::Token;
 
 use crate::config::Config;
 use crate::config::watch::Watch;
-use crate::cron::clock::{Clock, Due, Look};
-use crate::cron::{Fires, Schedule};
+use crate::cron::Schedule;
+use crate::cron::clock::{Clock, Look};
 use crate::job::{self, Job};
 use crate::logging;
-use crate::store::{JobEntry, JobRow, Record, Retention, Writer};
-use crate::sys::clock::{Alarm, Rung};
+use crate::store::{JobEntry, JobRow, Opened, Record, Retention, Writer};
+use crate::sys::clock::{Alarm, Rung, since_boot};
 use crate::sys::notify;
 use crate::sys::poll::Interest;
 use crate::sys::signals::{Signal, Signals};
-use crate::unit::{Canceller, Reason, Trigger};
+use crate::timetable::{self, Standstill, Timetable, Untold, Verdict};
+use crate::unit::{Canceller, Trigger};
 use reload::Reload;
-use timetable::Timetable;
 
 /// The wall clock is looked at this often, whether or not anything is due.
 const LOOK: Duration = Duration::from_secs(60);
@@ -49,6 +51,16 @@ const PRUNE: Duration = Duration::from_secs(3600);
 /// How long the last records may take on the way to the disk.
 const FLUSH: Duration = Duration::from_secs(10);
 
+/// What a daemon is started with, beside its configuration.
+pub struct Start {
+    /// The files that may be the configuration, for reloads.
+    pub candidates: String,
+    /// When reading the files began.
+    pub loaded: SystemTime,
+    pub signals: Signals,
+    pub control: Option<Control>,
+}
+
 struct Daemon {
     engine: Engine,
     timetable: Timetable,
@@ -56,84 +68,71 @@ struct Daemon {
     alarm: Alarm,
     /// When the clock is next looked at, whether or not anything is due.
     look_at: SystemTime,
-    started: Instant,
-    /// By job: the epoch and the growing gap of a job that is switched off.
-    disabled: BTreeMap<String, (u32, Fires)>,
+    paused: bool,
+    /// The ledger took nothing, when something was due.
+    was_down: bool,
     signals: Signals,
     reload: Reload,
+    control: Option<Control>,
     stopping: Option<(Signal, Stopping)>,
     prune_at: Instant,
 }
 
-/// Runs until a signal ends it, and returns that signal. `loaded`: when reading the files of
-/// `config` began. `ready` is called once the daemon keeps time. To be called after the last fork.
-pub fn serve(
-    config: Config,
-    candidates: String,
-    loaded: SystemTime,
-    signals: Signals,
-    ready: impl FnOnce(),
-) -> io::Result<Signal> {
-    let daemon = Daemon::new(config, candidates, loaded, signals)?;
+/// Runs until a signal ends it, and returns that signal. `ready` is called once the daemon keeps
+/// time. To be called after the last fork.
+pub fn serve(config: Config, start: Start, ready: impl FnOnce()) -> io::Result<Signal> {
+    let daemon = Daemon::new(config, start)?;
     ready();
     daemon.run()
 }
 
 impl Daemon {
-    fn new(
-        config: Config,
-        candidates: String,
-        loaded: SystemTime,
-        signals: Signals,
-    ) -> io::Result<Daemon> {
+    fn new(config: Config, start: Start) -> io::Result<Daemon> {
+        let Start { candidates, loaded, signals, control } = start;
         let now = Timestamp::now();
-        let started = Instant::now();
         let statedir = &config.settings.statedir;
         let (ledger, opened) = Writer::start(statedir, now).map_err(io::Error::other)?;
         let runtime = RuntimeDir::of_daemon(statedir)?;
-        let watch = Watch::new(&config.watch, loaded, started);
-        let mut engine = Engine::new(config, runtime, ledger, &opened, None)?;
-        if !opened.lost_units.is_empty() {
-            log::warn!(
-                target: "loom::run",
-                "{} units of an earlier daemon were left open and are lost",
-                opened.lost_units.len()
-            );
-        }
-        begin_epoch_if_behind(&mut engine, &opened.jobs, now);
-        record_downtime(&mut engine, &opened.jobs, now);
+        let watch = Watch::new(&config.watch, loaded, Instant::now());
+        let engine = Engine::new(config, runtime, ledger, &opened, None)?;
         let reload = Reload::new(candidates, watch, &engine.poll);
         let alarm = Alarm::new()?;
         engine.poll.add(signals.fd(), Token::Signals.into(), Interest::Read)?;
         engine.poll.add(alarm.fd(), Token::Alarm.into(), Interest::Read)?;
+        if let Some(control) = &control {
+            engine.poll.add(control.fd(), Token::Control.into(), Interest::Read)?;
+        }
         let mut daemon = Daemon {
             engine,
             timetable: Timetable::default(),
-            clock: Clock::new(now, Duration::ZERO),
+            clock: Clock::new(now, since_boot()),
             alarm,
             look_at: SystemTime::from(now) + LOOK,
-            started,
-            disabled: BTreeMap::new(),
+            paused: opened.paused,
+            was_down: false,
             signals,
             reload,
+            control,
             stopping: None,
             prune_at: Instant::now(),
         };
-        daemon.adopt_jobs(now);
+        daemon.take_over_from_earlier(&opened, now);
         Ok(daemon)
     }
 
     fn run(mut self) -> io::Result<Signal> {
         log::info!(
-            "loom keeps time; jobs: {}, nodes: {}",
+            "loom keeps time; jobs: {}, nodes: {}{}",
             self.engine.jobs.len(),
-            self.engine.nodes.len()
+            self.engine.nodes.len(),
+            if self.paused { "; all schedules are paused" } else { "" }
         );
         loop {
             if let Some((signal, stopping)) = &mut self.stopping {
                 stopping.tick(&mut self.engine);
                 if stopping.is_done(&self.engine) {
                     let signal = *signal;
+                    self.tell_events();
                     self.finish();
                     return Ok(signal);
                 }
@@ -145,15 +144,33 @@ impl Daemon {
                 self.reload.begin_if_due(&self.engine.poll);
                 self.on_loader();
             }
+            self.tell_events();
             for token in self.engine.turn(self.deadline())? {
                 self.on(token)?;
             }
-            self.engine.ended.clear();
+            self.tell_untold();
+        }
+    }
+
+    fn tell_events(&mut self) {
+        for event in std::mem::take(&mut self.engine.events) {
+            log_event(&event);
+        }
+    }
+
+    /// Gaps that were kept while the ledger took nothing.
+    fn tell_untold(&mut self) {
+        if !self.was_down || self.engine.is_ledger_down() {
+            return;
+        }
+        self.was_down = false;
+        for Untold { job, epoch, fires, reason } in self.timetable.take_untold() {
+            self.engine.scheduler.gap_of_epoch(&job, epoch, fires, reason);
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let stop = self.stopping.as_ref().map(|(_, stopping)| stopping.deadline());
+        let stop = self.stopping.as_ref().and_then(|(_, stopping)| stopping.deadline());
         stop.into_iter().chain(self.reload.deadline()).min()
     }
 
@@ -165,6 +182,7 @@ impl Daemon {
                 self.look();
             }
             Token::Watch => self.reload.files_changed(),
+            Token::Control => self.on_control(),
             // Asked every time round: it has a deadline, too.
             Token::Loader
             | Token::Ledger
@@ -201,11 +219,15 @@ impl Daemon {
             }
             None => {
                 log::info!("{}: stopping", signal.name());
-                notify::stopping();
-                self.stopping =
-                    Some((signal, Stopping::begin(&mut self.engine, Canceller::Shutdown)));
+                self.begin_to_stop(signal, false);
             }
         }
+    }
+
+    fn begin_to_stop(&mut self, signal: Signal, drain: bool) {
+        notify::stopping();
+        let stopping = Stopping::begin(&mut self.engine, Canceller::Shutdown, drain);
+        self.stopping = Some((signal, stopping));
     }
 
     fn finish(self) {
@@ -225,7 +247,7 @@ impl Daemon {
     fn look(&mut self) -> Timestamp {
         let now = Timestamp::now();
         self.look_at = SystemTime::from(now) + LOOK;
-        let look = self.clock.look(now, self.started.elapsed());
+        let look = self.clock.look(now, since_boot());
         match look {
             Look::Steady => {}
             Look::Stepped { by } => {
@@ -239,16 +261,21 @@ impl Daemon {
             }
         }
         if look.opens_epoch() {
-            self.engine.begin_epoch();
+            self.engine.scheduler.begin_epoch();
             for job in self.engine.jobs.keys() {
                 let job = job.clone();
                 self.engine.ledger.submit(Record::Accounted { job, through: now });
             }
         }
         if self.stopping.is_none() {
-            for (job, due) in self.timetable.take_due(look, now) {
-                self.fire(&job, due);
+            let ledger_down = self.engine.is_ledger_down();
+            self.was_down |= ledger_down;
+            let standstill = Standstill { paused: self.paused, ledger_down };
+            let epoch = self.engine.scheduler.epoch();
+            for (job, verdict) in self.timetable.take_due(look, now, epoch, standstill) {
+                self.carry_out(&job, verdict);
             }
+            self.engine.settle();
         }
         self.prune_if_due(now);
         now
@@ -263,38 +290,14 @@ impl Daemon {
         }
     }
 
-    fn fire(&mut self, job: &Arc<Job>, due: Due) {
-        if !job.enabled {
-            self.grow_disabled(job, due);
-            return;
-        }
-        for (fires, reason) in
-            [(due.missed, Reason::Deadline), (due.passed_over, Reason::ClockJump)]
-        {
-            if let Some(fires) = fires {
-                record_missed(&mut self.engine, &job.name, fires, reason);
+    fn carry_out(&mut self, job: &Arc<Job>, verdict: Verdict) {
+        match verdict {
+            Verdict::Run(instant) => {
+                self.engine.begin_run(job, &job.targets, Trigger::Schedule, Some(instant));
             }
-        }
-        if let Some(instant) = due.run {
-            let targets = self.engine.targets(job);
-            self.engine.begin_run(job, &targets, Trigger::Schedule, Some(instant));
-        }
-    }
-
-    /// One gap that grows, not a row for each instant.
-    fn grow_disabled(&mut self, job: &Job, due: Due) {
-        let run = due.run.map(|at| Fires { first: at, last: at, count: 1 });
-        for fires in [due.missed, run, due.passed_over].into_iter().flatten() {
-            let before = (self.disabled.get(&job.name).copied())
-                .filter(|(epoch, _)| *epoch == self.engine.epoch)
-                .map(|(_, fires)| fires);
-            let grown = before.map_or(fires, |before| Fires {
-                first: before.first,
-                last: fires.last,
-                count: before.count + fires.count,
-            });
-            self.disabled.insert(job.name.clone(), (self.engine.epoch, grown));
-            self.engine.record_gap(&job.name, None, grown, Reason::Disabled, None);
+            Verdict::Gap(fires, reason) => {
+                self.engine.scheduler.gap(job, None, fires, reason, None);
+            }
         }
     }
 
@@ -308,49 +311,77 @@ impl Daemon {
         let jobs = entries.collect();
         self.engine.ledger.submit(Record::Jobs { jobs, at: now });
         self.timetable.replace(&self.engine.jobs, now);
-        let enabled = |name: &String| self.engine.jobs.get(name).is_none_or(|job| job.enabled);
-        self.disabled.retain(|name, _| !enabled(name));
     }
-}
 
-fn record_missed(engine: &mut Engine, job: &str, fires: Fires, reason: Reason) {
-    let Fires { first, last, count } = fires;
-    log::warn!(
-        target: "loom::cron",
-        "{job}: not run, {}: {count} due from {first} to {last}", reason.as_str()
-    );
-    engine.record_gap(job, None, fires, reason, None);
-}
-
-/// A clock behind the ledger was set back while no daemon ran: its instants come again, and are
-/// others than those that were accounted for.
-fn begin_epoch_if_behind(engine: &mut Engine, jobs: &[JobRow], now: Timestamp) {
-    let Some(latest) = jobs.iter().map(|row| row.accounted_through).max() else { return };
-    if !Look::at_start(latest, now).opens_epoch() {
-        return;
+    /// What earlier daemons left: a clock behind the ledger, and time without a daemon.
+    fn take_over_from_earlier(&mut self, opened: &Opened, now: Timestamp) {
+        if !opened.lost_units.is_empty() {
+            log::warn!(
+                target: "loom::run",
+                "{} units of an earlier daemon were left open and are lost",
+                opened.lost_units.len()
+            );
+        }
+        self.begin_epoch_if_behind(&opened.jobs, now);
+        let mut due = Vec::new();
+        for row in opened.jobs.iter().filter(|row| row.removed_at.is_none()) {
+            due.extend(self.due_in_downtime(row, now));
+        }
+        // Gaps are told of the jobs as they were, before the ledger hears what they are now.
+        let (gaps, runs): (Vec<_>, Vec<_>) =
+            due.into_iter().partition(|(_, verdict)| matches!(verdict, Verdict::Gap(..)));
+        for (job, verdict) in gaps {
+            self.carry_out(&job, verdict);
+        }
+        self.engine.settle();
+        self.adopt_jobs(now);
+        for (job, verdict) in runs {
+            self.carry_out(&job, verdict);
+        }
     }
-    log::warn!(
-        target: "loom::cron",
-        "the clock was set back: the ledger reaches to {latest}; schedules begin anew"
-    );
-    engine.begin_epoch();
-    for row in jobs.iter().filter(|row| row.accounted_through > now) {
-        let job = row.entry.name.clone();
-        engine.ledger.submit(Record::Accounted { job, through: now });
-    }
-}
 
-/// What fell due while no daemon ran, by the schedules that were in force then.
-fn record_downtime(engine: &mut Engine, jobs: &[JobRow], now: Timestamp) {
-    for row in jobs.iter().filter(|row| row.removed_at.is_none()) {
+    /// A clock behind the ledger was set back while no daemon ran: its instants come again, and
+    /// are others than those that were accounted for.
+    fn begin_epoch_if_behind(&mut self, jobs: &[JobRow], now: Timestamp) {
+        let Some(latest) = jobs.iter().map(|row| row.accounted_through).max() else { return };
+        if !Look::at_start(latest, now).opens_epoch() {
+            return;
+        }
+        log::warn!(
+            target: "loom::cron",
+            "the clock was set back: the ledger reaches to {latest}; schedules begin anew"
+        );
+        self.engine.scheduler.begin_epoch();
+        self.engine.settle();
+        for row in jobs.iter().filter(|row| row.accounted_through > now) {
+            let job = row.entry.name.clone();
+            self.engine.ledger.submit(Record::Accounted { job, through: now });
+        }
+    }
+
+    /// What fell due while no daemon ran, by the schedule that was in force then.
+    fn due_in_downtime(&self, row: &JobRow, now: Timestamp) -> Vec<(Arc<Job>, Verdict)> {
         let JobEntry { name, schedule, timezone } = &row.entry;
         let Ok(schedule) = Schedule::parse(schedule) else {
             log::error!(target: "loom::ledger", "{name}: this is no schedule: {schedule}");
-            continue;
+            return Vec::new();
         };
         let zone = job::zone(timezone.as_deref());
-        if let Some(fires) = schedule.fires_between(&zone, row.accounted_through, now) {
-            record_missed(engine, name, fires, Reason::DaemonDown);
-        }
+        let job = self.engine.jobs.get(name);
+        let may_run = job.filter(|job| job.enabled && !self.paused);
+        let verdicts = timetable::downtime(
+            &schedule,
+            &zone,
+            row.accounted_through,
+            now,
+            may_run.map(Arc::as_ref),
+        );
+        // One that is no more has nobody to tell, but its gap is recorded all the same.
+        let gone = || {
+            let source = job::Source { file: Default::default(), line: 0 };
+            Arc::new(Job::new(name.clone(), String::new(), schedule.clone(), source))
+        };
+        let job = job.cloned().unwrap_or_else(gone);
+        verdicts.into_iter().map(|verdict| (job.clone(), verdict)).collect()
     }
 }

@@ -8,17 +8,15 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use super::engine::{Phase, master_limits, pool_limits};
+use super::engine::{master_limits, pool_limits};
 use super::{Daemon, Engine, Token};
 use crate::config::Config;
 use crate::config::receive::Loading;
 use crate::config::watch::Watch;
-use crate::node_state::MasterId;
-use crate::protocol::message::Output;
+use crate::node_state::{self, MasterId};
+use crate::scheduler::Now;
 use crate::sys::notify;
 use crate::sys::poll::{Interest, Poll};
-use crate::unit::{Outcome, Reason, UnitId};
-use crate::{node_state, pool};
 
 /// Asking for it again while it is under way makes for one more load after it, not for many.
 #[derive(Debug)]
@@ -143,10 +141,14 @@ impl Engine {
         self.config = Arc::new(config);
         self.adopt_config();
         self.paths.max_output = self.config.settings.max_output;
-        self.on_pool(pool::Event::Adjust(pool_limits(&self.config.settings)));
-        self.on_master(node_state::Event::Adjust(master_limits(&self.config.settings)));
+        let settings = &self.config.settings;
+        self.scheduler.adjust(Now::read(), pool_limits(settings), master_limits(settings));
         self.retire_connections();
-        self.skip_removed();
+        let Engine { jobs, nodes, scheduler, .. } = self;
+        scheduler.skip_removed(Now::read(), |job, node| {
+            !jobs.contains_key(&job.name) || !nodes.contains_key(&node.name)
+        });
+        self.settle();
     }
 
     /// Connections whose parameters nobody has any more end with their last session.
@@ -156,25 +158,11 @@ impl Engine {
         for (name, id) in used {
             let now = self.nodes.get(&name).cloned().map(|node| self.master_of(&node));
             if now != Some(id) {
-                self.on_master(node_state::Event::Retire(id));
+                self.scheduler.on_master(Now::read(), node_state::Event::Retire(id));
             }
             if now.is_none() {
                 self.parameter_index.remove(&name);
             }
-        }
-    }
-
-    fn skip_removed(&mut self) {
-        let removed: Vec<UnitId> = (self.units.iter())
-            .filter(|(_, unit)| matches!(unit.phase, Phase::Recording | Phase::Waiting))
-            .filter(|(_, unit)| {
-                !self.jobs.contains_key(&unit.job.name) || !self.nodes.contains_key(&unit.node.name)
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        for id in removed {
-            let outcome = Outcome::Skipped { reason: Reason::Removed };
-            self.end_unit(id, outcome, None, Output::default());
         }
     }
 }

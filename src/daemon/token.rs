@@ -14,6 +14,8 @@ pub enum Token {
     Watch,
     /// A configuration that is being loaded, and what its loader says of it.
     Loader,
+    /// Whoever was given the other end of the control channel.
+    Control,
     Frames(SlotId),
     Orders(SlotId),
     Printed(SlotId),
@@ -35,6 +37,7 @@ impl From<Token> for u64 {
             Token::Orders(SlotId(n)) => (8, n),
             Token::Printed(SlotId(n)) => (9, n),
             Token::Master(MasterId(n)) => (10, n),
+            Token::Control => (12, 0),
         };
         kind << 32 | u64::from(number)
     }
@@ -57,6 +60,7 @@ impl TryFrom<u64> for Token {
             8 => Token::Orders(SlotId(number)),
             9 => Token::Printed(SlotId(number)),
             10 => Token::Master(MasterId(number)),
+            12 => Token::Control,
             _ => return Err(raw),
         })
     }

@@ -1,71 +1,29 @@
 //! The engine's hands for the pool: starting workers, speaking with them, and hearing them.
 
 use std::io;
-use std::time::Instant;
 
-use jiff::Timestamp;
+use jiff::Zoned;
 
-use super::engine::{Engine, Paths, Phase, Unit};
+use super::engine::{Engine, Paths};
 use super::token::Token;
-use super::units::KILL_GRACE;
 use crate::master;
 use crate::pool::child::{Stdout, Worker};
-use crate::pool::slot::Death;
 use crate::pool::{self, SlotId};
-use crate::protocol;
-use crate::protocol::message::{Endpoint, FromWorker, Output, Report, Sink, ToWorker, UnitOrder};
-use crate::run::Step;
-use crate::store::Record;
+use crate::protocol::message::{Endpoint, Sink, ToWorker, UnitOrder};
+use crate::scheduler::{KILL_GRACE, Now, Unit};
 use crate::sys::poll::Interest;
 use crate::task;
-use crate::unit::{Kill, Outcome, UnitId};
+use crate::unit::{Canceller, UnitId};
 
 impl Engine {
-    pub(super) fn on_pool(&mut self, event: pool::Event) {
-        let mut follow_up = Vec::new();
-        for action in self.pool.handle(Instant::now(), event) {
-            match action {
-                pool::Action::Spawn(slot) => {
-                    if let Err(e) = self.start_worker(slot) {
-                        log::error!(target: "loom::pool", "a worker cannot be started: {e}");
-                        follow_up.push(pool::Event::SpawnFailed { slot });
-                    }
-                }
-                pool::Action::Send { slot, unit } => follow_up.extend(self.send(slot, unit)),
-                pool::Action::Shutdown(slot) => {
-                    if let Some(worker) = self.workers.get_mut(&slot)
-                        && let Err(e) = worker.send(&ToWorker::Shutdown)
-                    {
-                        log::error!(target: "loom::pool", "worker {}: {e}", worker.pid());
-                    }
-                }
-                pool::Action::Kill(slot) => {
-                    if let Some(worker) = self.workers.get(&slot) {
-                        log::debug!(target: "loom::pool", "killing worker {}", worker.pid());
-                        worker.kill();
-                    }
-                }
-                pool::Action::Fail { unit, death } => {
-                    let (outcome, detail) = match death {
-                        Death::Crashed => (Outcome::Crashed, "the worker process died"),
-                        Death::NoWorker => {
-                            (Outcome::Failed { exit: None }, "no worker process can be started")
-                        }
-                        Death::Overdue => (
-                            Outcome::TimedOut { kill: Kill::Unconfirmed },
-                            "the worker did not act on the timeout and was killed",
-                        ),
-                    };
-                    self.end_unit(unit, outcome, Some(detail.to_owned()), Output::default());
-                }
-            }
-        }
-        for event in follow_up {
-            self.on_pool(event);
+    pub(super) fn start_worker(&mut self, slot: SlotId) {
+        if let Err(e) = self.try_to_start_worker(slot) {
+            log::error!(target: "loom::pool", "a worker cannot be started: {e}");
+            self.scheduler.on_pool(Now::read(), pool::Event::SpawnFailed { slot });
         }
     }
 
-    fn start_worker(&mut self, slot: SlotId) -> io::Result<()> {
+    fn try_to_start_worker(&mut self, slot: SlotId) -> io::Result<()> {
         let stdout = if self.echo.is_some() { Stdout::Inherit } else { Stdout::Log };
         let worker = Worker::start(&self.executable, stdout)?;
         log::debug!(target: "loom::pool", "worker {} started", worker.pid());
@@ -74,96 +32,75 @@ impl Engine {
         Ok(())
     }
 
-    /// Sends the unit to the worker; an event for the pool if that cannot be.
-    fn send(&mut self, slot: SlotId, id: UnitId) -> Option<pool::Event> {
-        let unit = self.units.get_mut(&id)?;
-        // Absent: the worker could not be started, and the pool is about to hear of it.
-        let worker = self.workers.get_mut(&slot)?;
+    pub(super) fn send(&mut self, slot: SlotId, id: UnitId) {
+        // Absent: the worker could not be started, and the pool has heard of it.
+        let Some(worker) = self.workers.get_mut(&slot) else { return };
+        self.scheduler.sweeps_for(id);
+        let Some(unit) = self.scheduler.unit(id) else {
+            // It was ended while this was on its way.
+            self.scheduler.on_pool(Now::read(), pool::Event::Done { slot, unit: id });
+            return;
+        };
         let pid = worker.pid();
-        unit.phase = Phase::Sent { slot };
-        unit.begun = Some(Instant::now());
-        unit.sweeps = self.sweep.get(&unit.node.name).cloned().unwrap_or_default();
-        let run = unit.run;
         let order = order(id, unit, self.echo, &self.paths);
-        if let Err(e) = worker.send(&ToWorker::Run(Box::new(order))) {
-            let outcome = Outcome::Failed { exit: None };
-            self.end_unit(id, outcome, Some(e.to_string()), Output::default());
-            return Some(pool::Event::Done { slot, unit: id });
+        match worker.send(&ToWorker::Run(Box::new(order))) {
+            Ok(()) => {
+                self.ask_to_write(slot);
+                self.scheduler.sent(Now::read(), slot, id, pid);
+            }
+            Err(e) => self.scheduler.unsendable(Now::read(), slot, id, e.to_string()),
+        }
+    }
+
+    pub(super) fn order_cancel(&mut self, slot: SlotId, unit: UnitId, by: Canceller) {
+        self.tell_worker(slot, &ToWorker::Cancel { unit, by });
+    }
+
+    pub(super) fn order_shutdown(&mut self, slot: SlotId) {
+        self.tell_worker(slot, &ToWorker::Shutdown);
+    }
+
+    fn tell_worker(&mut self, slot: SlotId, message: &ToWorker) {
+        let Some(worker) = self.workers.get_mut(&slot) else { return };
+        if let Err(e) = worker.send(message) {
+            log::error!(target: "loom::pool", "worker {}: {e}", worker.pid());
         }
         self.ask_to_write(slot);
-        let at = Timestamp::now();
-        if let Step::Started = self.runs.started(run) {
-            self.ledger.submit(Record::StartRun { run, at });
-        }
-        self.ledger.submit(Record::StartUnit { unit: id, worker_pid: Some(pid), at });
-        None
     }
 
-    /// Takes in what a worker says.
-    pub(super) fn hear(&mut self, slot: SlotId, message: FromWorker) {
-        match message {
-            FromWorker::Hello { version, pid } => {
-                if version == protocol::VERSION {
-                    self.on_pool(pool::Event::Hello { slot });
-                } else {
-                    log::error!(
-                        target: "loom::pool",
-                        "worker {pid} speaks version {version} of the protocol, not {}; \
-                         install loom and loom-worker of the same release",
-                        protocol::VERSION
-                    );
-                    self.on_pool(pool::Event::Broken { slot });
-                }
+    pub(super) fn reap_workers(&mut self) {
+        let slots: Vec<SlotId> = self.workers.keys().copied().collect();
+        for slot in slots {
+            let Some(worker) = self.workers.get_mut(&slot) else { continue };
+            let Some(how) = worker.exited() else { continue };
+            let level = if how.success() { log::Level::Debug } else { log::Level::Warn };
+            log::log!(target: "loom::pool", level, "worker {} is gone: {how}", worker.pid());
+            self.frames(slot);
+            self.printed(slot);
+            if let Some(worker) = self.workers.remove(&slot) {
+                self.unwatch_worker(&worker);
             }
-            FromWorker::Heartbeat => self.on_pool(pool::Event::Heartbeat { slot }),
-            FromWorker::Started { unit, remote_pgid } => {
-                self.on_pool(pool::Event::Heartbeat { slot });
-                if self.pool.holds(slot, unit) {
-                    self.on_node(unit, remote_pgid);
-                }
-            }
-            FromWorker::Swept { .. } => {}
-            FromWorker::Done { unit, report } => {
-                // Only the worker that holds a unit can end it.
-                if self.pool.holds(slot, unit) {
-                    let Report { outcome, detail, output } = report;
-                    self.end_unit(unit, outcome, detail, output);
-                }
-                self.on_pool(pool::Event::Done { slot, unit });
-            }
+            self.scheduler.on_pool(Now::read(), pool::Event::Exited { slot });
         }
     }
 
-    fn on_node(&mut self, id: UnitId, remote_pgid: Option<u32>) {
-        if let Some(remote_pgid) = remote_pgid {
-            self.ledger.submit(Record::OnNode { unit: id, remote_pgid });
-        }
-        let Some(unit) = self.units.get_mut(&id) else { return };
-        let cookies = std::mem::take(&mut unit.sweeps);
-        if cookies.is_empty() {
-            return;
-        }
-        let node = unit.node.name.clone();
-        // Others may have been added since this unit was sent.
-        if let Some(left) = self.sweep.get_mut(&node) {
-            left.retain(|cookie| !cookies.contains(cookie));
-        }
-        self.ledger.submit(Record::Swept { node, cookies });
+    pub(super) fn kill_workers(&self) {
+        self.workers.values().for_each(Worker::kill);
     }
 
-    pub(super) fn watch_worker(&self, slot: SlotId, worker: &Worker) -> io::Result<()> {
+    fn watch_worker(&self, slot: SlotId, worker: &Worker) -> io::Result<()> {
         self.poll.add(worker.frames_fd(), Token::Frames(slot).into(), Interest::Read)?;
         self.poll.add(worker.printed_fd(), Token::Printed(slot).into(), Interest::Read)
     }
 
-    pub(super) fn unwatch_worker(&self, worker: &Worker) {
+    fn unwatch_worker(&self, worker: &Worker) {
         for fd in [worker.frames_fd(), worker.printed_fd(), worker.orders_fd()] {
             let _ = self.poll.remove(fd);
         }
     }
 
     /// To be told when the rest of an order fits into the worker's pipe.
-    pub(super) fn ask_to_write(&self, slot: SlotId) {
+    fn ask_to_write(&self, slot: SlotId) {
         if let Some(worker) = self.workers.get(&slot)
             && worker.unsent()
         {
@@ -189,14 +126,14 @@ impl Engine {
         }
         let pid = worker.pid();
         for message in messages {
-            self.hear(slot, message);
+            self.scheduler.hear(Now::read(), slot, message);
         }
         match heard {
             Ok(true) => {}
-            Ok(false) => self.on_pool(pool::Event::Closed { slot }),
+            Ok(false) => self.scheduler.on_pool(Now::read(), pool::Event::Closed { slot }),
             Err(e) => {
                 log::error!(target: "loom::pool", "worker {pid} sent {e}");
-                self.on_pool(pool::Event::Broken { slot });
+                self.scheduler.on_pool(Now::read(), pool::Event::Broken { slot });
             }
         }
     }
@@ -212,6 +149,7 @@ impl Engine {
 fn order(id: UnitId, unit: &Unit, echo: Option<usize>, paths: &Paths) -> UnitOrder {
     let (job, node) = (&unit.job, &unit.node);
     let wants_password = task::wants_password(&job.task, &job.args, &job.kwargs);
+    let log = job.log.as_ref().filter(|_| echo.is_none());
     UnitOrder {
         unit: id,
         run: unit.run,
@@ -235,7 +173,7 @@ fn order(id: UnitId, unit: &Unit, echo: Option<usize>, paths: &Paths) -> UnitOrd
         output: Sink {
             file: paths.output_of(id),
             max_bytes: paths.max_output,
-            log: None,
+            log: log.map(|log| log.of(&job.name, &node.name, Zoned::now().date())),
             echo: echo.map(|width| format!("{:>width$} | ", node.name)),
         },
     }

@@ -8,6 +8,7 @@ mod options;
 mod owned;
 
 use std::env;
+use std::io;
 use std::process::{self, ExitCode};
 use std::time::SystemTime;
 
@@ -20,12 +21,12 @@ use options::Place;
 
 use crate::config::Config;
 use crate::config::receive;
-use crate::daemon;
+use crate::daemon::{self, Control};
 use crate::sys::daemonize::{Side, Status, daemonize};
 use crate::sys::pidfile::Pidfile;
 use crate::sys::privileges::Identity;
 use crate::sys::signals::{Signal, Signals, die_by};
-use crate::sys::{notify, process as own_process};
+use crate::sys::{inherited, notify, process as own_process};
 
 /// Starts the daemon from the first of the candidates that is a file. The status is 0 when it is
 /// up (with `-n`: never, it ends by the signal that stopped it), 1 when it is not.
@@ -48,10 +49,12 @@ struct Launch {
     loaded: SystemTime,
     pidfile: Option<Pidfile>,
     user: Option<Identity>,
+    control: Option<Control>,
 }
 
 fn prepare(candidates: &str, options: &Options) -> Result<Launch> {
     options.check()?;
+    let control = options.control.map(control_at).transpose().context("--control")?;
     let here = env::current_dir().context("the current directory")?;
     let candidates = options::absolute(candidates, &here)?;
     let user = Identity::resolve(options.uid.as_deref(), options.gid.as_deref())?;
@@ -79,7 +82,11 @@ fn prepare(candidates: &str, options: &Options) -> Result<Launch> {
         env::set_current_dir(rundir).with_context(|| format!("rundir {}", rundir.display()))?;
     }
     umask(Mode::from_bits_truncate(options.umask));
-    Ok(Launch { candidates, config, loaded, pidfile, user })
+    Ok(Launch { candidates, config, loaded, pidfile, user, control })
+}
+
+fn control_at(number: i32) -> io::Result<Control> {
+    inherited::duplicate(number).and_then(Control::new)
 }
 
 impl Launch {
@@ -130,7 +137,9 @@ impl Launch {
         let signals = Signals::install()?;
         let (version, pid) = (env!("CARGO_PKG_VERSION"), process::id());
         info!("loom {version}, PID {pid}, {}", self.config.settings.file.display());
-        daemon::serve(self.config, self.candidates, self.loaded, signals, || {
+        let Launch { candidates, config, loaded, control, .. } = self;
+        let start = daemon::Start { candidates, loaded, signals, control };
+        daemon::serve(config, start, || {
             notify::ready();
             if let Some(status) = status.take() {
                 status.up();

@@ -48,6 +48,10 @@ pub struct Options {
     /// Run as this group, by name or number
     #[arg(short, long, value_name = "GROUP")]
     pub gid: Option<String>,
+
+    /// One end of a socket pair whose other end may give orders; for the gateway and for tests
+    #[arg(long, value_name = "FD", hide = true)]
+    pub control: Option<i32>,
 }
 
 /// Where the pidfile goes, as far as it can be said before the configuration is read.

@@ -6,6 +6,7 @@
 //! jobs, and does no I/O: [`child`] does, at the event loop's hands.
 
 pub mod child;
+mod index;
 pub mod slot;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::unit::UnitId;
+use index::Index;
 use slot::{Death, Slot, State, Verdict};
 
 /// First pause after a worker died before it finished anything; doubled each time.
@@ -100,7 +102,9 @@ pub enum Action {
 #[derive(Debug)]
 pub struct Pool {
     limits: Limits,
+    /// Changed by `with`, `put` and `remove` only, which keep the index in step.
     slots: BTreeMap<SlotId, Slot>,
+    index: Index,
     next: u32,
     queue: VecDeque<(UnitId, Option<Duration>)>,
     stopping: bool,
@@ -116,6 +120,7 @@ impl Pool {
         Pool {
             limits,
             slots: BTreeMap::new(),
+            index: Index::default(),
             next: 0,
             queue: VecDeque::new(),
             stopping: false,
@@ -138,8 +143,8 @@ impl Pool {
         if self.is_hopeless() {
             return usize::MAX;
         }
-        let free = self.slots.values().filter(|slot| slot.is_free()).count();
-        (free + self.limits.max.saturating_sub(self.live())).saturating_sub(self.queue.len())
+        (self.index.free.len() + self.limits.max.saturating_sub(self.live()))
+            .saturating_sub(self.queue.len())
     }
 
     /// Whether this worker holds this unit: only then does its word on it count. It does until
@@ -164,8 +169,12 @@ impl Pool {
         match event {
             Event::Submit { unit, limit } => self.queue.push_back((unit, limit)),
             Event::Withdraw { unit } => self.queue.retain(|(queued, _)| *queued != unit),
-            Event::Hello { slot } => self.with(slot, |slot| slot.hello(now)),
-            Event::Heartbeat { slot } => self.with(slot, |slot| slot.heartbeat(now)),
+            Event::Hello { slot } => {
+                self.with(slot, |slot| slot.hello(now));
+            }
+            Event::Heartbeat { slot } => {
+                self.with(slot, |slot| slot.heartbeat(now));
+            }
             Event::Done { slot, unit } => self.done(now, slot, unit, &mut actions),
             Event::Broken { slot } => self.kill(slot, Death::Crashed, &mut actions),
             Event::Closed { slot } => self.closed(slot, &mut actions),
@@ -181,38 +190,56 @@ impl Pool {
 
     /// When a `Tick` is next needed, if at all.
     pub fn deadline(&self) -> Option<Instant> {
-        let slots = self.slots.values().filter_map(Slot::deadline);
+        let slots = self.index.due.first().map(|(at, _)| *at).into_iter();
         let wanting = !self.queue.is_empty() || self.live() < self.limits.min;
         let spawn = self.not_before.filter(|_| wanting && !self.stopping);
         slots.chain(self.prune_at()).chain(spawn).min()
     }
 
-    fn with(&mut self, id: SlotId, change: impl FnOnce(&mut Slot)) {
-        if let Some(slot) = self.slots.get_mut(&id) {
-            change(slot);
-        }
+    fn with<T>(&mut self, id: SlotId, change: impl FnOnce(&mut Slot) -> T) -> Option<T> {
+        let slot = self.slots.get_mut(&id)?;
+        self.index.remove(id, slot);
+        let told = change(slot);
+        self.index.add(id, slot);
+        Some(told)
+    }
+
+    fn put(&mut self, id: SlotId, slot: Slot) {
+        self.index.add(id, &slot);
+        self.slots.insert(id, slot);
+    }
+
+    fn remove(&mut self, id: SlotId) -> Option<Slot> {
+        let slot = self.slots.remove(&id)?;
+        self.index.remove(id, &slot);
+        Some(slot)
     }
 
     fn done(&mut self, now: Instant, id: SlotId, unit: UnitId, actions: &mut Vec<Action>) {
-        let recycle_after = self.limits.recycle_after;
-        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let Some(slot) = self.slots.get(&id) else { return };
         match slot.state {
             State::Busy { unit: held, .. } if held == unit => {
-                slot.proven = true;
                 self.failures = 0;
                 self.not_before = None;
+                let recycle_after = self.limits.recycle_after;
                 let worn = recycle_after > 0 && slot.served >= recycle_after;
-                if worn || self.stopping {
-                    slot.state = State::Retiring { since: now, replace: worn };
+                let leaves = worn || self.stopping;
+                self.with(id, |slot| {
+                    slot.proven = true;
+                    slot.state = match leaves {
+                        true => State::Retiring { since: now, replace: worn },
+                        false => State::Idle { since: now },
+                    };
+                });
+                if leaves {
                     actions.push(Action::Shutdown(id));
                 } else {
-                    slot.state = State::Idle { since: now };
                     self.shrink(now, actions);
                 }
             }
             // Its answer came as it was being killed: the unit is done all the same.
             State::Killing { unit: Some((held, _)) } if held == unit => {
-                slot.state = State::Killing { unit: None };
+                self.with(id, |slot| slot.state = State::Killing { unit: None });
             }
             // An answer to a question nobody asked.
             State::Busy { .. } | State::Starting { .. } | State::Idle { .. } => {
@@ -223,9 +250,12 @@ impl Pool {
     }
 
     fn kill(&mut self, id: SlotId, death: Death, actions: &mut Vec<Action>) {
-        let Some(slot) = self.slots.get_mut(&id) else { return };
-        if !matches!(slot.state, State::Killing { .. }) {
+        let newly = self.with(id, |slot| {
+            let newly = !matches!(slot.state, State::Killing { .. });
             slot.killed(death);
+            newly
+        });
+        if newly == Some(true) {
             actions.push(Action::Kill(id));
         }
     }
@@ -241,7 +271,7 @@ impl Pool {
     }
 
     fn exited(&mut self, now: Instant, id: SlotId, actions: &mut Vec<Action>) {
-        let Some(slot) = self.slots.remove(&id) else { return };
+        let Some(slot) = self.remove(id) else { return };
         let replace = match slot.state {
             State::Busy { unit, .. } => {
                 actions.push(Action::Fail { unit, death: Death::Crashed });
@@ -265,7 +295,7 @@ impl Pool {
 
     /// The unit that was handed over goes back to the head of the queue: it never started.
     fn spawn_failed(&mut self, now: Instant, id: SlotId, actions: &mut Vec<Action>) {
-        let Some(slot) = self.slots.remove(&id) else { return };
+        let Some(slot) = self.remove(id) else { return };
         self.back_off(now);
         if let State::Busy { unit, overdue, .. } = slot.state {
             self.queue.push_front((unit, overdue.map(|at| at.saturating_duration_since(now))));
@@ -296,27 +326,22 @@ impl Pool {
     fn stop(&mut self, now: Instant, actions: &mut Vec<Action>) {
         self.stopping = true;
         self.queue.clear();
-        let free: Vec<SlotId> = self.free().collect();
+        let free: Vec<SlotId> = self.index.free.iter().copied().collect();
         for id in free {
             self.retire(now, id, actions);
         }
     }
 
     fn tick(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        let late: Vec<(SlotId, Death)> = (self.slots.iter())
-            .filter_map(|(id, slot)| match slot.verdict(now) {
-                Verdict::Fine => None,
-                Verdict::Kill(death) => Some((*id, death)),
-            })
-            .collect();
-        for (id, death) in late {
-            self.kill(id, death, actions);
+        let due: Vec<SlotId> =
+            self.index.due.iter().take_while(|(at, _)| now >= *at).map(|(_, id)| *id).collect();
+        for id in due {
+            match self.slots.get(&id).map(|slot| slot.verdict(now)) {
+                Some(Verdict::Kill(death)) => self.kill(id, death, actions),
+                Some(Verdict::Fine) | None => {}
+            }
         }
         self.prune(now, actions);
-    }
-
-    fn free(&self) -> impl Iterator<Item = SlotId> + '_ {
-        self.slots.iter().filter(|(_, slot)| slot.is_free()).map(|(id, _)| *id)
     }
 
     fn retire(&mut self, now: Instant, id: SlotId, actions: &mut Vec<Action>) {
@@ -324,49 +349,27 @@ impl Pool {
         actions.push(Action::Shutdown(id));
     }
 
-    /// Workers that are here to stay: those on their way out make room for nobody yet, but
-    /// must not be counted when it is decided how many more should go.
-    fn staying(&self) -> usize {
-        (self.slots.values())
-            .filter(|slot| match slot.state {
-                State::Starting { .. } | State::Idle { .. } | State::Busy { .. } => true,
-                State::Retiring { .. } | State::Killing { .. } => false,
-            })
-            .count()
-    }
-
     /// More than `max`: idle ones leave now, busy ones as they finish.
     fn shrink(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        let excess = self.staying().saturating_sub(self.limits.max);
-        let going: Vec<SlotId> = self.free().take(excess).collect();
+        let excess = self.index.staying.saturating_sub(self.limits.max);
+        let going: Vec<SlotId> = self.index.free.iter().copied().take(excess).collect();
         for id in going {
             self.retire(now, id, actions);
         }
     }
 
-    fn idle_since(&self) -> impl Iterator<Item = (SlotId, Instant)> + '_ {
-        self.slots.iter().filter_map(|(id, slot)| match slot.state {
-            State::Idle { since } => Some((*id, since)),
-            State::Starting { .. }
-            | State::Busy { .. }
-            | State::Retiring { .. }
-            | State::Killing { .. } => None,
-        })
-    }
-
     fn prune_at(&self) -> Option<Instant> {
-        if self.staying() <= self.limits.min {
-            return None;
-        }
-        self.idle_since().map(|(_, since)| since + self.limits.idle_timeout).min()
+        let idle = self.index.idle.first().filter(|_| self.index.staying > self.limits.min);
+        idle.map(|(since, _)| *since + self.limits.idle_timeout)
     }
 
+    /// Those that have been idle longest go first.
     fn prune(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        let spare = self.staying().saturating_sub(self.limits.min);
-        let mut tired: Vec<(SlotId, Instant)> =
-            self.idle_since().filter(|(_, s)| now >= *s + self.limits.idle_timeout).collect();
-        tired.sort_by_key(|(_, since)| *since);
-        for (id, _) in tired.into_iter().take(spare) {
+        let spare = self.index.staying.saturating_sub(self.limits.min);
+        let timeout = self.limits.idle_timeout;
+        let tired = self.index.idle.iter().take_while(|(since, _)| now >= *since + timeout);
+        let tired: Vec<SlotId> = tired.take(spare).map(|(_, id)| *id).collect();
+        for id in tired {
             self.retire(now, id, actions);
         }
     }
@@ -386,7 +389,7 @@ impl Pool {
         }
         let id = SlotId(self.next);
         self.next += 1;
-        self.slots.insert(id, Slot::new(now));
+        self.put(id, Slot::new(now));
         actions.push(Action::Spawn(id));
         Some(id)
     }
@@ -395,7 +398,7 @@ impl Pool {
     fn fill(&mut self, now: Instant, actions: &mut Vec<Action>) {
         while let Some((unit, limit)) = self.queue.front().copied() {
             // The youngest idle worker first, so that the others can be pruned.
-            let free = self.free().last();
+            let free = self.index.free.last().copied();
             let Some(id) = free.or_else(|| self.spawn(now, actions)) else { break };
             self.queue.pop_front();
             self.with(id, |slot| {

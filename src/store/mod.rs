@@ -18,6 +18,9 @@ mod thread;
 #[cfg(test)]
 mod tests;
 
+/// Records that are kept in memory while the ledger cannot be written.
+pub const MEMORY: u64 = 10_000;
+
 pub use error::StoreError;
 pub use ledger::{Ledger, Opened};
 pub use prune::{Pruned, Retention};

@@ -5,11 +5,18 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use nix::time::clock_gettime;
+
+/// Time since the machine was started, its sleep included: what passes in a suspend has passed.
+pub fn since_boot() -> Duration {
+    // It cannot fail on a kernel that has timerfds.
+    clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
+}
 
 #[derive(Debug)]
 pub struct Alarm {

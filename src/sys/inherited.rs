@@ -19,3 +19,17 @@ pub unsafe fn take(number: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: it is open, and by the caller's promise nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
+
+/// A descriptor of our own for what is open at this number, which our children do not get.
+///
+/// # Errors
+/// EBADF if there is nothing.
+pub fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
+    if number < 0 {
+        return Err(nix::errno::Errno::EBADF.into());
+    }
+    // SAFETY: used in this function only, by calls that report a number that is not open.
+    let fd = unsafe { BorrowedFd::borrow_raw(number) };
+    fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    fd.try_clone_to_owned()
+}

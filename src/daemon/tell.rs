@@ -1,0 +1,71 @@
+//! What happens to runs and units, as lines of the log.
+
+use jiff::Timestamp;
+
+use crate::event::{Event, UnitInfo};
+use crate::unit::Reason;
+
+/// One event, one line.
+pub fn log_event(event: &Event) {
+    match event {
+        Event::RunQueued(run) => log::info!(
+            target: "loom::run",
+            "run {} of {}: queued, units: {}", run.run, run.job.name, run.units
+        ),
+        Event::RunStarted { run, .. } => {
+            log::debug!(target: "loom::run", "run {} of {}: begins", run.run, run.job.name);
+        }
+        Event::RunLate(run) => log::warn!(
+            target: "loom::run",
+            "run {} of {}: due at {} and not begun yet",
+            run.run, run.job.name, instant(run.scheduled_at)
+        ),
+        Event::RunEnded { run, end, succeeded, .. } => log::info!(
+            target: "loom::run",
+            "run {} of {}: {end}, {succeeded} of {} units succeeded",
+            run.run, run.job.name, run.units
+        ),
+        Event::UnitStarted { unit, run, job, node, worker_pid } => log::debug!(
+            target: "loom::unit",
+            "{} on {node}: at worker {worker_pid} (run {run}, unit {unit})", job.name
+        ),
+        Event::UnitEnded { unit, run, job, info, again } => {
+            let UnitInfo { node, attempt, outcome, detail, took } = info;
+            let level = if outcome.is_success() { log::Level::Info } else { log::Level::Warn };
+            let took = took.map_or(String::new(), |took| format!(" after {took:.1?}"));
+            let detail = detail.as_ref().map_or(String::new(), |detail| format!(": {detail}"));
+            let again = again
+                .map_or(String::new(), |delay| format!("; attempt {} in {delay:.1?}", attempt + 1));
+            log::log!(
+                target: "loom::unit", level,
+                "{} on {node}: {outcome}{took} (run {run}, unit {unit}){detail}{again}", job.name
+            );
+        }
+        Event::Missed { job, node, fires, reason } => {
+            let level = match reason {
+                Reason::Disabled | Reason::Paused => log::Level::Debug,
+                Reason::Overlap
+                | Reason::DaemonDown
+                | Reason::Deadline
+                | Reason::ClockJump
+                | Reason::NoTargets
+                | Reason::Removed
+                | Reason::LedgerDown
+                | Reason::Constraint => log::Level::Warn,
+            };
+            let node = node.as_ref().map_or(String::new(), |node| format!(" on {node}"));
+            let when = match fires.count {
+                1 => format!("due at {}", fires.last),
+                count => format!("{count} times due from {} to {}", fires.first, fires.last),
+            };
+            log::log!(
+                target: "loom::cron", level,
+                "{}{node}: not run, {}: {when}", job.name, reason.as_str()
+            );
+        }
+    }
+}
+
+fn instant(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "no time".to_owned(), |at| at.to_string())
+}

@@ -1,0 +1,326 @@
+//! Beginning and ending runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::unit::hash;
+use super::{Now, Phase, Scheduler, Timer, Unit};
+use crate::cron::Fires;
+use crate::dispatch::Ask;
+use crate::event::{Event, RunInfo, UnitInfo};
+use crate::job::Job;
+use crate::node::Node;
+use crate::node_state::MasterId;
+use crate::pool;
+use crate::protocol::message::Output;
+use crate::run::Step;
+use crate::store::{Gap, OpenUnit, Record};
+use crate::unit::{Canceller, Kill, Outcome, Reason, RunId, Trigger, UnitId};
+
+/// A run that has not begun so long after it should have is late.
+const LATE: Duration = Duration::from_secs(60);
+
+/// A node, and the connection that leads there.
+pub type Target = (Arc<Node>, MasterId);
+
+impl Scheduler {
+    /// Makes a run of `job` on `targets`, in so far as the job may run there. Nothing starts
+    /// before the ledger has it. `None`: it runs nowhere, and a gap says why.
+    pub fn begin_run(
+        &mut self,
+        now: Now,
+        job: &Arc<Job>,
+        targets: &[Target],
+        trigger: Trigger,
+        scheduled_at: Option<Timestamp>,
+    ) -> Option<RunId> {
+        let run = RunId(self.numbers.next_run);
+        let mut rows = Vec::new();
+        let mut overlapping = Vec::new();
+        for (node, master) in targets {
+            let unit = UnitId(self.numbers.next_unit);
+            let ask = Ask {
+                unit,
+                run,
+                job: &job.name,
+                node: &node.name,
+                master: *master,
+                sessions: node.max_sessions,
+                overlap: job.overlap,
+                locks: &job.locks,
+            };
+            if !self.dispatcher.enter(ask) {
+                overlapping.push(node.name.clone());
+                continue;
+            }
+            self.take_unit_id();
+            let cookie = self.cookie(unit);
+            let not_before = scheduled_at.and_then(|at| splay(job, &node.name, at, now));
+            rows.push(OpenUnit {
+                unit,
+                node: node.name.clone(),
+                attempt: 1,
+                cookie: cookie.clone(),
+            });
+            let unit_state = Unit {
+                run,
+                job: job.clone(),
+                node: node.clone(),
+                master: *master,
+                attempt: 1,
+                cookie,
+                phase: Phase::Recording,
+                not_before,
+                begun: None,
+                sweeps: Vec::new(),
+                cancelled: None,
+            };
+            self.units.insert(unit, unit_state);
+        }
+        let instant = scheduled_at.unwrap_or(now.wall);
+        let instant = Fires { first: instant, last: instant, count: 1 };
+        if targets.is_empty() {
+            self.gap(job, None, instant, Reason::NoTargets, None);
+            return None;
+        }
+        let opened = (!rows.is_empty()).then_some(run);
+        if opened.is_some() {
+            let info = RunInfo {
+                run,
+                job: job.clone(),
+                trigger,
+                scheduled_at,
+                queued_at: now.wall,
+                units: rows.len(),
+            };
+            self.open_run(now, Arc::new(info), targets.len(), rows);
+        }
+        self.left_out(job, overlapping, instant, opened);
+        opened
+    }
+
+    fn open_run(&mut self, now: Now, info: Arc<RunInfo>, targets: usize, units: Vec<OpenUnit>) {
+        self.numbers.next_run += 1;
+        let (run, job) = (info.run, info.job.clone());
+        let parallel = job.parallel.map_or(usize::MAX, |share| share.at_most(targets));
+        self.dispatcher.open_run(run, parallel);
+        self.runs.open(info.clone(), targets);
+        if let Some(scheduled_at) = info.scheduled_at {
+            let late = now.after(scheduled_at, job.splay + LATE);
+            self.timers.insert((late, Timer::Late(run)));
+            let deadline = now.after(scheduled_at, job.splay + job.deadline);
+            self.timers.insert((deadline, Timer::Deadline(run)));
+            self.run_timers.insert(run, (late, deadline));
+        }
+        self.record(Record::OpenRun {
+            run,
+            job: job.name.clone(),
+            trigger: info.trigger,
+            scheduled_at: info.scheduled_at,
+            epoch: self.numbers.epoch,
+            at: now.wall,
+            units,
+        });
+        self.tell(Event::RunQueued(info));
+    }
+
+    /// One gap for the job if nothing of it could run, else one for each node left out.
+    fn left_out(&mut self, job: &Arc<Job>, nodes: Vec<String>, instant: Fires, run: Option<RunId>) {
+        if nodes.is_empty() {
+            return;
+        }
+        if run.is_none() {
+            self.gap(job, None, instant, Reason::Overlap, None);
+            return;
+        }
+        for node in nodes {
+            self.gap(job, Some(node), instant, Reason::Overlap, run);
+        }
+    }
+
+    /// Due instants that are not run.
+    pub fn gap(
+        &mut self,
+        job: &Arc<Job>,
+        node: Option<String>,
+        fires: Fires,
+        reason: Reason,
+        run: Option<RunId>,
+    ) {
+        let Fires { first, last, count } = fires;
+        self.record(Record::Gap(Gap {
+            job: job.name.clone(),
+            node: node.clone(),
+            first_at: first,
+            last_at: last,
+            count,
+            epoch: self.numbers.epoch,
+            reason,
+            run,
+        }));
+        self.tell(Event::Missed { job: job.clone(), node, fires, reason });
+    }
+
+    /// Due instants of another epoch of the clock, which could not be recorded then.
+    pub fn gap_of_epoch(&mut self, job: &Arc<Job>, epoch: u32, fires: Fires, reason: Reason) {
+        let now = std::mem::replace(&mut self.numbers.epoch, epoch);
+        self.gap(job, None, fires, reason, None);
+        self.numbers.epoch = now;
+    }
+
+    /// The rows of these units are on the disk.
+    pub fn recorded(&mut self, now: Now, units: impl IntoIterator<Item = UnitId>) {
+        for id in units {
+            if self.units.get(&id).is_some_and(|unit| unit.phase == Phase::Recording) {
+                self.admit(now, id);
+            }
+        }
+        self.pump(now);
+    }
+
+    /// The ledger refuses these units' rows, as those of a run that it has already.
+    pub fn refused(&mut self, now: Now, units: impl IntoIterator<Item = UnitId>) {
+        for id in units {
+            self.refuse(now, id);
+        }
+    }
+
+    /// Ends a run on somebody's word; `false` if it is not open.
+    pub fn cancel_run(&mut self, now: Now, run: RunId, by: &Canceller) -> bool {
+        let open = self.runs.info(run).is_some();
+        for id in self.units_of(run, |_| true) {
+            self.cancel_unit(now, id, by);
+        }
+        open
+    }
+
+    /// No unit starts any more, and workers leave as they become free. Those that run go on.
+    pub fn stop(&mut self, now: Now, by: &Canceller) {
+        self.stopping = true;
+        for id in self.unit_ids(|unit| !matches!(unit.phase, Phase::Sent { .. })) {
+            self.cancel_unit(now, id, by);
+        }
+        self.on_pool(now, pool::Event::Stop);
+    }
+
+    /// Ends the units that still run, by their workers.
+    pub fn cancel_all(&mut self, now: Now, by: &Canceller) {
+        for id in self.unit_ids(|_| true) {
+            self.cancel_unit(now, id, by);
+        }
+    }
+
+    /// Ends the units that still run, without their workers.
+    pub fn give_up_all(&mut self, now: Now, by: &Canceller) {
+        for id in self.unit_ids(|_| true) {
+            let outcome = Outcome::Cancelled { by: by.clone(), kill: Kill::Unconfirmed };
+            let detail = "its worker did not end it in time and was killed".to_owned();
+            self.end_unit(now, id, outcome, Some(detail), Output::default());
+        }
+    }
+
+    /// Ends what has not begun and is of a job or node that is no more.
+    pub fn skip_removed(&mut self, now: Now, is_gone: impl Fn(&Job, &Node) -> bool) {
+        let gone = self.unit_ids(|unit| is_unsent(unit) && is_gone(&unit.job, &unit.node));
+        self.skip(now, gone, Reason::Removed);
+    }
+
+    fn skip(&mut self, now: Now, units: Vec<UnitId>, reason: Reason) {
+        for id in units {
+            if self.units.get(&id).is_some_and(|unit| unit.phase == Phase::Submitted) {
+                self.on_pool(now, pool::Event::Withdraw { unit: id });
+            }
+            self.end_unit(now, id, Outcome::Skipped { reason }, None, Output::default());
+        }
+    }
+
+    /// The last first: as they leave, none of them takes the place of another.
+    fn unit_ids(&self, wanted: impl Fn(&Unit) -> bool) -> Vec<UnitId> {
+        let wanted = self.units.iter().filter(|(_, unit)| wanted(unit));
+        let mut ids: Vec<UnitId> = wanted.map(|(id, _)| *id).collect();
+        ids.sort_by(|a, b| b.cmp(a));
+        ids
+    }
+
+    fn units_of(&self, run: RunId, wanted: impl Fn(&Unit) -> bool) -> Vec<UnitId> {
+        self.unit_ids(|unit| unit.run == run && wanted(unit))
+    }
+
+    /// A unit has had its last attempt.
+    pub(super) fn count(&mut self, now: Now, run: RunId, unit: &UnitInfo) {
+        match self.runs.ended(run, unit) {
+            Step::Nothing => {}
+            Step::Hopeless => {
+                let unsent = self.units_of(run, is_unsent);
+                self.skip(now, unsent, Reason::Constraint);
+            }
+            Step::Over(over) => {
+                self.dispatcher.close_run(run);
+                self.forget_timers(run);
+                self.record(Record::CloseRun { run, end: over.end, at: now.wall });
+                self.tell(Event::RunEnded {
+                    run: over.info,
+                    started_at: over.started_at,
+                    at: now.wall,
+                    end: over.end,
+                    units: over.units,
+                    succeeded: over.tally.succeeded,
+                });
+            }
+        }
+    }
+
+    /// They would find nothing; but a run of seconds is not to be remembered for hours.
+    fn forget_timers(&mut self, run: RunId) {
+        if let Some((late, deadline)) = self.run_timers.remove(&run) {
+            self.timers.remove(&(late, Timer::Late(run)));
+            self.timers.remove(&(deadline, Timer::Deadline(run)));
+        }
+    }
+
+    pub(super) fn late(&mut self, run: RunId) {
+        if !self.runs.has_started(run)
+            && let Some(info) = self.runs.info(run)
+        {
+            let info = info.clone();
+            self.tell(Event::RunLate(info));
+        }
+    }
+
+    /// Not begun in time: none of it needs to any more.
+    pub(super) fn too_late(&mut self, now: Now, run: RunId) {
+        if !self.runs.has_started(run) {
+            let units = self.units_of(run, is_unsent);
+            self.skip(now, units, Reason::Deadline);
+        }
+    }
+}
+
+impl Now {
+    /// `wait` after an instant of the wall clock, on the other clock; now, if that has passed.
+    fn after(self, instant: Timestamp, wait: Duration) -> std::time::Instant {
+        let passed = self.wall.duration_since(instant);
+        let left = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+        let left = left.saturating_sub(passed);
+        self.mono + Duration::try_from(left).unwrap_or_default()
+    }
+}
+
+fn is_unsent(unit: &Unit) -> bool {
+    match unit.phase {
+        Phase::Recording | Phase::Waiting | Phase::Submitted => true,
+        Phase::Sent { .. } => false,
+    }
+}
+
+/// When the unit may begin: the same distance from each instant, for the same job and node.
+fn splay(job: &Job, node: &str, instant: Timestamp, now: Now) -> Option<std::time::Instant> {
+    let span = u64::try_from(job.splay.as_millis()).unwrap_or(u64::MAX);
+    if span == 0 {
+        return None;
+    }
+    let lot = hash(format!("{}\0{node}", job.name).as_bytes()) % span;
+    Some(now.after(instant, Duration::from_millis(lot)))
+}

@@ -1,0 +1,238 @@
+//! A unit that has no outcome yet, and how it comes by one.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Now, Scheduler, Timer};
+use crate::event::{Event, UnitInfo};
+use crate::job::Job;
+use crate::job::policy::{MAX_DELAY, RetryOn};
+use crate::node::Node;
+use crate::node_state::{self, MasterId};
+use crate::pool::SlotId;
+use crate::protocol::message::Output;
+use crate::store::{OpenUnit, Record};
+use crate::unit::{Canceller, Kill, Outcome, RunId, UnitId};
+
+/// Between TERM and KILL on the node.
+pub const KILL_GRACE: Duration = Duration::from_secs(5);
+
+/// How far a unit has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Its row is on the way to the ledger.
+    Recording,
+    /// In the dispatcher, until everything it needs is free.
+    Waiting,
+    /// In the pool.
+    Submitted,
+    /// At a worker.
+    Sent { slot: SlotId },
+}
+
+/// A unit on its way, with the job and node as they were when it was made.
+#[derive(Debug)]
+pub struct Unit {
+    pub run: RunId,
+    pub job: Arc<Job>,
+    pub node: Arc<Node>,
+    pub master: MasterId,
+    pub attempt: u32,
+    pub cookie: String,
+    pub phase: Phase,
+    /// It is not admitted earlier.
+    pub not_before: Option<Instant>,
+    /// When a worker got it.
+    pub begun: Option<Instant>,
+    /// Cookies of earlier units on its node, for which its worker sweeps before it starts.
+    pub sweeps: Vec<String>,
+    /// It has been asked to end, on this word.
+    pub cancelled: Option<Canceller>,
+}
+
+impl Scheduler {
+    /// The one way out for a unit, whatever became of it.
+    pub(super) fn end_unit(
+        &mut self,
+        now: Now,
+        id: UnitId,
+        outcome: Outcome,
+        detail: Option<String>,
+        output: Output,
+    ) {
+        let Some(unit) = self.units.remove(&id) else { return };
+        let again = self.delay_to_next(&unit, id, &outcome);
+        self.conclude(now, id, unit, outcome, detail, output, again);
+    }
+
+    /// `again`: after how long the next attempt comes.
+    #[expect(clippy::too_many_arguments)]
+    fn conclude(
+        &mut self,
+        now: Now,
+        id: UnitId,
+        unit: Unit,
+        outcome: Outcome,
+        detail: Option<String>,
+        output: Output,
+        again: Option<Duration>,
+    ) {
+        if may_linger(&outcome) {
+            self.sweep.entry(unit.node.name.clone()).or_default().push(unit.cookie.clone());
+        }
+        let next = again.map(|delay| self.next_attempt(now, &unit, delay));
+        match next {
+            Some(next) => self.dispatcher.pass_on(id, next),
+            None => self.dispatcher.leave(id),
+        }
+        self.make_wanted(now);
+        match unit.phase {
+            Phase::Recording => {}
+            Phase::Waiting => self.see_if_unwanted(now, unit.master),
+            Phase::Submitted | Phase::Sent { .. } => {
+                self.on_master(now, node_state::Event::Release(unit.master));
+            }
+        }
+        self.record(Record::CloseUnit {
+            unit: id,
+            outcome: outcome.clone(),
+            detail: detail.clone(),
+            output,
+            at: now.wall,
+        });
+        let info = UnitInfo {
+            node: unit.node.name.clone(),
+            attempt: unit.attempt,
+            outcome,
+            detail,
+            took: unit.begun.map(|begun| now.mono.saturating_duration_since(begun)),
+        };
+        let (run, job) = (unit.run, unit.job.clone());
+        self.tell(Event::UnitEnded { unit: id, run, job, info: info.clone(), again });
+        match next {
+            Some(next) => self.record_attempt(run, next),
+            None => self.count(now, run, &info),
+        }
+    }
+
+    /// Ends a unit that the ledger does not have, and would not have the next attempt of either.
+    pub(super) fn refuse(&mut self, now: Now, id: UnitId) {
+        let Some(unit) = self.units.remove(&id) else { return };
+        let outcome = Outcome::Failed { exit: None };
+        let detail = "the ledger refused the run; nothing was started".to_owned();
+        self.conclude(now, id, unit, outcome, Some(detail), Output::default(), None);
+    }
+
+    /// How long until the next attempt, if there is to be one.
+    fn delay_to_next(&self, unit: &Unit, id: UnitId, outcome: &Outcome) -> Option<Duration> {
+        let retries = &unit.job.retries;
+        let wanted = RetryOn::of(outcome).is_some_and(|kind| retries.on.contains(&kind));
+        let may = !self.stopping && unit.cancelled.is_none() && unit.attempt < retries.attempts;
+        if !wanted || !may {
+            return None;
+        }
+        let exponent = i32::try_from(unit.attempt - 1).unwrap_or(i32::MAX);
+        let seconds = retries.delay.as_secs_f64() * retries.backoff.powi(exponent);
+        // From -1 to 1, the same for the same unit: whoever plays this again sees the same.
+        let lot = f64::from(hash(&id.0.to_le_bytes()) as u32) / f64::from(u32::MAX) * 2.0 - 1.0;
+        let seconds = seconds.min(MAX_DELAY.as_secs_f64());
+        let seconds = seconds * (1.0 + lot * f64::from(retries.jitter) / 100.0);
+        Duration::try_from_secs_f64(seconds).ok()
+    }
+
+    fn next_attempt(&mut self, now: Now, unit: &Unit, delay: Duration) -> UnitId {
+        let id = self.take_unit_id();
+        let next = Unit {
+            run: unit.run,
+            job: unit.job.clone(),
+            node: unit.node.clone(),
+            master: unit.master,
+            attempt: unit.attempt + 1,
+            cookie: self.cookie(id),
+            phase: Phase::Recording,
+            not_before: Some(now.mono + delay),
+            begun: None,
+            sweeps: Vec::new(),
+            cancelled: None,
+        };
+        self.units.insert(id, next);
+        id
+    }
+
+    fn record_attempt(&mut self, run: RunId, id: UnitId) {
+        let Some(unit) = self.units.get(&id) else { return };
+        let unit = OpenUnit {
+            unit: id,
+            node: unit.node.name.clone(),
+            attempt: unit.attempt,
+            cookie: unit.cookie.clone(),
+        };
+        self.record(Record::Retry { run, unit });
+    }
+
+    /// The unit's row is on the disk: it may run when its time has come.
+    pub(super) fn admit(&mut self, now: Now, id: UnitId) {
+        let Some(unit) = self.units.get_mut(&id) else { return };
+        match unit.phase {
+            Phase::Recording => unit.phase = Phase::Waiting,
+            Phase::Waiting => {}
+            Phase::Submitted | Phase::Sent { .. } => return,
+        }
+        match unit.not_before {
+            Some(at) if at > now.mono => {
+                self.timers.insert((at, Timer::Admit(id)));
+            }
+            Some(_) | None => {
+                self.dispatcher.admit(id);
+                self.make_wanted(now);
+            }
+        }
+    }
+
+    /// Ends a unit on somebody's word: at once if no worker has it, else by its worker.
+    pub(super) fn cancel_unit(&mut self, now: Now, id: UnitId, by: &Canceller) {
+        let Some(unit) = self.units.get_mut(&id) else { return };
+        unit.cancelled = Some(by.clone());
+        match unit.phase {
+            Phase::Recording | Phase::Waiting => {}
+            Phase::Submitted => self.on_pool(now, crate::pool::Event::Withdraw { unit: id }),
+            Phase::Sent { slot } => {
+                self.order_end(now, id, slot, by);
+                return;
+            }
+        }
+        let outcome = Outcome::Cancelled { by: by.clone(), kill: Kill::Confirmed };
+        let detail = "it had not started".to_owned();
+        self.end_unit(now, id, outcome, Some(detail), Output::default());
+    }
+
+    pub(super) fn take_unit_id(&mut self) -> UnitId {
+        let id = UnitId(self.numbers.next_unit);
+        self.numbers.next_unit += 1;
+        id
+    }
+
+    pub(super) fn cookie(&self, id: UnitId) -> String {
+        format!("{}-{id}", self.numbers.ledger_id)
+    }
+}
+
+/// Whether something of the unit may still run on its node.
+fn may_linger(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Crashed | Outcome::Lost => true,
+        Outcome::TimedOut { kill } | Outcome::Cancelled { kill, .. } => *kill == Kill::Unconfirmed,
+        Outcome::Succeeded
+        | Outcome::Failed { .. }
+        | Outcome::Signaled { .. }
+        | Outcome::Unreachable
+        | Outcome::Skipped { .. } => false,
+    }
+}
+
+/// FNV-1a: fixed for ever, unlike the standard library's.
+pub(super) fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
