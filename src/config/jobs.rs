@@ -113,9 +113,10 @@ impl<'a> Jobs<'a> {
         let kwargs = self.kwargs(fields.get("kwargs"), report);
         if let (Some(item), Some(task), Some(args), Some(kwargs)) =
             (task_item, task, &args, &kwargs)
-            && let Err(problem) = task::check(task, args, kwargs)
         {
-            report_task(problem, task, item, &fields, report);
+            for problem in task::check(task, args, kwargs) {
+                report_task(problem, task, item, &fields, report);
+            }
         }
         let schedule = schedule(fields.get("schedule"), report);
         let targets = fields.require("targets", key, &what, report);

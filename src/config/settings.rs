@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::diagnostic::quoted;
 use super::fields::{self, Fields};
 use super::report::Report;
 use super::ssh_options;
@@ -144,11 +145,28 @@ pub fn timezone(item: Item<'_>, report: &mut Report) -> Option<String> {
     if jiff::tz::TimeZone::get(name).is_ok() {
         return Some(name.to_string());
     }
+    let message = format!("unknown time zone {}", quoted(name));
     let zones: Vec<String> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
-    let hint = report.hints.did_you_mean(name, zones.iter().map(String::as_str));
-    let shown = super::diagnostic::quoted(name);
-    report.error(item, format!("unknown time zone {shown}{hint}"));
+    match nearest_zone(name, &zones, report) {
+        Some(near) => report.error(item, format!("{message}; did you mean \"{near}\"?")),
+        None => report.error_noting(
+            item,
+            message,
+            "zones have the names of the tz database, like Europe/Berlin, America/New_York or UTC",
+        ),
+    }
     None
+}
+
+/// By the whole name or, for who has written the city alone, by its last part.
+fn nearest_zone<'a>(name: &str, zones: &'a [String], report: &mut Report) -> Option<&'a str> {
+    let whole = report.hints.nearest(name, zones.iter().map(String::as_str));
+    whole.or_else(|| {
+        let city = |zone: &'a String| zone.rsplit('/').next().unwrap_or(zone);
+        let name = name.rsplit('/').next().unwrap_or(name).replace(' ', "_");
+        let near = report.hints.nearest(&name, zones.iter().map(city))?;
+        zones.iter().map(String::as_str).find(|zone| zone.rsplit('/').next() == Some(near))
+    })
 }
 
 fn default_statedir() -> PathBuf {

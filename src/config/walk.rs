@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::diagnostic::quoted;
 use super::source::plain;
 
 /// More than this in all, and it is not a directory of manifests.
@@ -85,7 +86,14 @@ impl Found {
                 }
             }
             Err(e) if named && path.symlink_metadata().is_ok() && !is_hidden(&path) => {
-                self.problems.push((path, format!("cannot be read: {}", plain(&e))));
+                let problem = match fs::read_link(&path) {
+                    Ok(target) => {
+                        let target = quoted(&target.to_string_lossy());
+                        format!("links to {target}, which cannot be read: {}", plain(&e))
+                    }
+                    Err(_) => format!("cannot be read: {}", plain(&e)),
+                };
+                self.problems.push((path, problem));
             }
             // A dangling link of another name, an editor's lock, an entry that has just vanished.
             Err(_) => {}

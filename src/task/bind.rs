@@ -16,66 +16,79 @@ pub struct Call {
     rest: Vec<Value>,
 }
 
-/// Gives each argument to its parameter, as Python would.
+/// Gives each argument to its parameter, as Python would. Of several mistakes the first is told.
 pub fn bind(task: &str, args: &[Arg], kwargs: &[(String, Arg)]) -> Result<Call, Problem> {
-    let Some(task) = find(task) else {
-        return Err(Problem::Unknown { suggestions: near(task) });
+    bind_or_explain(task, args, kwargs).map_err(|mut problems| problems.swap_remove(0))
+}
+
+/// As [`bind`], but with everything that is wrong: one problem at least.
+pub fn bind_or_explain(
+    path: &str,
+    args: &[Arg],
+    kwargs: &[(String, Arg)],
+) -> Result<Call, Vec<Problem>> {
+    let Some(task) = find(path) else {
+        return Err(vec![Problem::Unknown { suggestions: near(path) }]);
     };
     let mut call =
         Call { task, values: task.params.iter().map(|_| None).collect(), rest: Vec::new() };
     let mut given = vec![false; task.params.len()];
-    call.positional(args, &mut given)?;
-    call.named(kwargs, &mut given)?;
+    let mut problems = Vec::new();
+    call.positional(args, &mut given, &mut problems);
+    call.named(kwargs, &mut given, &mut problems);
     for (param, given) in task.params.iter().zip(&given) {
-        if param.default == Default::Required && !given {
+        let misspelt = |(name, _): &(String, Arg)| {
+            !task.params.iter().any(|p| p.name == name) && nearest(task, name) == Some(param.name)
+        };
+        if param.default == Default::Required && !given && !kwargs.iter().any(misspelt) {
             let message = format!("{}() needs `{}`: {}", task.path, param.name, param.doc);
-            return Err(Problem::Call { message });
+            problems.push(Problem::Call { message });
         }
     }
-    (task.rule)(&call)?;
-    Ok(call)
+    // What could not be read would look to the rule as if it had not been written.
+    if problems.is_empty() {
+        problems.extend((task.rule)(&call).err());
+    }
+    if problems.is_empty() { Ok(call) } else { Err(problems) }
 }
 
 impl Call {
-    fn positional(&mut self, args: &[Arg], given: &mut [bool]) -> Result<(), Problem> {
+    fn positional(&mut self, args: &[Arg], given: &mut [bool], problems: &mut Vec<Problem>) {
         let params = self.task.params;
         let places = params.iter().take_while(|p| p.form == Form::Positional).count();
-        let rest = params.iter().find(|p| p.form == Form::Rest);
+        let rest = params.iter().position(|p| p.form == Form::Rest);
         for (index, arg) in args.iter().enumerate() {
-            let wrong = |message| Problem::Arg { index, message };
-            if index < places {
-                self.values[index] = read(self.task, &params[index], arg).map_err(wrong)?;
-                given[index] = true;
-            } else if let Some(param) = rest {
-                self.rest.extend(read(self.task, param, arg).map_err(wrong)?);
-            } else {
-                return Err(wrong(too_many(self.task, places, args.len())));
+            let at = if index < places { Some(index) } else { rest };
+            let Some(at) = at else {
+                let message = too_many(self.task, places, args.len());
+                problems.push(Problem::Arg { index, message });
+                return;
+            };
+            given[at] = true;
+            match read(self.task, &params[at], arg) {
+                Ok(value) if index < places => self.values[at] = value,
+                Ok(value) => self.rest.extend(value),
+                Err(message) => problems.push(Problem::Arg { index, message }),
             }
         }
-        if let Some(at) = params.iter().position(|p| p.form == Form::Rest) {
-            given[at] = !self.rest.is_empty();
-        }
-        Ok(())
     }
 
-    fn named(&mut self, kwargs: &[(String, Arg)], given: &mut [bool]) -> Result<(), Problem> {
+    fn named(&mut self, kwargs: &[(String, Arg)], given: &mut [bool], problems: &mut Vec<Problem>) {
         let task = self.task;
         for (name, arg) in kwargs {
-            let wrong = |message| Problem::Kwarg { name: name.clone(), message };
             let param = task.params.iter().position(|p| p.name == name);
-            let Some(at) = param.filter(|at| task.params[*at].form != Form::Rest) else {
-                return Err(wrong(no_such(task, name)));
-            };
-            if given[at] {
-                return Err(wrong(format!(
+            let read = match param.filter(|at| task.params[*at].form != Form::Rest) {
+                None => Err(no_such(task, name)),
+                Some(at) if std::mem::replace(&mut given[at], true) => Err(format!(
                     "{}() is given `{name}` twice: by its place in args and by name",
                     task.path
-                )));
+                )),
+                Some(at) => read(task, &task.params[at], arg).map(|value| self.values[at] = value),
+            };
+            if let Err(message) = read {
+                problems.push(Problem::Kwarg { name: name.clone(), message });
             }
-            self.values[at] = read(task, &task.params[at], arg).map_err(wrong)?;
-            given[at] = true;
         }
-        Ok(())
     }
 
     fn value(&self, name: &str) -> (&'static Param, Option<&Value>) {
@@ -199,21 +212,27 @@ fn too_many(task: &Task, places: usize, given: usize) -> String {
 }
 
 fn no_such(task: &Task, name: &str) -> String {
-    let named = || task.params.iter().filter(|param| param.form != Form::Rest);
     let mut message = format!("{}() has no parameter `{name}`", task.path);
-    let nearest = named()
-        .map(|param| (strsim::normalized_damerau_levenshtein(name, param.name), param.name))
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .filter(|(score, _)| *score >= 0.6);
-    match nearest {
-        Some((_, near)) => message.push_str(&format!("; did you mean `{near}`?")),
-        None => {
-            let names: Vec<&str> = named().map(|param| param.name).collect();
-            match names.as_slice() {
-                [] => message.push_str("; it takes none by name"),
-                names => message.push_str(&format!("; it takes {}", names.join(", "))),
-            }
-        }
+    match nearest(task, name) {
+        Some(near) => message.push_str(&format!("; did you mean `{near}`?")),
+        None => match named(task).collect::<Vec<_>>().as_slice() {
+            [] => message.push_str("; it takes none by name"),
+            names => message.push_str(&format!("; it takes {}", names.join(", "))),
+        },
     }
     message
+}
+
+/// The parameters that can be given by name.
+fn named(task: &Task) -> impl Iterator<Item = &'static str> {
+    task.params.iter().filter(|param| param.form != Form::Rest).map(|param| param.name)
+}
+
+/// The one that was probably meant.
+fn nearest(task: &Task, name: &str) -> Option<&'static str> {
+    named(task)
+        .map(|known| (strsim::normalized_damerau_levenshtein(name, known), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(score, _)| *score >= 0.6)
+        .map(|(_, known)| known)
 }

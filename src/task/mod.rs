@@ -79,9 +79,9 @@ pub enum Problem {
     Call { message: String },
 }
 
-/// Whether the worker could run this.
-pub fn check(task: &str, args: &[Arg], kwargs: &[(String, Arg)]) -> Result<(), Problem> {
-    bind(task, args, kwargs).map(drop)
+/// Why the worker could not run this; nothing if it could.
+pub fn check(task: &str, args: &[Arg], kwargs: &[(String, Arg)]) -> Vec<Problem> {
+    bind::bind_or_explain(task, args, kwargs).err().unwrap_or_default()
 }
 
 /// The task of this path or alias.

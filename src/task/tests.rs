@@ -16,7 +16,7 @@ fn map(entries: &[(&str, Arg)]) -> Arg {
 
 /// The problem's message, whichever it is.
 fn message(task: &str, args: &[Arg], named: &[(&str, Arg)]) -> String {
-    match check(task, args, &kwargs(named)).unwrap_err() {
+    match bind(task, args, &kwargs(named)).unwrap_err() {
         Problem::Unknown { suggestions } => suggestions.join(" "),
         Problem::Kwarg { message, .. }
         | Problem::Arg { message, .. }
@@ -157,13 +157,53 @@ fn a_bad_call_is_told_in_words_to_act_on() {
 #[test]
 fn a_problem_says_where_it_is() {
     let at = |args: &[Arg], named: &[(&str, Arg)]| {
-        check("fabric.api.run", args, &kwargs(named)).unwrap_err()
+        bind("fabric.api.run", args, &kwargs(named)).unwrap_err()
     };
     assert!(matches!(at(&[text("x"), text("y")], &[]), Problem::Arg { index: 1, .. }));
     assert!(matches!(
         at(&[text("x")], &[("pty", Arg::Bool(true)), ("cd", Arg::Int(1))]),
         Problem::Kwarg { name, .. } if name == "cd"
     ));
+}
+
+#[test]
+fn a_check_tells_all_that_is_wrong_with_a_call() {
+    let told = |args: &[Arg], named: &[(&str, Arg)]| -> Vec<String> {
+        let found = check("fabric.api.run", args, &kwargs(named)).into_iter();
+        found
+            .map(|problem| match problem {
+                Problem::Unknown { suggestions } => suggestions.join(" "),
+                Problem::Kwarg { message, .. }
+                | Problem::Arg { message, .. }
+                | Problem::Call { message } => message,
+            })
+            .collect()
+    };
+    assert_eq!(
+        told(&[], &[("pty", Arg::Int(1)), ("tiemout", Arg::Int(1)), ("cd", Arg::Int(1))]),
+        [
+            "`pty` of fabric.api.run() takes true or false, not an integer",
+            "fabric.api.run() has no parameter `tiemout`; did you mean `timeout`?",
+            "`cd` of fabric.api.run() takes a string or a list of strings, not an integer",
+            "fabric.api.run() needs `command`: the command line",
+        ]
+    );
+    assert_eq!(
+        told(&[], &[("comand", text("x"))]),
+        ["fabric.api.run() has no parameter `comand`; did you mean `command`?"],
+        "what was misspelt is not missing as well"
+    );
+    assert_eq!(
+        told(&[Arg::Null, text("x")], &[("shell", Arg::Bool(true))]),
+        [
+            "`command` of fabric.api.run() takes a string, not null",
+            "`shell` of fabric.api.run() takes true or false, not a string",
+            "fabric.api.run() is given `shell` twice: by its place in args and by name",
+        ]
+    );
+    let become_user = kwargs(&[("become", text("x")), ("become_user", text("app"))]);
+    assert_eq!(check("loom.run", &[text("x")], &become_user).len(), 1, "nor is the rule broken");
+    assert_eq!(check("loom.run", &[text("x")], &[]), []);
 }
 
 #[test]
@@ -177,14 +217,14 @@ fn near_names_are_offered_for_unknown_paths() {
         ("loom.system.umount", "loom.system.unmount"),
         ("loom.sytem.add_sshfs_mounts", "loom.system.add_sshfs_mount"),
     ] {
-        match check(written, &[], &[]).unwrap_err() {
+        match bind(written, &[], &[]).unwrap_err() {
             Problem::Unknown { suggestions } => {
                 assert_eq!(suggestions.first().map(String::as_str), Some(meant), "{written}");
             }
             other => panic!("{written}: {other:?}"),
         }
     }
-    assert_eq!(check("site.tasks.deploy", &[], &[]), Err(Problem::Unknown { suggestions: vec![] }));
+    assert_eq!(check("site.tasks.deploy", &[], &[]), [Problem::Unknown { suggestions: vec![] }]);
 }
 
 #[test]
