@@ -4,6 +4,7 @@
 //! files. Text from files is escaped, so that none of it can steer a terminal or hide.
 
 use std::fmt::{self, Write};
+use std::ops::Range;
 use std::path::PathBuf;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +43,11 @@ const WINDOW: usize = 120;
 
 impl Excerpt {
     /// `marked` and `secrets` are byte ranges of `line`.
-    pub fn new(
-        line: &str,
-        marked: std::ops::Range<usize>,
-        secrets: &[std::ops::Range<usize>],
-    ) -> Self {
+    pub fn new(line: &str, marked: Range<usize>, secrets: &[Range<usize>]) -> Self {
         // Cropped before it is escaped, so that a line of many megabytes costs nothing.
         let start = back(line, marked.start, WINDOW / 2);
         let end = forth(line, marked.start, WINDOW / 2);
+        let secrets = [secrets, &url_secrets(line, start..end)].concat();
         let mut shown = String::new();
         let mut columns = 0;
         let (mut from, mut to) = (None, 0);
@@ -82,6 +80,41 @@ impl Excerpt {
         let from = from.unwrap_or(columns);
         Excerpt { line: shown, from, width: to.saturating_sub(from).max(1) }
     }
+}
+
+/// What of the URLs in a stretch of a line may be a token: user and password, and what is behind
+/// the host. It looks backward as far as the stretch's first word goes.
+fn url_secrets(line: &str, stretch: Range<usize>) -> Vec<Range<usize>> {
+    let ends_word = |c: char| c.is_whitespace() || c == '"';
+    let mut at = line[..stretch.start].rfind(ends_word).unwrap_or(0);
+    let mut secrets = Vec::new();
+    while let Some(found) = line[at..stretch.end].find("://") {
+        let start = at + found + 3;
+        let word = &line[start..stretch.end];
+        let word = &word[..word.find(ends_word).unwrap_or(word.len())];
+        let authority = &word[..word.find(['/', '?', '#', '\\']).unwrap_or(word.len())];
+        if let Some(host) = authority.rfind('@') {
+            secrets.push(start..start + host);
+        }
+        let path = &word[authority.len()..];
+        if !matches!(path, "" | "/" | "/…") {
+            secrets.push(start + authority.len() + 1..start + word.len());
+        }
+        at = start + word.len();
+    }
+    secrets
+}
+
+/// A message with the URLs in it reduced to their hosts.
+pub fn without_tokens(message: &str) -> String {
+    let mut shown = String::new();
+    let mut at = 0;
+    for secret in url_secrets(message, 0..message.len()) {
+        shown.push_str(&message[at..secret.start]);
+        shown.push_str("***");
+        at = secret.end;
+    }
+    shown + &message[at..]
 }
 
 fn back(text: &str, from: usize, count: usize) -> usize {

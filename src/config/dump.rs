@@ -9,6 +9,8 @@ use super::fields::show_duration;
 use super::{Config, Settings};
 use crate::arg::Arg;
 use crate::job::Job;
+use crate::job::hooks::{Action, Hook, Hooks};
+use crate::job::policy::{Retries, Share};
 use crate::node::Node;
 use crate::password::Password;
 
@@ -54,11 +56,55 @@ fn job(j: &Job) -> Value {
         "description": j.description,
         "timezone": j.timezone,
         "timeout": j.timeout.map(duration),
+        "overlap": j.overlap.as_str(),
+        "parallel": j.parallel.map(share),
+        "success": j.success.map(share),
+        "retries": retries(&j.retries),
+        "missed": j.missed.as_str(),
+        "deadline": duration(j.deadline),
+        "splay": duration(j.splay),
+        "locks": j.locks,
+        "log": j.log.as_ref().map(|log| &log.0),
+        "hooks": hooks(&j.hooks),
+        "notify_interval": duration(j.notify_interval),
         "enabled": j.enabled,
         "tags": j.tags,
         "file": j.source.file,
         "line": j.source.line,
     })
+}
+
+/// As it would be written.
+fn share(share: Share) -> Value {
+    match share {
+        Share::Count(count) => json!(count),
+        Share::Percent(_) => json!(share.to_string()),
+    }
+}
+
+fn retries(r: &Retries) -> Value {
+    json!({
+        "attempts": r.attempts,
+        "delay": duration(r.delay),
+        "backoff": r.backoff,
+        "jitter": format!("{}%", r.jitter),
+        "on": r.on.iter().map(|on| on.as_str()).collect::<Vec<_>>(),
+    })
+}
+
+fn hooks(hooks: &Hooks) -> Value {
+    let of = |hook: &Hook| {
+        let (key, text) = match &hook.action {
+            Action::Command(command) => ("command", command.clone()),
+            Action::Webhook(url) => ("webhook", url.shown()),
+            Action::Mail(address) => ("mail", address.clone()),
+        };
+        json!({ key: text, "arguments": hook.arguments, "timeout": duration(hook.timeout) })
+    };
+    let all = hooks.iter().map(|(occasion, hooks)| {
+        (occasion.as_str().to_string(), hooks.iter().map(of).collect::<Value>())
+    });
+    Value::Object(all.collect())
 }
 
 fn node(n: &Node) -> Value {

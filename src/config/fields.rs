@@ -191,8 +191,49 @@ pub fn flag(item: Item<'_>, what: &str, report: &mut Report) -> Option<bool> {
 /// bring them in, are flattened.
 pub fn texts<'a>(item: Item<'a>, what: &str, report: &mut Report) -> Vec<(Item<'a>, &'a str)> {
     let mut all = Vec::new();
+    for item in leaves(item, what, report) {
+        if item.is_null() || item.is_mapping() {
+            report.error(item, format!("{what} holds single values, not {}", item.kind()));
+        } else if let Some(text) = item.text()
+            && is_short(item, text, what, report)
+        {
+            all.push((item, text));
+        }
+    }
+    all
+}
+
+/// Single words, at most so many, each once, in the order written; `one` of them is what a
+/// message calls it.
+pub fn words(
+    item: Item<'_>,
+    what: &str,
+    one: &str,
+    at_most: usize,
+    report: &mut Report,
+) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let written = texts(item, what, report);
+    if written.len() > at_most {
+        report.error(item, format!("more than {at_most} {what}"));
+        return words;
+    }
+    for (item, word) in written {
+        let sound = unsafe_for_ssh(word).is_none() && !word.contains(['@', ',', '[', ']']);
+        if !sound {
+            report.error(item, format!("{one} {} is not a single word", report.show(item)));
+        } else if !words.iter().any(|known| known == word) {
+            words.push(word.to_string());
+        }
+    }
+    words
+}
+
+/// What a list and the lists inside it hold; anything else is a list of itself.
+pub fn leaves<'a>(item: Item<'a>, what: &str, report: &mut Report) -> Vec<Item<'a>> {
+    let mut all = Vec::new();
     let mut visits = MAX_VISITS;
-    gather(item, what, &mut visits, report, &mut all);
+    gather(item, &mut visits, &mut all);
     if visits == 0 {
         report.error(item, format!("{what} has more than {MAX_VISITS} entries"));
     }
@@ -202,25 +243,15 @@ pub fn texts<'a>(item: Item<'a>, what: &str, report: &mut Report) -> Vec<(Item<'
 /// Aliases to lists of aliases multiply.
 const MAX_VISITS: usize = 100_000;
 
-fn gather<'a>(
-    item: Item<'a>,
-    what: &str,
-    visits: &mut usize,
-    report: &mut Report,
-    all: &mut Vec<(Item<'a>, &'a str)>,
-) {
+fn gather<'a>(item: Item<'a>, visits: &mut usize, all: &mut Vec<Item<'a>>) {
     if *visits == 0 {
         return;
     }
     *visits -= 1;
     if item.is_list() {
-        item.items().for_each(|inner| gather(inner, what, visits, report, all));
-    } else if item.is_null() || item.is_mapping() {
-        report.error(item, format!("{what} holds single values, not {}", item.kind()));
-    } else if let Some(text) = item.text()
-        && is_short(item, text, what, report)
-    {
-        all.push((item, text));
+        item.items().for_each(|inner| gather(inner, visits, all));
+    } else {
+        all.push(item);
     }
 }
 

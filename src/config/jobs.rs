@@ -2,65 +2,54 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
-use std::time::Duration;
 
+use super::defaults::Defaults;
 use super::diagnostic::{is_invisible, quoted};
 use super::fields::{self, Fields};
 use super::hostset;
-use super::nodes::{self, Nodes};
+use super::nodes::Nodes;
+use super::policy;
 use super::report::Report;
-use super::settings;
 use super::source::Span;
 use super::values::{self, Room};
 use super::yaml::Item;
 use crate::arg::Arg;
-use crate::cron::Schedule;
+use crate::job::hooks::{Action, Url};
 use crate::job::{Job, Source};
 use crate::task::{self, Problem};
-
-const KEYS: [&str; 10] = [
-    "task",
-    "args",
-    "kwargs",
-    "schedule",
-    "targets",
-    "description",
-    "timezone",
-    "timeout",
-    "enabled",
-    "tags",
-];
 
 /// The most jobs, and the most targets of all jobs together, counted as written.
 const MAX_JOBS: usize = 100_000;
 const MAX_TARGETS: usize = 1_000_000;
-
-const DEFAULT_SCHEDULE: &str = "* * * * *";
+/// The most bytes that the texts of all jobs may take: aliases and defaults multiply them.
+const MAX_TEXTS: usize = 64 << 20;
 
 /// The jobs of all manifests so far, and what is needed to read the next.
 pub struct Jobs<'a> {
     pub by_name: BTreeMap<String, Job>,
     nodes: &'a Nodes,
     known: HashSet<&'a str>,
-    /// The configuration's, for jobs without one of their own.
-    timezone: Option<&'a str>,
+    defaults: &'a Defaults<'a>,
     /// Where each name was written, mistaken jobs included.
     places: HashMap<String, Span>,
     room: Room,
     /// How many more targets there may be.
     targets: usize,
+    /// How many more bytes their texts may take.
+    texts: usize,
 }
 
 impl<'a> Jobs<'a> {
-    pub fn new(nodes: &'a Nodes, timezone: Option<&'a str>) -> Self {
+    pub fn new(nodes: &'a Nodes, defaults: &'a Defaults<'a>) -> Self {
         Jobs {
             by_name: BTreeMap::new(),
             nodes,
             known: nodes.names.iter().map(String::as_str).collect(),
-            timezone,
+            defaults,
             places: HashMap::new(),
             room: Room::default(),
             targets: MAX_TARGETS,
+            texts: MAX_TEXTS,
         }
     }
 
@@ -86,9 +75,16 @@ impl<'a> Jobs<'a> {
                 return;
             }
             let source = Source { file: file.to_path_buf(), line: place.line };
-            if let Some(job) = self.job(key, value, name, source, report) {
-                self.by_name.insert(job.name.clone(), job);
+            let Some(job) = self.job(key, value, name, source, report) else { continue };
+            match self.texts.checked_sub(weight(&job)) {
+                Some(left) => self.texts = left,
+                None => {
+                    let message = "the descriptions, tags, locks, logs and hooks of all jobs take";
+                    report.error(key, format!("{message} more than {} MiB", MAX_TEXTS >> 20));
+                    return;
+                }
             }
+            self.by_name.insert(job.name.clone(), job);
         }
     }
 
@@ -105,7 +101,7 @@ impl<'a> Jobs<'a> {
             report.error(key, format!("{what} is empty; it needs \"task\" and \"targets\""));
             return None;
         }
-        let fields = Fields::open(value, &what, &KEYS, report)?;
+        let (fields, job) = self.defaults.job(value, &what, report)?;
         self.room.next_job();
         let task_item = fields.require("task", key, &what, report);
         let task = task_item.and_then(|item| fields::text(item, "task", report));
@@ -118,30 +114,26 @@ impl<'a> Jobs<'a> {
                 report_task(problem, task, item, &fields, report);
             }
         }
-        let schedule = schedule(fields.get("schedule"), report);
         let targets = fields.require("targets", key, &what, report);
         let targets = targets.map(|item| self.targets(item, report)).unwrap_or_default();
         let description =
             fields.get("description").and_then(|i| fields::text(i, "description", report));
-        let timezone = fields.get("timezone").and_then(|i| settings::timezone(i, report));
-        let timeout = fields.get("timeout").and_then(|i| timeout(i, report));
-        let enabled = fields.get("enabled").and_then(|i| fields::flag(i, "enabled", report));
-        let tags = fields.get("tags").map(|i| nodes::tags(i, report)).unwrap_or_default();
         let task = task?.to_string();
-        Some(Job {
+        let job = Job {
+            name,
             description: match description {
                 Some(text) => text.trim().to_string(),
                 None => default_description(&task, &targets),
             },
+            task,
             args: args?,
             kwargs: kwargs?,
-            timezone: timezone.or_else(|| self.timezone.map(str::to_string)),
             targets,
-            timeout,
-            enabled: enabled.unwrap_or(true),
-            tags,
-            ..Job::new(name, task, schedule?, source)
-        })
+            source,
+            ..job
+        };
+        policy::warn(&job, &fields, report);
+        Some(job)
     }
 
     fn args(&mut self, item: Option<Item<'_>>, report: &mut Report) -> Option<Vec<Arg>> {
@@ -262,27 +254,6 @@ fn job_name(key: Item<'_>, report: &mut Report) -> Option<String> {
     None
 }
 
-fn schedule(item: Option<Item<'_>>, report: &mut Report) -> Option<Schedule> {
-    let expr = match item {
-        Some(item) => fields::text(item, "schedule", report)?,
-        None => DEFAULT_SCHEDULE,
-    };
-    let parsed = Schedule::parse(expr);
-    if let Some(item) = item {
-        match &parsed {
-            Ok(schedule) => schedule.warnings().into_iter().for_each(|w| report.warning(item, w)),
-            Err(e) => report
-                .error(report.within(item, e.span.clone()), format!("schedule: {}", e.message)),
-        }
-    }
-    parsed.ok()
-}
-
-fn timeout(item: Item<'_>, report: &mut Report) -> Option<Duration> {
-    let range = Duration::from_secs(1)..=Duration::from_secs(365 * 86_400);
-    fields::duration(item, "timeout", range, report)
-}
-
 fn default_description(task: &str, targets: &[String]) -> String {
     const NAMED: usize = 5;
     let mut names = targets.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -290,6 +261,22 @@ fn default_description(task: &str, targets: &[String]) -> String {
         names.push_str(&format!(" and {} more", targets.len() - NAMED));
     }
     if names.is_empty() { task.to_string() } else { format!("{task} on {names}") }
+}
+
+/// Roughly what a job's texts take in memory, but for those that have a limit of their own.
+fn weight(job: &Job) -> usize {
+    const EACH: usize = 50;
+    let words = job.tags.iter().chain(&job.locks).map(|word| EACH + word.len());
+    let hooks = job.hooks.values().flatten().map(|hook| EACH + length(&hook.action));
+    let log = job.log.as_ref().map_or(0, |log| log.0.as_os_str().len());
+    let single = job.task.len() + job.description.len() + job.schedule.expr().len() + log;
+    single + words.sum::<usize>() + hooks.sum::<usize>()
+}
+
+fn length(action: &Action) -> usize {
+    match action {
+        Action::Command(text) | Action::Webhook(Url(text)) | Action::Mail(text) => text.len(),
+    }
 }
 
 /// Puts the caret under the argument that the task does not like.

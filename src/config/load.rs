@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use super::Config;
 use super::compose::{self, is_secret_key};
+use super::defaults::Defaults;
 use super::diagnostic::{Diagnostic, Severity, quoted};
 use super::fields::expand_home;
 use super::jobs::Jobs;
@@ -138,7 +139,9 @@ impl Loader {
             Some(datafile) => self.datafile(datafile, main.datafile),
             None => Data::default(),
         };
-        let mut jobs = Jobs::new(&nodes, settings.timezone.as_deref());
+        let zone = settings.timezone.as_deref();
+        let defaults = Defaults::read(main.defaults, zone, context.base, &mut self.report);
+        let mut jobs = Jobs::new(&nodes, &defaults);
         if let Some(item) = main.jobspath {
             let skip = [Some(&path), Some(&settings.nodesfile), settings.datafile.as_ref()];
             let skip: Vec<_> =

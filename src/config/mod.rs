@@ -8,12 +8,15 @@ pub mod diagnostic;
 pub mod hostset;
 
 mod compose;
+mod defaults;
 mod dump;
 mod fields;
+mod hooks;
 mod jobs;
 mod load;
 mod lookup;
 mod nodes;
+mod policy;
 mod report;
 mod scalar;
 mod settings;

@@ -319,21 +319,7 @@ fn weight(node: &Node) -> usize {
 
 /// Words that can be asked for with `@tag`.
 pub fn tags(item: Item<'_>, report: &mut Report) -> Vec<String> {
-    let mut tags: Vec<String> = Vec::new();
-    let written = fields::texts(item, "tags", report);
-    if written.len() > MAX_TAGS {
-        report.error(item, format!("more than {MAX_TAGS} tags"));
-        return tags;
-    }
-    for (item, tag) in written {
-        let sound = fields::unsafe_for_ssh(tag).is_none() && !tag.contains(['@', ',', '[', ']']);
-        if !sound {
-            report.error(item, format!("tag {} is not a single word", report.show(item)));
-        } else if !tags.iter().any(|known| known == tag) {
-            tags.push(tag.to_string());
-        }
-    }
-    tags
+    fields::words(item, "tags", "tag", MAX_TAGS, report)
 }
 
 fn max_sessions(item: Option<Item<'_>>, report: &mut Report) -> u32 {

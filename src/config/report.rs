@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::diagnostic::{Diagnostic, Excerpt, Severity, escape, quoted};
+use super::diagnostic::{Diagnostic, Excerpt, Severity, escape, quoted, without_tokens};
 use super::source::{FileId, Sources, Span};
 use super::yaml::{Item, Kind};
 
@@ -77,7 +77,7 @@ impl Report {
         note: Option<String>,
         quote: bool,
     ) {
-        let key = (at.span, escape(&message));
+        let key = (at.span, escape(&without_tokens(&message)));
         if let Some(&index) = self.seen.get(&key) {
             self.found[index].1.used_again();
             return;

@@ -12,10 +12,11 @@ use super::ssh_options;
 use super::yaml::Item;
 use super::{Keep, Settings};
 
-const KEYS: [&str; 16] = [
+pub const KEYS: [&str; 17] = [
     "nodesfile",
     "jobspath",
     "datafile",
+    "defaults",
     "min_workers",
     "max_workers",
     "timezone",
@@ -39,6 +40,8 @@ pub struct Main<'a> {
     pub nodesfile: Option<Item<'a>>,
     pub jobspath: Option<Item<'a>>,
     pub datafile: Option<Item<'a>>,
+    /// For all jobs.
+    pub defaults: Option<Item<'a>>,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -51,6 +54,7 @@ pub fn read<'a>(root: Item<'a>, file: &Path, report: &mut Report) -> Option<Main
     let nodesfile = fields.require("nodesfile", root, "loom.yaml", report);
     let jobspath = fields.require("jobspath", root, "loom.yaml", report);
     let datafile = fields.get("datafile");
+    let defaults = fields.get("defaults");
     let mut read = Reader { fields, base, report };
     let settings = Settings {
         file: file.to_path_buf(),
@@ -75,7 +79,7 @@ pub fn read<'a>(root: Item<'a>, file: &Path, report: &mut Report) -> Option<Main
         Some(item) => ssh_options::read(item, report),
         None => BTreeMap::new(),
     };
-    Some(Main { settings, ssh_options, nodesfile, jobspath, datafile })
+    Some(Main { settings, ssh_options, nodesfile, jobspath, datafile, defaults })
 }
 
 const MAX_WORKERS: u32 = 1000;

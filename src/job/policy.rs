@@ -2,6 +2,7 @@
 //! follows from them is decided in `run`, `dispatch` and `timetable`.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,19 @@ pub enum Overlap {
     Allow,
 }
 
+impl Overlap {
+    pub const ALL: [Overlap; 3] = [Overlap::Skip, Overlap::Queue, Overlap::Allow];
+
+    /// As written in a manifest.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Overlap::Skip => "skip",
+            Overlap::Queue => "queue",
+            Overlap::Allow => "allow",
+        }
+    }
+}
+
 /// What happens to instants that passed while no daemon ran.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Missed {
@@ -27,6 +41,18 @@ pub enum Missed {
     Skip,
     /// The latest is made up for, if it lies within the job's deadline.
     Once,
+}
+
+impl Missed {
+    pub const ALL: [Missed; 2] = [Missed::Skip, Missed::Once];
+
+    /// As written in a manifest.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Missed::Skip => "skip",
+            Missed::Once => "once",
+        }
+    }
 }
 
 /// A number of units, or a part of a run's units.
@@ -54,6 +80,16 @@ impl Share {
             Share::Percent(percent) => total * usize::from(percent) / 100,
         }
         .max(1)
+    }
+}
+
+/// As written in a manifest.
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Share::Count(count) => write!(f, "{count}"),
+            Share::Percent(percent) => write!(f, "{percent}%"),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod limits;
 mod loading;
 mod mistakes;
+mod rules;
 mod secrets;
 
 use std::fs;
