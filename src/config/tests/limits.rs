@@ -93,6 +93,34 @@ fn what_aliases_and_host_sets_multiply_is_limited() {
 }
 
 #[test]
+fn what_defaults_multiply_is_limited() {
+    let command = "x".repeat(4000);
+    let main = format!(
+        "{MAIN}defaults: {{hooks: {{on_late: [{}]}}}}\n",
+        format!("{command}, ").repeat(10)
+    );
+    let jobs = |count: usize| -> String {
+        let jobs =
+            (0..count).map(|i| format!("  j{i}: {{task: loom.run, targets: web1, args: [a]}}\n"));
+        format!("jobs:\n{}", jobs.collect::<String>())
+    };
+    let told = |count: usize| messages(&[("loom.yaml", &main), ("jobs/a.yaml", &jobs(count))]);
+    assert_eq!(told(1000), "");
+    let found = told(2000);
+    assert!(found.contains("hooks of all jobs take more than 64 MiB"), "{found}");
+    assert_eq!(found.matches("error").count(), 1);
+}
+
+#[test]
+fn an_alias_bomb_of_hooks_goes_off_nowhere() {
+    for core in ["[]", "[x]"] {
+        let job = job("web1", "[a], hooks: {on_late: *a19}");
+        let found = messages(&[("data.yaml", &bomb(core)), ("jobs/a.yaml", &job)]);
+        assert!(found.contains("error: on_late has more than 100000 entries"), "{found}");
+    }
+}
+
+#[test]
 fn endless_mistakes_are_counted_rather_than_listed() {
     let jobs: String =
         (0..3000).map(|i| format!("  j{i}: {{tsk: loom.run, targets: [wob{i}]}}\n")).collect();

@@ -1,8 +1,10 @@
 //! What is refused, word for word: the place, the reason, and what was probably meant.
 
 mod files;
+mod hooks;
 mod jobs;
 mod nodes;
+mod rules;
 mod yaml;
 
 use super::{Home, JOB, MAIN, messages, symlink};

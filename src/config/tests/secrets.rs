@@ -90,6 +90,89 @@ fn a_readable_nodes_file_with_a_password_in_it_is_a_warning() {
     home.write("loom.yaml", MAIN);
 }
 
+/// The token of a webhook; its host may be shown.
+const URL: &str = "https://user:hunter2@hooks.example.com:8443/hunter2/x?key=hunter2#hunter2";
+
+#[track_caller]
+fn assert_hooks_silent(hooks: &str) -> String {
+    let main = format!("{MAIN}defaults:\n  tmeout: 1\n  hooks: {hooks}\n");
+    let job = "jobs:\n  j:\n    task: loom.run\n    args: [a]\n    targets: web1\n    hooks: ";
+    let told = Home::with(&[("jobs/a.yaml", &format!("{job}{hooks}\n"))]).messages()
+        + &Home::with(&[("loom.yaml", &main)]).messages();
+    assert!(!told.contains(SECRET), "{hooks}\n----\n{told}");
+    told
+}
+
+#[test]
+fn a_webhooks_token_is_masked_wherever_it_was_written() {
+    for hooks in [
+        "{on_failure: {webhook: URL, timeot: 3}}",
+        "{on_failure: {webhok: URL, timeout: 3}}",
+        "{on_failure: {command: URL}}",
+        "{on_failure: URL}",
+        "{on_failur: URL}",
+        "{on_failure: [URL, {URL: x}]}",
+        "{on_failure: {URL}}",
+        "{on_failure: 'URL'}",
+        "{on_failure: {webhook: \"URL and more\"}}",
+        "{on_failure: {webhook URL}}",
+        "{on_failure: {webhook:URL}}",
+        "{on_failure: {webhook: [URL]}}",
+        "{on_failure: {webhook: {url: URL}}}",
+        "{on_failure: {mail: URL}}",
+        "{on_failure: {webhook: hunter2}}",
+        "{on_failure: {webhook: 'https:/h/hunter2'}}",
+        "{on_failure: {webhook: \"https:\\/\\/h\\/hunter2 \", timeot: 3}}",
+        "{on_failure: {webhook: URL, webhook: URL}}",
+        "{on_failure: {webhook: !URL}}",
+        "{on_failure: {webhook: *URL}}",
+        "{on_failure: {webhook: @URL}}",
+        "{on_failure: {webhook: \"URL}}",
+        "{on_failure: x, on_lat: y} # URL",
+        "URL",
+        "[URL]",
+    ] {
+        let told = assert_hooks_silent(&hooks.replace("URL", URL));
+        assert!(told.contains("error"), "{hooks}");
+    }
+}
+
+#[test]
+fn a_webhooks_token_is_masked_in_the_datafile_and_in_other_keys() {
+    let data = format!("urls: [&url {URL}, &hook {{webhook: {URL}, timeot: 1}}]\n");
+    for rest in [
+        "hooks: {on_failure: *url}",
+        "hooks: {on_failure: *hook}",
+        "overlap: *url",
+        "parallel: *url",
+        "retries: {attempts: *url}",
+        "log: *url\n    overlp: 1",
+        "locks: *url",
+        "schedule: *url",
+        "timezone: *url",
+        "tags: [a b, *url]",
+        "*url : 1",
+    ] {
+        let job = format!(
+            "jobs:\n  j:\n    task: loom.run\n    args: [a]\n    targets: web1\n    {rest}\n"
+        );
+        let told = Home::with(&[("data.yaml", &data), ("jobs/a.yaml", &job)]).messages();
+        assert!(told.contains("error") && !told.contains(SECRET), "{rest}\n----\n{told}");
+    }
+}
+
+#[test]
+fn a_dump_and_debug_show_a_webhooks_host_alone() {
+    let job = format!(
+        "jobs:\n  j:\n    task: loom.run\n    args: [a]\n    targets: web1\n    hooks: {{on_late: {{webhook: '{URL}'}}}}\n"
+    );
+    let config = Home::with(&[("jobs/a.yaml", &job)]).config();
+    for shown in [dump(&config).to_string(), format!("{config:?}")] {
+        assert!(!shown.contains(SECRET), "{shown}");
+        assert!(shown.contains("https://hooks.example.com:8443/…"), "{shown}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -112,5 +195,27 @@ proptest! {
         let place = places[at.index(places.len())];
         let end = place + usize::from(replace);
         assert_silent(&format!("{}{slip}{}", &text[..place], &text[end..]));
+    }
+
+    /// One slip of the finger anywhere around a webhook's URL.
+    #[test]
+    fn a_typo_does_not_uncover_a_webhook(
+        template in 0usize..3,
+        at in any::<prop::sample::Index>(),
+        slip in prop::sample::select(vec!["", " ", ":", ",", "{", "}", "[", "]", "\"", "'", "#", "\n", "\t", "!", "&", "*", "|", ">", "%", "@", "-", "x"]),
+        replace in any::<bool>(),
+    ) {
+        let text = [
+            "{on_failure: {webhook: https://h.example/hunter2, timeot: 3}}",
+            "\n      on_failure:\n        - webhook: \"https://h.example/hunter2\"\n          tmeout: 3\n",
+            "\n      on_failure: [x, {mail: x, webhook: 'https://h.example/hunter2'}]\n      on_lat: https://h.example/hunter2\n",
+        ][template];
+        let url = "https://h.example/hunter2";
+        let places: Vec<usize> = (0..text.len())
+            .filter(|i| text.match_indices(url).all(|(s, _)| *i < s || *i >= s + url.len()))
+            .collect();
+        let place = places[at.index(places.len())];
+        let end = place + usize::from(replace);
+        assert_hooks_silent(&format!("{}{slip}{}", &text[..place], &text[end..]));
     }
 }
