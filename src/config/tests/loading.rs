@@ -91,6 +91,31 @@ fn our_own_examples_load_without_a_word() {
 }
 
 #[test]
+fn the_reference_has_a_row_for_every_key() {
+    use crate::config::{defaults, settings};
+    use crate::job::{hooks::Occasion, policy::RetryOn};
+    let reference = include_str!("../../../docs/configuration.md");
+    let section = |title: &str| {
+        let found = reference.split("\n## ").find(|section| section.starts_with(title));
+        found.unwrap_or_else(|| panic!("no section {title}"))
+    };
+    let rows = |title: &str, keys: &[&str]| {
+        for key in keys {
+            assert!(section(title).contains(&format!("\n| `{key}` |")), "{key} in {title}");
+        }
+    };
+    rows("The main file", &settings::KEYS);
+    rows("Manifests", &defaults::KEYS);
+    rows(
+        "Manifests",
+        &["retries.attempts", "retries.delay", "retries.backoff", "retries.jitter", "retries.on"],
+    );
+    rows("Rules of a job", &Occasion::ALL.map(Occasion::as_str));
+    rows("Rules of a job", &["command", "webhook", "mail", "arguments", "timeout"]);
+    rows("Rules of a job", &RetryOn::ALL.map(RetryOn::as_str));
+}
+
+#[test]
 fn settings_have_the_documented_defaults_and_take_what_is_written() {
     let home = Home::new();
     let settings = home.config().settings;
