@@ -9,7 +9,7 @@ export RUST_TEST_THREADS ?= 6
 SKIPS   := $(CURDIR)/target/skips
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test test-full lint fmt doc demo bench install clean
+.PHONY: help deps build release test test-full simulation lint fmt doc demo bench install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ rm -f $(SKIPS); export LOOM_SKIPS=$(SKIPS); $(1); status=$$?; \
 if [ -s $(SKIPS) ]; then echo; sort -u $(SKIPS); else echo; echo "nothing was skipped"; fi; \
 exit $$status
 endef
+
+simulation: ## play a week of 10,000 nodes through the scheduler, in seconds
+	$(CARGO) test --locked --release --test simulation -- --nocapture
 
 lint: ## check format, lints, and that the parent has no async runtime
 	$(CARGO) fmt --all --check

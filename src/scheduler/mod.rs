@@ -4,12 +4,10 @@
 //! [`node_state`] and [`pool`]. It is told what happens and leaves what is to be done in an
 //! outbox, from which its caller takes [`Action`]s until none is left. It does no I/O and knows
 //! neither files nor processes, so that a week of ten thousand nodes can be played in seconds
-//! (`simulation`).
+//! (tests/simulation).
 
 mod masters;
 mod runs;
-#[cfg(test)]
-mod simulation;
 mod unit;
 mod workers;
 
