@@ -19,8 +19,9 @@
 //!
 //! Imports run downward only: `cli` → `launch` → `daemon` → {`config`, `cron`, `run`, `dispatch`,
 //! `node_state`, `master`, `pool`, `store`} → {`job`, `node`, `unit`, `task`, `protocol`} → `sys`.
-//! `cron`, `run`, `dispatch`, `node_state` and `pool` (but for `pool::child`) do no I/O: they take
-//! the time and an event and return actions, which the event loop performs.
+//! `cron`, `run`, `dispatch`, `node_state`, `pool` (but for `pool::child`) and [`hook`] (but for
+//! `hook::child`) do no I/O: they take the time and an event and return actions, which the event
+//! loop performs.
 
 pub mod arg;
 pub mod cli;
@@ -29,6 +30,7 @@ pub mod cron;
 pub mod daemon;
 pub mod dispatch;
 pub mod event;
+pub mod hook;
 pub mod job;
 pub mod launch;
 pub mod logging;

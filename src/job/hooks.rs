@@ -12,9 +12,10 @@ pub enum Occasion {
     /// The first unit of a run has begun.
     Start,
     Success,
-    /// The run ended otherwise: failed, lost, cancelled.
+    /// The run failed or was lost. One that was cancelled, by a person or by the daemon's own
+    /// stop, is an occasion for nothing.
     Failure,
-    /// A success after a failure.
+    /// A success after a failure, besides `Success`.
     Recovery,
     /// Due instants were not run, whatever the reason but `disabled` and `paused`.
     Missed,

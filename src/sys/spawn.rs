@@ -31,6 +31,17 @@ pub fn spawn(mut command: Command, fds: &[(OwnedFd, RawFd)]) -> io::Result<Child
     command.spawn()
 }
 
+/// What the command makes, it makes for its own user only.
+pub fn with_private_umask(command: &mut Command) {
+    // SAFETY: umask is a system call that cannot fail, and async-signal-safe.
+    unsafe {
+        command.pre_exec(|| {
+            libc::umask(0o077);
+            Ok(())
+        })
+    };
+}
+
 /// The standard library's own pipe, by which the child reports a failed exec, must not have a
 /// number that `place` is about to take: numbers up to `last` are occupied for good.
 fn keep_clear(last: RawFd) -> io::Result<()> {
