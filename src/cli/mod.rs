@@ -1,8 +1,10 @@
-//! The command line: arguments -> launch, or one command that needs no daemon.
+//! The command line: arguments -> launch, or one command that needs no daemon. Our own processes
+//! may start us as a helper instead, which no argument tells.
 
 pub mod check;
 pub mod next;
 pub mod once;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -39,6 +41,9 @@ enum Command {
 pub fn main() -> ExitCode {
     if askpass::is_helper() {
         return askpass::help();
+    }
+    if webhook::is_helper() {
+        return webhook::help();
     }
     let cli = Cli::parse();
     match cli.command {
