@@ -20,6 +20,7 @@ need openssh-server command -v sshd
 need util-linux command -v setpriv
 need findutils command -v xargs
 need sudo command -v sudo
+need openssl command -v openssl
 need dash command -v dash
 need busybox command -v busybox
 

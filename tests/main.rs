@@ -4,6 +4,7 @@ mod harness;
 
 mod check;
 mod farm;
+mod hooks;
 mod launch;
 mod masters;
 mod once;

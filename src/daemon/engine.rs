@@ -183,9 +183,12 @@ impl Engine {
                 Token::Orders(slot) => self.orders(slot),
                 Token::Printed(slot) => self.printed(slot),
                 Token::Master(id) => self.master_printed(id),
-                Token::Signals | Token::Alarm | Token::Watch | Token::Loader | Token::Control => {
-                    others.push(token);
-                }
+                Token::Signals
+                | Token::Alarm
+                | Token::Watch
+                | Token::Loader
+                | Token::Control
+                | Token::Hook(_) => others.push(token),
             }
         }
         // Only after everybody was heard: we may have been the ones who slept.

@@ -7,6 +7,7 @@
 mod connections;
 mod control;
 mod engine;
+pub mod hooks;
 mod reload;
 mod runtime;
 mod stop;
@@ -31,6 +32,8 @@ use crate::config::Config;
 use crate::config::watch::Watch;
 use crate::cron::Schedule;
 use crate::cron::clock::{Clock, Look};
+use crate::hook::Hooks;
+use crate::hook::child::Setting;
 use crate::job::{self, Job};
 use crate::logging;
 use crate::store::{JobEntry, JobRow, Opened, Record, Retention, Writer};
@@ -40,6 +43,7 @@ use crate::sys::poll::Interest;
 use crate::sys::signals::{Signal, Signals};
 use crate::timetable::{self, Standstill, Timetable, Untold, Verdict};
 use crate::unit::{Canceller, Trigger};
+use hooks::HookRunner;
 use reload::Reload;
 
 /// The wall clock is looked at this often, whether or not anything is due.
@@ -47,6 +51,9 @@ const LOOK: Duration = Duration::from_secs(60);
 
 /// How often the ledger is asked to drop what is not to be kept.
 const PRUNE: Duration = Duration::from_secs(3600);
+
+/// How long hooks may take that run when everything else has ended.
+const LAST_HOOKS: Duration = Duration::from_secs(5);
 
 /// How long the last records may take on the way to the disk.
 const FLUSH: Duration = Duration::from_secs(10);
@@ -74,6 +81,8 @@ struct Daemon {
     signals: Signals,
     reload: Reload,
     control: Option<Control>,
+    hooks: Hooks,
+    hook_runner: HookRunner,
     stopping: Option<(Signal, Stopping)>,
     prune_at: Instant,
 }
@@ -113,6 +122,8 @@ impl Daemon {
             signals,
             reload,
             control,
+            hooks: Hooks::new(hostname(), opened.failing.clone()),
+            hook_runner: HookRunner::new(Setting::own()),
             stopping: None,
             prune_at: Instant::now(),
         };
@@ -130,9 +141,8 @@ impl Daemon {
         loop {
             if let Some((signal, stopping)) = &mut self.stopping {
                 stopping.tick(&mut self.engine);
-                if stopping.is_done(&self.engine) {
-                    let signal = *signal;
-                    self.tell_events();
+                let (signal, done) = (*signal, stopping.is_done(&self.engine));
+                if done && self.last_hooks_are_over() {
                     self.finish();
                     return Ok(signal);
                 }
@@ -153,9 +163,24 @@ impl Daemon {
     }
 
     fn tell_events(&mut self) {
+        let now = Instant::now();
         for event in std::mem::take(&mut self.engine.events) {
             log_event(&event);
+            for firing in self.hooks.on(now, &event) {
+                self.hook_runner.fire(&self.engine.poll, firing);
+            }
         }
+        self.hook_runner.tick(&self.engine.poll, now);
+        for row in self.hook_runner.take_finished() {
+            self.engine.ledger.submit(Record::Hook(row));
+        }
+    }
+
+    /// Units and workers are gone; what they had told may take a little longer.
+    fn last_hooks_are_over(&mut self) -> bool {
+        self.tell_events();
+        self.hook_runner.stop(Instant::now(), LAST_HOOKS);
+        self.hook_runner.is_idle()
     }
 
     /// Gaps that were kept while the ledger took nothing.
@@ -171,7 +196,7 @@ impl Daemon {
 
     fn deadline(&self) -> Option<Instant> {
         let stop = self.stopping.as_ref().and_then(|(_, stopping)| stopping.deadline());
-        stop.into_iter().chain(self.reload.deadline()).min()
+        stop.into_iter().chain(self.reload.deadline()).chain(self.hook_runner.deadline()).min()
     }
 
     fn on(&mut self, token: Token) -> io::Result<()> {
@@ -183,6 +208,7 @@ impl Daemon {
             }
             Token::Watch => self.reload.files_changed(),
             Token::Control => self.on_control(),
+            Token::Hook(id) => self.hook_runner.on_token(&self.engine.poll, id),
             // Asked every time round: it has a deadline, too.
             Token::Loader
             | Token::Ledger
@@ -201,6 +227,7 @@ impl Daemon {
             match signal {
                 Signal::Chld => {
                     self.engine.reap();
+                    self.hook_runner.reap(&self.engine.poll);
                     // The loader's pipes can end before it does.
                     self.on_loader();
                 }
@@ -311,6 +338,7 @@ impl Daemon {
         let jobs = entries.collect();
         self.engine.ledger.submit(Record::Jobs { jobs, at: now });
         self.timetable.replace(&self.engine.jobs, now);
+        self.hooks.retain(|name| self.engine.jobs.contains_key(name));
     }
 
     /// What earlier daemons left: a clock behind the ledger, and time without a daemon.
@@ -384,4 +412,8 @@ impl Daemon {
         let job = job.cloned().unwrap_or_else(gone);
         verdicts.into_iter().map(|verdict| (job.clone(), verdict)).collect()
     }
+}
+
+fn hostname() -> String {
+    nix::unistd::gethostname().map_or_else(|_| "localhost".into(), |n| n.to_string_lossy().into())
 }

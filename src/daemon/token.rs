@@ -20,6 +20,7 @@ pub enum Token {
     Orders(SlotId),
     Printed(SlotId),
     Master(MasterId),
+    Hook(u32),
 }
 
 /// The kind in the upper half, the number in the lower.
@@ -37,6 +38,7 @@ impl From<Token> for u64 {
             Token::Orders(SlotId(n)) => (8, n),
             Token::Printed(SlotId(n)) => (9, n),
             Token::Master(MasterId(n)) => (10, n),
+            Token::Hook(n) => (11, n),
             Token::Control => (12, 0),
         };
         kind << 32 | u64::from(number)
@@ -60,6 +62,7 @@ impl TryFrom<u64> for Token {
             8 => Token::Orders(SlotId(number)),
             9 => Token::Printed(SlotId(number)),
             10 => Token::Master(MasterId(number)),
+            11 => Token::Hook(number),
             12 => Token::Control,
             _ => return Err(raw),
         })

@@ -292,6 +292,12 @@ impl Scheduler {
     /// Not begun in time: none of it needs to any more.
     pub(super) fn too_late(&mut self, now: Now, run: RunId) {
         if !self.runs.has_started(run) {
+            if let Some(info) = self.runs.info(run).cloned()
+                && let Some(at) = info.scheduled_at
+            {
+                let (job, fires) = (info.job.clone(), Fires { first: at, last: at, count: 1 });
+                self.tell(Event::Missed { job, node: None, fires, reason: Reason::Deadline });
+            }
             let units = self.units_of(run, is_unsent);
             self.skip(now, units, Reason::Deadline);
         }
