@@ -2,6 +2,7 @@
 //! drives, in a small poll loop of its own.
 
 mod command;
+mod daemon;
 mod mail;
 mod tls;
 mod webhook;
