@@ -7,9 +7,11 @@ CARGO   ?= cargo
 export RUST_TEST_THREADS ?= 6
 # Tests that cannot run on this machine report themselves here.
 SKIPS   := $(CURDIR)/target/skips
+# Tests of faults report here what became of them.
+FAULTS  := $(CURDIR)/target/faults
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test test-full simulation lint fmt doc demo bench install clean
+.PHONY: help deps build release test test-full simulation faults lint fmt doc demo bench install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,8 +28,17 @@ release: deps ## build the executables as they are installed
 test: build ## run all tests but the long ones; list what could not run here
 	@$(call run_tests,$(CARGO) test --locked --workspace)
 
-test-full: build ## run the long tests too
-	@$(call run_tests,PROPTEST_CASES=2000 $(CARGO) test --locked --workspace && $(CARGO) test --locked --test full)
+faults: build ## inject every fault; print what became of each in a table
+	@$(call run_tests,$(call run_faults))
+
+test-full: build ## run everything there is to be tested, at length
+	@$(call run_tests,PROPTEST_CASES=2000 $(CARGO) test --locked --workspace && $(call run_faults))
+
+# The table comes last, and however the tests end. LOOM_KILLS: how often the parent is killed.
+define run_faults
+{ rm -f $(FAULTS); LOOM_FAULTS=$(FAULTS) $(CARGO) test --locked --test faults -- --include-ignored; \
+held=$$?; touch $(FAULTS); sh tests/faults/table.sh tests/faults/faults.txt $(FAULTS) && [ $$held -eq 0 ]; }
+endef
 
 # The skips are listed however the tests end.
 define run_tests

@@ -1,11 +1,14 @@
 //! A running `loom -n` on a [`Site`]: its log, its signals, its children and its ledger.
 
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::control::Control;
 use super::log::Log;
 use super::process::{self, Process};
 use super::{Ledger, SOON, Site, until};
@@ -13,8 +16,12 @@ use super::{Ledger, SOON, Site, until};
 /// The whole way from SIGTERM to the end, the site's `stop_timeout` and a kill included.
 const STOP: Duration = Duration::from_secs(60);
 
+/// Where the daemon finds its end of the control channel.
+const CONTROL: i32 = 3;
+
 pub struct Daemon<'a> {
     site: &'a Site,
+    control: Option<Mutex<Control>>,
     child: Child,
     process: Process,
     log: Log,
@@ -25,22 +32,60 @@ pub struct Daemon<'a> {
 impl<'a> Daemon<'a> {
     /// Returns once it keeps time.
     pub fn start(site: &'a Site) -> Daemon<'a> {
-        let daemon = Daemon::spawn(site);
-        daemon.wait_for_log("keeps time", SOON);
-        daemon
+        Daemon::start_as(site, site.loom(&["-n"]))
     }
 
     /// Does not wait for anything.
     pub fn spawn(site: &'a Site) -> Daemon<'a> {
-        let mut child = site
-            .loom(&["-n"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("loom does not start");
+        Daemon::spawn_as(site, site.loom(&["-n"]))
+    }
+
+    /// [`Daemon::start`] with a command of one's own, which comes down to `loom -n` on this site:
+    /// under a limit, with another clock, from another place.
+    pub fn start_as(site: &'a Site, loom: Command) -> Daemon<'a> {
+        Daemon::spawn_as(site, loom).in_time()
+    }
+
+    /// [`Daemon::spawn`] with a command of one's own.
+    pub fn spawn_as(site: &'a Site, mut loom: Command) -> Daemon<'a> {
+        loom.stdin(Stdio::null()).stdout(Stdio::piped());
+        let child = loom.spawn().expect("loom does not start");
+        Daemon::of(site, child, None)
+    }
+
+    /// [`Daemon::start`], with a control channel.
+    pub fn start_with_control(site: &'a Site) -> Daemon<'a> {
+        Daemon::start_with_control_as(site, site.loom(&["-n"]))
+    }
+
+    /// [`Daemon::start_as`], with a control channel. `loom` can still take arguments.
+    pub fn start_with_control_as(site: &'a Site, mut loom: Command) -> Daemon<'a> {
+        loom.args(["--control", &CONTROL.to_string()]);
+        loom.stdin(Stdio::null()).stdout(Stdio::piped());
+        let (ours, its) = UnixStream::pair().unwrap();
+        let child = loom::sys::spawn::spawn(loom, &[(its.into(), CONTROL)]);
+        let child = child.expect("loom does not start");
+        Daemon::of(site, child, Some(Control::new(ours))).in_time()
+    }
+
+    fn of(site: &'a Site, mut child: Child, control: Option<Control>) -> Daemon<'a> {
         let log = Log::follow(child.stdout.take().unwrap());
         let process = Process::of(child.id() as i32).expect("not reaped yet");
-        Daemon { site, child, process, log, family: Vec::new() }
+        Daemon { site, control: control.map(Mutex::new), child, process, log, family: Vec::new() }
+    }
+
+    fn in_time(self) -> Daemon<'a> {
+        self.wait_for_log("keeps time", SOON);
+        self
+    }
+
+    pub fn control(&self) -> MutexGuard<'_, Control> {
+        self.control.as_ref().expect("started without a control channel").lock().unwrap()
+    }
+
+    /// Runs a job on its targets, now; the run's id.
+    pub fn run(&self, job: &str) -> i64 {
+        self.control().run(job)
     }
 
     pub fn pid(&self) -> i32 {

@@ -1,14 +1,17 @@
 //! What the integration tests stand on: real sshds, the real executables, and bounded waiting.
 //!
 //! [`Farm`] is a handful of throwaway sshds, each a node; [`Site`] a configuration in a directory
-//! of its own; [`Daemon`] a running `loom -n`. Whatever they start they also end, by pid, and
-//! every wait has an end. Nothing here knows what a test is about.
+//! of its own; [`Daemon`] a running `loom -n`; [`Books`] what must agree once it has ended.
+//! Whatever they start they also end, by pid, and every wait has an end. Nothing here knows what a test is about.
 
 // Shared by several binaries, none of which uses all of it.
 #![allow(dead_code, unused_imports)]
 
+pub mod books;
+pub mod control;
 pub mod daemon;
 pub mod farm;
+pub mod fault;
 pub mod ledger;
 pub mod log;
 pub mod process;
@@ -18,8 +21,10 @@ mod sshd;
 
 use std::time::{Duration, Instant};
 
+pub use books::Books;
 pub use daemon::Daemon;
 pub use farm::Farm;
+pub use fault::Fault;
 pub use ledger::Ledger;
 pub use site::Site;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Farm, Ledger, process};
+use super::{Farm, Ledger, books, process};
 
 /// A whole `loom check` or `loom once` of a test, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -80,10 +80,23 @@ impl Site {
         );
     }
 
+    /// A job whose command leaves evidence of its start and its end for the [`Books`]. `more`:
+    /// its other attributes, `targets` at least.
+    ///
+    /// [`Books`]: super::Books
+    pub fn write_witnessed(&self, name: &str, command: &str, more: &str) {
+        let command = serde_json::to_string(&books::witnessed(command)).unwrap();
+        self.write_job(name, &format!("task: loom.run\nargs: [{command}]\n{more}"));
+    }
+
     /// The real executable on this configuration. All it starts carries the site's path in its
     /// environment, by which leftovers are found.
     pub fn loom(&self, args: &[&str]) -> Command {
-        let mut loom = Command::new(loom_executable());
+        self.adapt(Command::new(loom_executable()), args)
+    }
+
+    /// Makes `loom`, a command that comes down to the executable, one on this configuration.
+    pub fn adapt(&self, mut loom: Command, args: &[&str]) -> Command {
         loom.arg("-c").arg(self.path("loom.yaml")).args(args);
         loom.env("LOOM_TEST_SITE", self.root());
         // The latter is heeded by root too.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::harness::process::Process;
-use crate::harness::{Farm, SOON, Site, until};
+use crate::harness::{Farm, Fault, SOON, Site, until};
 
 /// Three heartbeats of 10 s, or three unanswered questions of ssh, and then some.
 const SILENCE: Duration = Duration::from_secs(90);
@@ -30,7 +30,9 @@ fn ends_saying(once: std::process::Child, words: &str) {
 }
 
 #[test]
+#[ignore = "minutes: make faults"]
 fn a_stopped_worker_is_killed_and_its_unit_has_crashed() {
+    let _fault = Fault::new("SIGSTOP of a worker");
     let farm = Farm::start(1);
     let site = Site::new(&farm);
     let once = running(&farm, &site);
@@ -41,7 +43,9 @@ fn a_stopped_worker_is_killed_and_its_unit_has_crashed() {
 }
 
 #[test]
+#[ignore = "minutes: make faults"]
 fn a_frozen_session_is_given_up_and_its_unit_is_lost() {
+    let _fault = Fault::new("sshd session frozen");
     let farm = Farm::start(1);
     let site = Site::new(&farm);
     let once = running(&farm, &site);

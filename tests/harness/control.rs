@@ -1,0 +1,50 @@
+//! The gateway's end of the control channel.
+
+use std::os::unix::net::UnixStream;
+
+use loom::protocol::control::{Answer, Command, Reply, Request, Status};
+use loom::protocol::frame;
+
+use super::SOON;
+
+pub struct Control {
+    stream: UnixStream,
+    next: u64,
+}
+
+impl Control {
+    pub fn new(stream: UnixStream) -> Control {
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        stream.set_write_timeout(Some(SOON)).unwrap();
+        Control { stream, next: 1 }
+    }
+
+    /// Blocks for the answer.
+    pub fn request(&mut self, command: Command) -> Result<Answer, String> {
+        let id = self.next;
+        self.next += 1;
+        let request = Request { id, by: "test".to_owned(), command: command.clone() };
+        frame::write(&mut self.stream, &request, frame::CAP).unwrap();
+        let reply: Option<Reply> = frame::read(&mut self.stream, frame::CAP)
+            .unwrap_or_else(|e| panic!("no answer to {command:?}: {e}"));
+        let reply = reply.unwrap_or_else(|| panic!("hung up instead of answering {command:?}"));
+        assert_eq!(reply.id, id, "the answer to another request");
+        reply.answer
+    }
+
+    /// Runs a job on its targets, now; the run's id.
+    pub fn run(&mut self, job: &str) -> i64 {
+        let command = Command::Run { job: job.to_owned(), on: None };
+        match self.request(command) {
+            Ok(Answer::Run(Some(run))) => run.0 as i64,
+            other => panic!("{job} is not run: {other:?}"),
+        }
+    }
+
+    pub fn status(&mut self) -> Status {
+        match self.request(Command::Status) {
+            Ok(Answer::Status(status)) => status,
+            other => panic!("no status: {other:?}"),
+        }
+    }
+}
