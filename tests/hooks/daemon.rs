@@ -10,7 +10,6 @@ use crate::harness::{Daemon, Farm, Site, until};
 const A_MINUTE: Duration = Duration::from_secs(100);
 
 #[test]
-#[ignore = "until the daemon fires hooks"]
 fn a_run_that_fails_is_told_and_a_hook_that_fails_is_recorded() {
     let farm = Farm::start(1);
     let site = Site::new(&farm);
