@@ -14,6 +14,7 @@ mod read;
 mod record;
 mod schema;
 mod thread;
+mod write;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,218 @@
+//! From records to rows. What contradicts the books is refused.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use rusqlite::types::Null;
+use rusqlite::{OptionalExtension, Transaction, named_params, params};
+
+use super::columns::{self, millis};
+use super::ledger::set_meta;
+use super::read::job_rows;
+use super::record::{Gap, HookRow, JobEntry, OpenUnit, Record};
+use crate::protocol::message::Output;
+use crate::unit::{Outcome, RunId, Trigger, UnitId};
+
+/// Why a record is not written.
+pub(super) enum Fault {
+    Sqlite(rusqlite::Error),
+    Refused(String),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(e: rusqlite::Error) -> Fault {
+        Fault::Sqlite(e)
+    }
+}
+
+pub(super) fn write(to: &Transaction, record: &Record) -> Result<(), Fault> {
+    match record {
+        Record::Jobs { jobs, at } => Ok(write_jobs(to, jobs, *at)?),
+        Record::OpenRun { run, job, trigger, scheduled_at, epoch, at, units } => {
+            to.prepare_cached(
+                "INSERT INTO runs (id, job, trigger, scheduled_at, epoch, queued_at, state)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued')",
+            )?
+            .execute(params![
+                run.0 as i64,
+                job,
+                columns::trigger(*trigger),
+                scheduled_at.map(millis),
+                epoch,
+                millis(*at)
+            ])?;
+            if let (Trigger::Schedule, Some(instant)) = (trigger, scheduled_at) {
+                accounted_at_least(to, job, *instant)?;
+            }
+            units.iter().try_for_each(|unit| Ok(open_unit(to, *run, unit)?))
+        }
+        Record::Retry { run, unit } => Ok(open_unit(to, *run, unit)?),
+        Record::StartRun { run, at } => {
+            let changed = to
+                .prepare_cached(
+                    "UPDATE runs SET state = 'running', started_at = ?2
+                     WHERE id = ?1 AND state = 'queued'",
+                )?
+                .execute(params![run.0 as i64, millis(*at)])?;
+            expect_one(changed, || format!("run {run} is not queued"))
+        }
+        Record::StartUnit { unit, worker_pid, at } => {
+            let changed = to
+                .prepare_cached(
+                    "UPDATE units SET state = 'running', worker_pid = ?2, started_at = ?3
+                     WHERE id = ?1 AND state = 'queued'",
+                )?
+                .execute(params![unit.0 as i64, worker_pid, millis(*at)])?;
+            expect_one(changed, || format!("unit {unit} is not queued"))
+        }
+        Record::OnNode { unit, remote_pgid } => {
+            let changed = to
+                .prepare_cached(
+                    "UPDATE units SET remote_pgid = ?2 WHERE id = ?1 AND state = 'running'",
+                )?
+                .execute(params![unit.0 as i64, remote_pgid])?;
+            expect_one(changed, || format!("unit {unit} is not running"))
+        }
+        Record::CloseUnit { unit, outcome, detail, output, at } => {
+            let changed = close_unit(to, *unit, outcome, detail.as_deref(), output, *at)?;
+            expect_one(changed, || format!("unit {unit} is not open"))
+        }
+        Record::CloseRun { run, end, at } => {
+            let (state, reason) = columns::run_end(*end);
+            let changed = to
+                .prepare_cached(
+                    "UPDATE runs SET state = ?2, reason = ?3, finished_at = ?4
+                     WHERE id = ?1 AND finished_at IS NULL",
+                )?
+                .execute(params![run.0 as i64, state, reason, millis(*at)])?;
+            expect_one(changed, || format!("run {run} is not open"))
+        }
+        Record::Gap(gap) => Ok(write_gap(to, gap)?),
+        Record::Accounted { job, through } => {
+            let changed = to
+                .prepare_cached("UPDATE jobs SET accounted_through = ?2 WHERE name = ?1")?
+                .execute(params![job, millis(*through)])?;
+            expect_one(changed, || format!("no job {job:?}"))
+        }
+        Record::Paused(_) | Record::Hook(_) => Ok(()),
+        Record::Epoch(epoch) => Ok(set_meta(to, "epoch", i64::from(*epoch))?),
+        Record::Swept { node, cookies } => {
+            let mut forget = to.prepare_cached(
+                "UPDATE units SET cookie = NULL
+                 WHERE node = ?1 AND cookie = ?2 AND state = 'done' AND cookie IS NOT NULL",
+            )?;
+            for cookie in cookies {
+                forget.execute(params![node, cookie])?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn expect_one(changed: usize, otherwise: impl FnOnce() -> String) -> Result<(), Fault> {
+    if changed == 1 { Ok(()) } else { Err(Fault::Refused(otherwise())) }
+}
+
+fn write_jobs(to: &Transaction, jobs: &[JobEntry], at: Timestamp) -> rusqlite::Result<()> {
+    let mut upsert = to.prepare_cached(
+        "INSERT INTO jobs VALUES (?1, ?2, ?3, ?4, ?4, NULL)
+         ON CONFLICT (name) DO UPDATE SET schedule = ?2, timezone = ?3, accounted_through = ?4,
+             removed_at = NULL
+         WHERE schedule IS NOT ?2 OR timezone IS NOT ?3 OR removed_at IS NOT NULL",
+    )?;
+    for job in jobs {
+        upsert.execute(params![job.name, job.schedule, job.timezone, millis(at)])?;
+    }
+    let here: HashSet<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
+    let mut remove = to.prepare_cached("UPDATE jobs SET removed_at = ?2 WHERE name = ?1")?;
+    for job in job_rows(to)? {
+        if job.removed_at.is_none() && !here.contains(job.entry.name.as_str()) {
+            remove.execute(params![job.entry.name, millis(at)])?;
+        }
+    }
+    Ok(())
+}
+
+fn open_unit(to: &Transaction, run: RunId, unit: &OpenUnit) -> rusqlite::Result<()> {
+    to.prepare_cached(
+        "INSERT INTO units (id, run, node, attempt, state, cookie)
+         VALUES (?1, ?2, ?3, ?4, 'queued', ?5)",
+    )?
+    .execute(params![
+        unit.unit.0 as i64,
+        run.0 as i64,
+        unit.node,
+        unit.attempt,
+        unit.cookie
+    ])?;
+    Ok(())
+}
+
+fn close_unit(
+    to: &Transaction,
+    unit: UnitId,
+    outcome: &Outcome,
+    detail: Option<&str>,
+    output: &Output,
+    at: Timestamp,
+) -> rusqlite::Result<usize> {
+    let verdict = columns::verdict(outcome);
+    let inline = (!output.inline.is_empty()).then_some(output.inline.as_slice());
+    to.prepare_cached(
+        "UPDATE units SET state = 'done', outcome = :outcome, exit = :exit, signal = :signal,
+             kill = :kill, cancelled_by = :cancelled_by, reason = :reason, detail = :detail,
+             cookie = iif(:unswept, cookie, NULL), finished_at = :at, output = :inline,
+             output_file = :file, output_bytes = :bytes, output_truncated = :truncated,
+             file_bytes = :file_bytes
+         WHERE id = :unit AND state <> 'done'",
+    )?
+    .execute(named_params! {
+        ":unit": unit.0 as i64,
+        ":outcome": verdict.outcome,
+        ":exit": verdict.exit,
+        ":signal": verdict.signal,
+        ":kill": verdict.kill,
+        ":cancelled_by": verdict.cancelled_by,
+        ":reason": verdict.reason,
+        ":unswept": verdict.unswept,
+        ":detail": detail,
+        ":at": millis(at),
+        ":inline": inline,
+        ":file": output.file.as_deref().map_or(Null.into(), columns::path),
+        ":bytes": output.bytes as i64,
+        ":truncated": output.truncated,
+        ":file_bytes": output.file.as_deref().map_or(0, super::prune::stored_bytes),
+    })
+}
+
+fn write_gap(to: &Transaction, gap: &Gap) -> rusqlite::Result<()> {
+    to.prepare_cached(
+        "INSERT INTO gaps (job, node, first_at, last_at, count, epoch, reason, run)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (job, first_at, reason, epoch, ifnull(node, ''))
+         DO UPDATE SET last_at = ?4, count = ?5, run = ?8",
+    )?
+    .execute(params![
+        gap.job,
+        gap.node,
+        millis(gap.first_at),
+        millis(gap.last_at),
+        gap.count as i64,
+        gap.epoch,
+        gap.reason.as_str(),
+        gap.run.map(|run| run.0 as i64)
+    ])?;
+    match gap.node {
+        None => accounted_at_least(to, &gap.job, gap.last_at),
+        Some(_) => Ok(()),
+    }
+}
+
+/// In the same transaction as what covers the instant, so that no crash can come between.
+fn accounted_at_least(to: &Transaction, job: &str, through: Timestamp) -> rusqlite::Result<()> {
+    to.prepare_cached(
+        "UPDATE jobs SET accounted_through = ?2 WHERE name = ?1 AND accounted_through < ?2",
+    )?
+    .execute(params![job, millis(through)])?;
+    Ok(())
+}
