@@ -112,6 +112,17 @@ pub(super) fn trigger_at(row: &Row) -> rusqlite::Result<Trigger> {
         .ok_or_else(|| unreadable("trigger", word))
 }
 
+/// One of the words that may stand there.
+pub(super) fn word_at(
+    row: &Row,
+    column: &str,
+    words: &[&'static str],
+) -> rusqlite::Result<&'static str> {
+    let found: String = row.get(column)?;
+    let word = words.iter().find(|word| **word == found);
+    word.copied().ok_or_else(|| unreadable(column, found))
+}
+
 pub(super) fn reason_at(row: &Row) -> rusqlite::Result<Reason> {
     let word: String = row.get("reason")?;
     Reason::ALL

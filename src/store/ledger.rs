@@ -30,8 +30,11 @@ pub struct Ledger {
 /// What an opened ledger tells the daemon that takes it over.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Opened {
-    /// Random, made with the ledger: a prefix for cookies that no other daemon uses.
+    /// Random, made with the ledger.
     pub ledger_id: String,
+    /// A prefix for cookies that no other daemon uses, nor an earlier one on this ledger: its
+    /// last units may never have got further than its memory, and their ids come again.
+    pub cookie_prefix: String,
     pub epoch: u32,
     /// Ids never used before, not even by rows since pruned.
     pub next_run: RunId,
@@ -111,14 +114,18 @@ impl Ledger {
             )?
             .query_map([millis(now)], |row| row.get(0).map(|id: i64| RunId(id as u64)))?
             .collect::<rusqlite::Result<_>>()?;
+        let ledger_id: String = read::meta(&start, "ledger_id")?;
+        let starts = read::meta::<i64>(&start, "starts")? + 1;
+        set_meta(&start, "starts", starts)?;
         let opened = Opened {
-            ledger_id: read::meta(&start, "ledger_id")?,
+            cookie_prefix: format!("{ledger_id}-{starts}"),
+            ledger_id,
             epoch: read::meta(&start, "epoch")?,
             next_run: RunId(next_id(&start, "runs", "next_run")?),
             next_unit: UnitId(next_id(&start, "units", "next_unit")?),
             jobs: job_rows(&start)?,
-            paused: false,
-            failing: BTreeSet::new(),
+            paused: read::meta(&start, "paused")?,
+            failing: failing(&start)?,
             lost_runs,
             lost_units,
             unswept: unswept(&start)?,
@@ -139,6 +146,23 @@ pub(super) fn next_id(conn: &Connection, table: &str, mark: &str) -> rusqlite::R
 pub(super) fn set_meta(conn: &Connection, key: &str, value: i64) -> rusqlite::Result<()> {
     conn.execute("UPDATE meta SET value = ?2 WHERE key = ?1", params![key, value])?;
     Ok(())
+}
+
+/// Goes from job to job by the index: the runs of each are too many to be looked at.
+pub(super) fn failing(conn: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+    conn.prepare(
+        "WITH RECURSIVE each (job) AS (
+             SELECT min(job) FROM runs
+             UNION ALL
+             SELECT (SELECT min(job) FROM runs WHERE job > each.job) FROM each
+             WHERE each.job IS NOT NULL)
+         SELECT job FROM each WHERE 'succeeded' <> (
+             SELECT state FROM runs
+             WHERE runs.job = each.job AND state IN ('succeeded', 'failed', 'lost')
+             ORDER BY id DESC LIMIT 1)",
+    )?
+    .query_map([], |row| row.get(0))?
+    .collect()
 }
 
 fn unswept(conn: &Connection) -> rusqlite::Result<BTreeMap<String, Vec<String>>> {

@@ -18,6 +18,8 @@ use crate::unit::RunId;
 
 /// The last runs of a job that stay whatever the limits say.
 const LAST: u32 = 10;
+/// The hooks of a job that stay if they are young enough.
+const HOOKS: u32 = 1000;
 /// Rows deleted, and about how many files, in one batch.
 const BATCH: usize = 1000;
 /// Looking at a job costs about as much as deleting this many rows.
@@ -38,6 +40,7 @@ pub struct Retention {
 pub struct Pruned {
     pub runs: u64,
     pub gaps: u64,
+    pub hooks: u64,
     pub files: u64,
     /// There is another batch to do.
     pub more: bool,
@@ -47,6 +50,7 @@ impl std::ops::AddAssign for Pruned {
     fn add_assign(&mut self, batch: Pruned) {
         self.runs += batch.runs;
         self.gaps += batch.gaps;
+        self.hooks += batch.hooks;
         self.files += batch.files;
         self.more = batch.more;
     }
@@ -111,7 +115,8 @@ impl Batch<'_> {
                 "SELECT min(name) FROM (
                      SELECT min(name) AS name FROM jobs WHERE name > ?1
                      UNION ALL SELECT min(job) FROM runs WHERE job > ?1
-                     UNION ALL SELECT min(job) FROM gaps WHERE job > ?1)",
+                     UNION ALL SELECT min(job) FROM gaps WHERE job > ?1
+                     UNION ALL SELECT min(job) FROM hooks WHERE job > ?1)",
             )?
             .query_row([job], |row| row.get(0))
     }
@@ -198,7 +203,7 @@ impl Batch<'_> {
         set_meta(self.conn, "next_unit", next_id(self.conn, "units", "next_unit")? as i64)
     }
 
-    /// The job's gaps, and itself if nothing is left of it.
+    /// The job's gaps and hooks, and itself if nothing is left of it.
     fn finish_job(&mut self, job: &str, long_gone: bool) -> rusqlite::Result<()> {
         let gaps = self
             .conn
@@ -209,12 +214,26 @@ impl Batch<'_> {
             .execute(params![job, millis(self.cutoff), self.budget as i64])?;
         self.budget = self.budget.saturating_sub(gaps);
         self.done.gaps += gaps as u64;
+        let hooks = self
+            .conn
+            .prepare_cached(
+                "DELETE FROM hooks WHERE id IN (
+                     SELECT id FROM hooks WHERE job = ?1 AND at < ?2
+                     UNION ALL
+                     SELECT id FROM (SELECT id FROM hooks WHERE job = ?1
+                                     ORDER BY at DESC, id DESC LIMIT -1 OFFSET ?3)
+                     LIMIT ?4)",
+            )?
+            .execute(params![job, millis(self.cutoff), HOOKS, self.budget as i64])?;
+        self.budget = self.budget.saturating_sub(hooks);
+        self.done.hooks += hooks as u64;
         if long_gone {
             self.conn
                 .prepare_cached(
                     "DELETE FROM jobs WHERE name = ?1
                          AND NOT EXISTS (SELECT 1 FROM runs WHERE job = ?1)
-                         AND NOT EXISTS (SELECT 1 FROM gaps WHERE job = ?1)",
+                         AND NOT EXISTS (SELECT 1 FROM gaps WHERE job = ?1)
+                         AND NOT EXISTS (SELECT 1 FROM hooks WHERE job = ?1)",
                 )?
                 .execute([job])?;
         }

@@ -6,11 +6,12 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, Row, params};
 
 use super::columns::{
-    opt_time_at, path_at, reason_at, run_state_at, time_at, trigger_at, unit_state_at,
+    opt_time_at, path_at, reason_at, run_state_at, time_at, trigger_at, unit_state_at, word_at,
 };
 use super::error::StoreError;
 use super::open;
-use super::record::{Gap, JobEntry, JobRow, RunRow, UnitRow};
+use super::record::{Gap, HookRow, JobEntry, JobRow, RunRow, UnitRow};
+use crate::job::hooks::Occasion;
 use crate::protocol::message::Output;
 use crate::unit::{RunId, UnitId};
 
@@ -70,6 +71,20 @@ impl Reader {
             params![job, limit],
             gap_row,
         )
+    }
+
+    /// The latest hooks first, of one job.
+    pub fn hooks(&self, job: &str, limit: u32) -> Result<Vec<HookRow>, StoreError> {
+        self.rows(
+            "SELECT * FROM hooks WHERE job = ?1 ORDER BY at DESC, id DESC LIMIT ?2",
+            params![job, limit],
+            hook_row,
+        )
+    }
+
+    /// Whether all schedules are paused.
+    pub fn paused(&self) -> Result<bool, StoreError> {
+        meta(&self.conn, "paused").map_err(|e| StoreError::sqlite(&self.path, e))
     }
 
     /// By name, removed ones included.
@@ -158,5 +173,16 @@ fn gap_row(row: &Row) -> rusqlite::Result<Gap> {
         epoch: row.get("epoch")?,
         reason: reason_at(row)?,
         run: row.get::<_, Option<i64>>("run")?.map(|run| RunId(run as u64)),
+    })
+}
+
+fn hook_row(row: &Row) -> rusqlite::Result<HookRow> {
+    Ok(HookRow {
+        job: row.get("job")?,
+        run: row.get::<_, Option<i64>>("run")?.map(|run| RunId(run as u64)),
+        occasion: word_at(row, "occasion", &Occasion::ALL.map(Occasion::as_str))?,
+        action: word_at(row, "action", &["command", "webhook", "mail"])?,
+        at: time_at(row, "at")?,
+        failure: row.get("failure")?,
     })
 }

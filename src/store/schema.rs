@@ -9,7 +9,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i32 = 0x4C6F_6F6D;
 
 /// Step n leads from schema version n to n + 1; `PRAGMA user_version` holds the version.
-pub(super) const STEPS: &[&str] = &[FIRST];
+pub(super) const STEPS: &[&str] = &[FIRST, SECOND];
 
 /// The version this Loom writes.
 pub(super) const VERSION: u32 = STEPS.len() as u32;
@@ -91,6 +91,24 @@ CREATE TABLE gaps (
     run INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX gaps_of_job ON gaps (job, first_at, reason, epoch, ifnull(node, ''));
+";
+
+const SECOND: &str = "
+INSERT INTO meta VALUES ('paused', 0), ('starts', 0);
+
+CREATE TABLE hooks (
+    id INTEGER PRIMARY KEY,
+    job TEXT NOT NULL,
+    run INTEGER,
+    occasion TEXT NOT NULL,
+    action TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    failure TEXT
+) STRICT;
+CREATE INDEX hooks_of_job ON hooks (job, at);
+
+CREATE INDEX runs_judged ON runs (job, id, state) WHERE state IN ('succeeded', 'failed', 'lost');
+CREATE INDEX gaps_in_time ON gaps (job, epoch, first_at) WHERE node IS NULL;
 ";
 
 pub(super) fn version(conn: &Connection) -> rusqlite::Result<u32> {

@@ -356,9 +356,9 @@ fn prune(ledger: &mut Ledger, total: &mut Pruned, keep: Retention, now: Timestam
         }
     }
     if !total.more {
-        let Pruned { runs, gaps, files, .. } = std::mem::take(total);
-        if runs + gaps + files > 0 {
-            log::info!("pruned {runs} runs, {gaps} gaps and {files} output files");
+        let Pruned { runs, gaps, hooks, files, more: _ } = std::mem::take(total);
+        if runs + gaps + hooks + files > 0 {
+            log::info!("pruned {runs} runs, {gaps} gaps, {hooks} hooks and {files} output files");
         }
         return false;
     }

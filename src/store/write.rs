@@ -29,6 +29,9 @@ pub(super) fn write(to: &Transaction, record: &Record) -> Result<(), Fault> {
     match record {
         Record::Jobs { jobs, at } => Ok(write_jobs(to, jobs, *at)?),
         Record::OpenRun { run, job, trigger, scheduled_at, epoch, at, units } => {
+            if let Some(instant) = scheduled_at {
+                refuse_if_gap(to, job, *epoch, *instant)?;
+            }
             to.prepare_cached(
                 "INSERT INTO runs (id, job, trigger, scheduled_at, epoch, queued_at, state)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued')",
@@ -87,14 +90,15 @@ pub(super) fn write(to: &Transaction, record: &Record) -> Result<(), Fault> {
                 .execute(params![run.0 as i64, state, reason, millis(*at)])?;
             expect_one(changed, || format!("run {run} is not open"))
         }
-        Record::Gap(gap) => Ok(write_gap(to, gap)?),
+        Record::Gap(gap) => write_gap(to, gap),
         Record::Accounted { job, through } => {
             let changed = to
                 .prepare_cached("UPDATE jobs SET accounted_through = ?2 WHERE name = ?1")?
                 .execute(params![job, millis(*through)])?;
             expect_one(changed, || format!("no job {job:?}"))
         }
-        Record::Paused(_) | Record::Hook(_) => Ok(()),
+        Record::Paused(paused) => Ok(set_meta(to, "paused", i64::from(*paused))?),
+        Record::Hook(hook) => Ok(write_hook(to, hook)?),
         Record::Epoch(epoch) => Ok(set_meta(to, "epoch", i64::from(*epoch))?),
         Record::Swept { node, cookies } => {
             let mut forget = to.prepare_cached(
@@ -185,27 +189,91 @@ fn close_unit(
     })
 }
 
-fn write_gap(to: &Transaction, gap: &Gap) -> rusqlite::Result<()> {
-    to.prepare_cached(
-        "INSERT INTO gaps (job, node, first_at, last_at, count, epoch, reason, run)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-         ON CONFLICT (job, first_at, reason, epoch, ifnull(node, ''))
-         DO UPDATE SET last_at = ?4, count = ?5, run = ?8",
-    )?
-    .execute(params![
-        gap.job,
-        gap.node,
-        millis(gap.first_at),
-        millis(gap.last_at),
-        gap.count as i64,
-        gap.epoch,
-        gap.reason.as_str(),
-        gap.run.map(|run| run.0 as i64)
-    ])?;
+/// A gap's columns, as parameters by name.
+macro_rules! gap_columns {
+    ($gap:ident) => {
+        named_params! {
+            ":job": $gap.job,
+            ":node": $gap.node,
+            ":first": millis($gap.first_at),
+            ":last": millis($gap.last_at),
+            ":count": $gap.count as i64,
+            ":epoch": $gap.epoch,
+            ":reason": $gap.reason.as_str(),
+            ":run": $gap.run.map(|run| run.0 as i64),
+        }
+    };
+}
+
+fn write_gap(to: &Transaction, gap: &Gap) -> Result<(), Fault> {
+    let grown = to
+        .prepare_cached(
+            "UPDATE gaps SET last_at = :last, count = :count, run = :run
+             WHERE job = :job AND first_at = :first AND reason = :reason AND epoch = :epoch
+                 AND ifnull(node, '') = ifnull(:node, '')",
+        )?
+        .execute(gap_columns!(gap))?;
+    if grown == 0 {
+        if gap.node.is_none() && gap.first_at == gap.last_at {
+            refuse_if_run(to, &gap.job, gap.epoch, gap.first_at)?;
+            refuse_if_gap(to, &gap.job, gap.epoch, gap.first_at)?;
+        }
+        to.prepare_cached(
+            "INSERT INTO gaps (job, node, first_at, last_at, count, epoch, reason, run)
+             VALUES (:job, :node, :first, :last, :count, :epoch, :reason, :run)",
+        )?
+        .execute(gap_columns!(gap))?;
+    }
     match gap.node {
-        None => accounted_at_least(to, &gap.job, gap.last_at),
+        None => Ok(accounted_at_least(to, &gap.job, gap.last_at)?),
         Some(_) => Ok(()),
     }
+}
+
+/// An instant is covered by one record. A gap of several instants is never refused for one that
+/// is covered already: the others would be covered by nothing.
+fn refuse_if_gap(to: &Transaction, job: &str, epoch: u32, instant: Timestamp) -> Result<(), Fault> {
+    let before: Option<(i64, String)> = to
+        .prepare_cached(
+            "SELECT last_at, reason FROM gaps
+             WHERE job = ?1 AND epoch = ?2 AND first_at <= ?3 AND node IS NULL
+             ORDER BY first_at DESC LIMIT 1",
+        )?
+        .query_row(params![job, epoch, millis(instant)], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match before {
+        Some((last_at, reason)) if last_at >= millis(instant) => {
+            Err(Fault::Refused(format!("{job}: {instant} is covered by a gap: {reason}")))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn refuse_if_run(to: &Transaction, job: &str, epoch: u32, instant: Timestamp) -> Result<(), Fault> {
+    let run: Option<i64> = to
+        .prepare_cached("SELECT id FROM runs WHERE job = ?1 AND scheduled_at = ?2 AND epoch = ?3")?
+        .query_row(params![job, millis(instant), epoch], |row| row.get(0))
+        .optional()?;
+    match run {
+        Some(run) => Err(Fault::Refused(format!("{job}: {instant} is covered by run {run}"))),
+        None => Ok(()),
+    }
+}
+
+fn write_hook(to: &Transaction, hook: &HookRow) -> rusqlite::Result<()> {
+    to.prepare_cached(
+        "INSERT INTO hooks (job, run, occasion, action, at, failure)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        hook.job,
+        hook.run.map(|run| run.0 as i64),
+        hook.occasion,
+        hook.action,
+        millis(hook.at),
+        hook.failure,
+    ])?;
+    Ok(())
 }
 
 /// In the same transaction as what covers the instant, so that no crash can come between.

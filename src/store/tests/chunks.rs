@@ -45,6 +45,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             .prop_map(|(job, at_)| Record::Accounted { job: job.to_string(), through: at(at_) }),
         (0..99i64).prop_map(|second| jobs(&["a", "b"][..1 + second as usize % 2], second)),
         (0..4u32).prop_map(Record::Epoch),
+        any::<bool>().prop_map(Record::Paused),
         (10..60u64).prop_map(|unit| Record::Swept {
             node: "x".to_string(),
             cookies: vec![format!("c-{unit}")]

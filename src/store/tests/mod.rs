@@ -2,10 +2,12 @@
 //! acknowledged survives.
 
 mod chunks;
+mod covered;
 mod crash;
 mod prune;
 mod refusal;
 mod rows;
+mod standing;
 mod thread;
 
 use std::path::Path;
@@ -73,7 +75,7 @@ fn entry(name: &str, schedule: &str) -> JobEntry {
 /// Every row of every table, but for the ledger's random name.
 fn dump(conn: &Connection) -> Vec<Vec<Value>> {
     let mut rows = Vec::new();
-    for table in ["meta", "jobs", "runs", "units", "gaps"] {
+    for table in ["meta", "jobs", "runs", "units", "gaps", "hooks"] {
         let sql = format!("SELECT * FROM {table} ORDER BY 1");
         let mut query = conn.prepare(&sql).unwrap();
         let columns = query.column_count();

@@ -159,9 +159,11 @@ fn a_ledger_of_version_1_opens_with_its_rows() {
     let (ledger, opened) = open(&dir);
     assert_eq!(schema::version(&ledger.conn).unwrap(), schema::VERSION);
     assert_eq!((opened.next_run, opened.next_unit), (RunId(8), UnitId(10)));
+    assert!(!opened.paused && opened.failing.is_empty());
     let reader = Reader::open(dir.path()).unwrap();
     assert_eq!(reader.runs(Some("j"), None, 1).unwrap()[0].run, RunId(7));
     assert_eq!(reader.units(RunId(7)).unwrap()[0].state, UnitState::Done(Outcome::Succeeded));
+    assert!(reader.hooks("j", 1).unwrap().is_empty());
 }
 
 #[test]
