@@ -29,12 +29,19 @@ pub enum StoreError {
     )]
     Newer { path: PathBuf, found: u32, known: u32 },
     #[error(
-        "{}: the ledger is damaged: {detail}. It is left as it is. Copy ledger.db, -wal and -shm \
-         away, then try `sqlite3 ledger.db .recover | sqlite3 mended.db`; without ledger.db* \
-         here Loom begins an empty ledger",
+        "{}: the ledger is damaged: {detail}. Nothing more is written to it. With no loom running, \
+         copy ledger.db, -wal and -shm away, then put a backup in their place, or try \
+         `sqlite3 ledger.db .recover | sqlite3 mended.db`; without ledger.db* here Loom begins an \
+         empty ledger",
         path.display()
     )]
     Damaged { path: PathBuf, detail: String },
+    #[error(
+        "{name} was moved, deleted or replaced in {} while it was being written; put it back, or \
+         restart Loom",
+        dir.display()
+    )]
+    Moved { dir: PathBuf, name: &'static str },
     #[error("{}: {source}", path.display())]
     Sqlite { path: PathBuf, source: rusqlite::Error },
     /// The record contradicts what the ledger holds; no repetition will make it fit.
@@ -53,6 +60,24 @@ impl StoreError {
                 StoreError::Refused(source.to_string())
             }
             _ => StoreError::Sqlite { path: path.to_path_buf(), source },
+        }
+    }
+
+    /// Of a file that is yet to be trusted: what is neither the disk's fault nor another
+    /// program's is damage.
+    pub(super) fn unproven(path: &Path, source: rusqlite::Error) -> StoreError {
+        match source.sqlite_error_code() {
+            Some(
+                ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::PermissionDenied
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::DiskFull
+                | ErrorCode::OutOfMemory,
+            ) => StoreError::sqlite(path, source),
+            _ => StoreError::Damaged { path: path.to_path_buf(), detail: source.to_string() },
         }
     }
 

@@ -3,18 +3,19 @@
 //! Blocks on the disk; the daemon reaches it through `thread`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use nix::fcntl::Flock;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Transaction, params};
 
 use super::columns::millis;
 use super::error::StoreError;
 use super::open;
+use super::presence::{Change, Presence};
 use super::read::{self, job_rows};
 use super::record::{JobRow, Record};
+use super::seal::{Mark, Seal, Stamp};
 use super::write::{Fault, write};
 use crate::unit::{RunId, UnitId};
 
@@ -24,7 +25,13 @@ pub struct Ledger {
     pub(super) dir: PathBuf,
     /// Where the next batch of pruning goes on: the job before it.
     pub(super) pruned_to: String,
-    _lock: Flock<File>,
+    presence: Presence,
+    /// Found while running: nothing more is written, and the next start looks the file through.
+    damage: Option<String>,
+    /// Of the transactions that are on the disk.
+    mark: Mark,
+    /// Dropped last: it holds the lock.
+    seal: Seal,
 }
 
 /// What an opened ledger tells the daemon that takes it over.
@@ -58,81 +65,156 @@ impl Ledger {
     /// a known version; such a file is left as it is.
     pub fn open(statedir: &Path, now: Timestamp) -> Result<(Ledger, Opened), StoreError> {
         let dir = open::directory(statedir)?;
-        let lock = open::lock(&dir)?;
-        let conn = open::writable(&dir)?;
-        let mut ledger = Ledger { conn, dir, pruned_to: String::new(), _lock: lock };
-        let opened = ledger.take_over(now).map_err(|e| ledger.sqlite(e))?;
-        Ok((ledger, opened))
+        let seal = open::lock(&dir)?;
+        let mut conn = open::writable(&dir, seal.found.as_ref())?;
+        let path = dir.join(open::FILE);
+        let sqlite = |e| StoreError::sqlite(&path, e);
+        let opened = take_over(&mut conn, now).map_err(sqlite)?;
+        let mark = Mark {
+            copy: read::meta(&conn, "copy").map_err(sqlite)?,
+            commits: read::meta::<i64>(&conn, "commits").map_err(sqlite)? as u64,
+            closed: None,
+        };
+        seal.set(&mark);
+        let presence = Presence::new(&dir).map_err(|e| StoreError::io(&dir, e))?;
+        let (pruned_to, damage) = (String::new(), None);
+        Ok((Ledger { conn, dir, pruned_to, presence, damage, mark, seal }, opened))
     }
 
     /// Writes all of the records in one transaction, or none. Returns once they are on the disk.
     pub fn apply(&mut self, records: &[Record]) -> Result<(), StoreError> {
-        let path = self.path();
-        let sqlite = |e| StoreError::sqlite(&path, e);
-        let chunk = self.conn.transaction().map_err(sqlite)?;
-        for record in records {
-            match write(&chunk, record) {
-                Ok(()) => {}
-                Err(Fault::Sqlite(e)) => return Err(sqlite(e)),
-                Err(Fault::Refused(why)) => return Err(StoreError::Refused(why)),
+        self.change(|chunk, _| records.iter().try_for_each(|record| write(chunk, record)))
+    }
+
+    /// One transaction, on the disk when it returns; on files that are where they should be, and
+    /// not known to be damaged.
+    pub(super) fn change<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction, &Path) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        self.look()?;
+        let commits = self.mark.commits + 1;
+        let (conn, dir) = (&mut self.conn, &self.dir);
+        let done = conn.transaction().map_err(Fault::from).and_then(|chunk| {
+            let done = work(&chunk, dir)?;
+            set_meta(&chunk, "commits", commits as i64)?;
+            chunk.commit()?;
+            Ok(done)
+        });
+        match done {
+            Ok(done) => {
+                self.mark.commits = commits;
+                self.seal.set(&self.mark);
+                Ok(done)
             }
+            Err(Fault::Refused(why)) => Err(StoreError::Refused(why)),
+            Err(Fault::Sqlite(e)) => Err(self.note(self.sqlite(e))),
         }
-        chunk.commit().map_err(sqlite)
     }
 
     /// The orderly end; without it the next start looks the file through.
-    pub fn close(self) -> Result<(), StoreError> {
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.change(|chunk, _| Ok(set_meta(chunk, "clean", 1)?))?;
         let path = self.path();
-        let sqlite = |e| StoreError::sqlite(&path, e);
-        set_meta(&self.conn, "clean", 1).map_err(sqlite)?;
-        self.conn.close().map_err(|(_, e)| sqlite(e))
+        self.conn.close().map_err(|(_, e)| StoreError::sqlite(&path, e))?;
+        let closed = fs::metadata(&path).map_err(|e| StoreError::io(&path, e))?;
+        self.seal.set(&Mark { closed: Some(Stamp::of(&closed)), ..self.mark });
+        Ok(())
     }
 
-    pub(super) fn path(&self) -> PathBuf {
+    fn look(&mut self) -> Result<(), StoreError> {
+        if let Some(detail) = &self.damage {
+            return Err(StoreError::Damaged { path: self.path(), detail: detail.clone() });
+        }
+        let found = match self.presence.look() {
+            Change::None => Ok(()),
+            Change::Moved(name) => Err(StoreError::Moved { dir: self.dir.clone(), name }),
+            Change::Shorter { file, log } => match self.is_cut(file, log) {
+                Ok(false) => Ok(()),
+                Ok(true) => {
+                    let detail = "it was cut short while it was being written".to_string();
+                    Err(StoreError::Damaged { path: self.path(), detail })
+                }
+                Err(e) => Err(self.sqlite(e)),
+            },
+        };
+        // Whatever lies there now is not ours to touch.
+        open::leave_log(&self.conn, found.is_err()).map_err(|e| self.sqlite(e))?;
+        found.map_err(|e| self.note(e))
+    }
+
+    /// Whether a file that became shorter is shorter than what SQLite knows to be in it, which
+    /// may have shortened it itself, at somebody's `VACUUM` or `wal_checkpoint`.
+    fn is_cut(&self, file: bool, log: bool) -> rusqlite::Result<bool> {
+        const LOG_HEADER: u64 = 32;
+        const FRAME_HEADER: u64 = 24;
+        let number = |pragma: &str, column| {
+            self.conn.query_row(pragma, [], |row| row.get(column)).map(|n: i64| n.max(0) as u64)
+        };
+        let page = number("PRAGMA page_size", 0)?;
+        let in_file = number("PRAGMA page_count", 0)? * page;
+        let frames = number("PRAGMA wal_checkpoint(NOOP)", 1)?;
+        let in_log = if frames == 0 { 0 } else { LOG_HEADER + frames * (FRAME_HEADER + page) };
+        let (file_len, log_len) = self.presence.lengths();
+        Ok(file && file_len < in_file || log && log_len < in_log)
+    }
+
+    /// Damage is for good: what is written to a damaged file may never be read.
+    fn note(&mut self, e: StoreError) -> StoreError {
+        if let StoreError::Damaged { detail, .. } = &e {
+            self.damage = Some(detail.clone());
+            // At worst the next start finds the damage in the file alone.
+            let _ = open::leave_log(&self.conn, true);
+        }
+        e
+    }
+
+    fn path(&self) -> PathBuf {
         self.dir.join(open::FILE)
     }
 
-    pub(super) fn sqlite(&self, e: rusqlite::Error) -> StoreError {
+    fn sqlite(&self, e: rusqlite::Error) -> StoreError {
         StoreError::sqlite(&self.path(), e)
     }
+}
 
-    fn take_over(&mut self, now: Timestamp) -> rusqlite::Result<Opened> {
-        let start = self.conn.transaction()?;
-        set_meta(&start, "clean", 0)?;
-        let lost_units = start
-            .prepare(
-                "UPDATE units SET outcome = 'lost', finished_at = ?1,
-                     detail = 'the daemon ended while it was ' || state, state = 'done'
-                 WHERE state <> 'done' RETURNING id",
-            )?
-            .query_map([millis(now)], |row| row.get(0).map(|id: i64| UnitId(id as u64)))?
-            .collect::<rusqlite::Result<_>>()?;
-        let lost_runs = start
-            .prepare(
-                "UPDATE runs SET state = 'lost', finished_at = ?1
-                 WHERE finished_at IS NULL RETURNING id",
-            )?
-            .query_map([millis(now)], |row| row.get(0).map(|id: i64| RunId(id as u64)))?
-            .collect::<rusqlite::Result<_>>()?;
-        let ledger_id: String = read::meta(&start, "ledger_id")?;
-        let starts = read::meta::<i64>(&start, "starts")? + 1;
-        set_meta(&start, "starts", starts)?;
-        let opened = Opened {
-            cookie_prefix: format!("{ledger_id}-{starts}"),
-            ledger_id,
-            epoch: read::meta(&start, "epoch")?,
-            next_run: RunId(next_id(&start, "runs", "next_run")?),
-            next_unit: UnitId(next_id(&start, "units", "next_unit")?),
-            jobs: job_rows(&start)?,
-            paused: read::meta(&start, "paused")?,
-            failing: failing(&start)?,
-            lost_runs,
-            lost_units,
-            unswept: unswept(&start)?,
-        };
-        start.commit()?;
-        Ok(opened)
-    }
+/// What was open becomes lost.
+fn take_over(conn: &mut Connection, now: Timestamp) -> rusqlite::Result<Opened> {
+    let start = conn.transaction()?;
+    set_meta(&start, "clean", 0)?;
+    let lost_units = start
+        .prepare(
+            "UPDATE units SET outcome = 'lost', finished_at = ?1,
+                 detail = 'the daemon ended while it was ' || state, state = 'done'
+             WHERE state <> 'done' RETURNING id",
+        )?
+        .query_map([millis(now)], |row| row.get(0).map(|id: i64| UnitId(id as u64)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let lost_runs = start
+        .prepare(
+            "UPDATE runs SET state = 'lost', finished_at = ?1
+             WHERE finished_at IS NULL RETURNING id",
+        )?
+        .query_map([millis(now)], |row| row.get(0).map(|id: i64| RunId(id as u64)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let ledger_id: String = read::meta(&start, "ledger_id")?;
+    let starts = read::meta::<i64>(&start, "starts")? + 1;
+    set_meta(&start, "starts", starts)?;
+    let opened = Opened {
+        cookie_prefix: format!("{ledger_id}-{starts}"),
+        ledger_id,
+        epoch: read::meta(&start, "epoch")?,
+        next_run: RunId(next_id(&start, "runs", "next_run")?),
+        next_unit: UnitId(next_id(&start, "units", "next_unit")?),
+        jobs: job_rows(&start)?,
+        paused: read::meta(&start, "paused")?,
+        failing: failing(&start)?,
+        lost_runs,
+        lost_units,
+        unswept: unswept(&start)?,
+    };
+    start.commit()?;
+    Ok(opened)
 }
 
 /// Beyond all rows there are and, by the mark that pruning leaves, all there were.

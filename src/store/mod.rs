@@ -5,14 +5,17 @@
 //! are safe; everyone else reads it through a [`Reader`]. This module knows records: not slots,
 //! not schedules, and not what should happen next.
 
+mod check;
 mod columns;
 mod error;
 mod ledger;
 mod open;
+mod presence;
 mod prune;
 mod read;
 mod record;
 mod schema;
+mod seal;
 mod thread;
 mod write;
 

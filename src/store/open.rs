@@ -7,24 +7,29 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
 
+use super::check;
 use super::error::StoreError;
 use super::schema;
+use super::seal::{Mark, Seal, Stamp};
 
 pub(super) const FILE: &str = "ledger.db";
 const LOCK: &str = "ledger.lock";
 /// A ledger in the making; only a complete one gets the name.
 const NEW: &str = "ledger.db.new";
 
+/// The log is cut to this when it begins anew.
+const LOG_LIMIT: i64 = 16 << 20;
 /// A statement waits this long for another process's lock; the writer then comes back to it.
 const BUSY: Duration = Duration::from_millis(250);
-/// The check after an unclean end stops here: a late start is the greater harm.
-const CHECK_LIMIT: Duration = Duration::from_secs(10);
+/// The same at the start, which nobody would repeat.
+const BUSY_AT_START: Duration = Duration::from_secs(5);
 
 /// The state directory, absolute and without symlinks; made if there is none.
 pub(super) fn directory(statedir: &Path) -> Result<PathBuf, StoreError> {
@@ -37,32 +42,48 @@ pub(super) fn directory(statedir: &Path) -> Result<PathBuf, StoreError> {
 }
 
 /// Held for as long as the ledger is open for writing; readers do not need it.
-pub(super) fn lock(dir: &Path) -> Result<Flock<File>, StoreError> {
+pub(super) fn lock(dir: &Path) -> Result<Seal, StoreError> {
     let path = dir.join(LOCK);
     plain_file(&path)?;
-    let file = private(OpenOptions::new().create(true).truncate(false)).open(&path);
+    let file = private(OpenOptions::new().read(true).create(true).truncate(false)).open(&path);
     let file = file.map_err(|e| StoreError::io(&path, e))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+    let locked = Flock::lock(file, FlockArg::LockExclusiveNonblock);
+    locked.map(Seal::new).map_err(|(_, errno)| match errno {
         Errno::EWOULDBLOCK => StoreError::InUse(dir.to_path_buf()),
         _ => StoreError::io(&path, errno.into()),
     })
 }
 
-/// The ledger, proven ours, sound and of today's schema. `dir` is locked.
-pub(super) fn writable(dir: &Path) -> Result<Connection, StoreError> {
+/// The ledger, proven ours, sound and of today's schema. `dir` is locked; `seal` is what the
+/// lock's file said.
+pub(super) fn writable(dir: &Path, seal: Option<&Mark>) -> Result<Connection, StoreError> {
     let path = dir.join(FILE);
     if plain_file(&path)? {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
             .map_err(|e| StoreError::io(&path, e))?;
     } else {
         create(dir, &path)?;
+        if seal.is_some_and(|mark| mark.commits > 0) {
+            log::warn!("{}: the ledger that was here is gone; a new one is begun", path.display());
+        }
     }
     let sqlite = |e| StoreError::sqlite(&path, e);
+    let now = Stamp::of(&fs::metadata(&path).map_err(|e| StoreError::io(&path, e))?);
     let mut conn = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    check_after_crash(&mut conn, &path)?;
+    conn.busy_timeout(BUSY_AT_START).map_err(sqlite)?;
+    leave_log(&conn, true).map_err(sqlite)?;
+    check::after_start(&mut conn, &path, seal, now)?;
+    leave_log(&conn, false).map_err(sqlite)?;
     schema::migrate(&mut conn, schema::STEPS).map_err(sqlite)?;
     settings(&conn).map_err(sqlite)?;
     Ok(conn)
+}
+
+/// Whether closing the connection leaves ledger.db and its log as they are, instead of moving
+/// the one into the other and deleting, by its name, the log.
+pub(super) fn leave_log(conn: &Connection, leave: bool) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave)?;
+    Ok(())
 }
 
 /// The ledger for a reader, which may be another process than the daemon.
@@ -123,7 +144,7 @@ fn create(dir: &Path, path: &Path) -> Result<(), StoreError> {
 
 /// Opens, and proves that it is a ledger this Loom understands.
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
-    let sqlite = |e| StoreError::sqlite(path, e);
+    let unproven = |e| StoreError::unproven(path, e);
     let path_buf = || path.to_path_buf();
     if fs::metadata(path).map_err(|e| StoreError::io(path, e))?.len() == 0 {
         let detail = "it is empty, where even a new one has tables".to_string();
@@ -131,12 +152,12 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     }
     let conn = raw(path, access)?;
     let id: i32 =
-        conn.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(sqlite)?;
+        conn.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(unproven)?;
     if id != schema::APPLICATION_ID {
         let found = format!("an SQLite file with application_id {id:#x}");
         return Err(StoreError::Foreign { path: path_buf(), found });
     }
-    let found = schema::version(&conn).map_err(sqlite)?;
+    let found = schema::version(&conn).map_err(unproven)?;
     if found > schema::VERSION {
         return Err(StoreError::Newer { path: path_buf(), found, known: schema::VERSION });
     }
@@ -156,35 +177,8 @@ fn settings(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "foreign_keys", true)?;
-    conn.pragma_update(None, "journal_size_limit", 16 << 20)?;
+    conn.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
+    conn.busy_timeout(BUSY)?;
     conn.set_prepared_statement_cache_capacity(32);
     Ok(())
-}
-
-/// Looks through the whole file if the last daemon did not close it, for as long as is bearable.
-fn check_after_crash(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let sqlite = |e| StoreError::sqlite(path, e);
-    let clean = "SELECT value FROM meta WHERE key = 'clean'";
-    if conn.query_row(clean, [], |row| row.get(0)).map_err(sqlite)? {
-        return Ok(());
-    }
-    let end = Instant::now() + CHECK_LIMIT;
-    conn.progress_handler(10_000, Some(move || Instant::now() > end)).map_err(sqlite)?;
-    let verdict: rusqlite::Result<String> =
-        conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
-    conn.progress_handler(0, None::<fn() -> bool>).map_err(sqlite)?;
-    match verdict {
-        Ok(verdict) if verdict == "ok" => Ok(()),
-        Ok(detail) => Err(StoreError::Damaged { path: path.to_path_buf(), detail }),
-        Err(e) if e.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
-            log::warn!(
-                "{}: not closed by the last daemon, and too large to check whole in {} s; \
-                 no damage found so far",
-                path.display(),
-                CHECK_LIMIT.as_secs()
-            );
-            Ok(())
-        }
-        Err(e) => Err(sqlite(e)),
-    }
 }

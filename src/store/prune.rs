@@ -73,19 +73,11 @@ impl Ledger {
     pub fn prune(&mut self, keep: Retention, now: Timestamp) -> Result<Pruned, StoreError> {
         let age = SignedDuration::from_hours(24 * i64::from(keep.days));
         let cutoff = now.checked_sub(age).unwrap_or(Timestamp::MIN);
-        let path = self.path();
-        let sqlite = |e| StoreError::sqlite(&path, e);
-        let change = self.conn.transaction().map_err(sqlite)?;
-        let batch = Batch {
-            conn: &change,
-            dir: &self.dir,
-            keep,
-            cutoff,
-            budget: BATCH,
-            done: Pruned::default(),
-        };
-        let (reached, done) = batch.run(self.pruned_to.clone()).map_err(sqlite)?;
-        change.commit().map_err(sqlite)?;
+        let from = self.pruned_to.clone();
+        let (reached, done) = self.change(|change, dir| {
+            let done = Pruned::default();
+            Ok(Batch { conn: change, dir, keep, cutoff, budget: BATCH, done }.run(from)?)
+        })?;
         self.pruned_to = reached;
         Ok(done)
     }

@@ -94,7 +94,8 @@ CREATE UNIQUE INDEX gaps_of_job ON gaps (job, first_at, reason, epoch, ifnull(no
 ";
 
 const SECOND: &str = "
-INSERT INTO meta VALUES ('paused', 0), ('starts', 0);
+INSERT INTO meta VALUES
+    ('paused', 0), ('starts', 0), ('commits', 0), ('copy', lower(hex(randomblob(6))));
 
 CREATE TABLE hooks (
     id INTEGER PRIMARY KEY,

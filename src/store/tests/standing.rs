@@ -62,7 +62,7 @@ fn a_job_fails_by_its_last_run_that_came_to_an_end_of_its_own() {
 #[test]
 fn who_fails_is_known_at_once_among_many_runs() {
     let dir = statedir();
-    let (mut ledger, _) = open(&dir);
+    let (ledger, _) = open(&dir);
     ledger.conn.pragma_update(None, "synchronous", "OFF").unwrap();
     ledger
         .conn
@@ -73,13 +73,14 @@ fn who_fails_is_known_at_once_among_many_runs() {
                  iif(i < 10000, iif(i % 2, 'failed', 'succeeded'), 'skipped') FROM n",
         )
         .unwrap();
-    let begun = Instant::now();
-    let failing = crate::store::ledger::failing(&ledger.conn).unwrap();
-    let took = begun.elapsed();
-    assert_eq!(failing.len(), 1000);
-    // 50 ms are promised; a busy machine and an unoptimized SQLite are allowed for.
-    assert!(took.as_millis() < 250, "{took:?}");
-    eprintln!("failing: {took:?}");
+    // Others use the machine, too: the best of some.
+    let took = (0..10).map(|_| {
+        let begun = Instant::now();
+        assert_eq!(crate::store::ledger::failing(&ledger.conn).unwrap().len(), 1000);
+        begun.elapsed()
+    });
+    let took = took.min().unwrap();
+    assert!(took.as_millis() < 50, "{took:?}");
 }
 
 #[test]
