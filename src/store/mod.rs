@@ -12,18 +12,17 @@ mod ledger;
 mod open;
 mod presence;
 mod prune;
+mod queue;
 mod read;
 mod record;
 mod schema;
+mod scribe;
 mod seal;
 mod thread;
 mod write;
 
 #[cfg(test)]
 mod tests;
-
-/// Records that are kept in memory while the ledger cannot be written.
-pub const MEMORY: u64 = 10_000;
 
 pub use error::StoreError;
 pub use ledger::{Ledger, Opened};
@@ -32,4 +31,4 @@ pub use read::Reader;
 pub use record::{
     Gap, HookRow, JobEntry, JobRow, OpenUnit, Record, RunRow, RunState, UnitRow, UnitState,
 };
-pub use thread::{Acknowledged, Condition, Rejected, Seq, Unwritten, Writer};
+pub use thread::{Acknowledged, Condition, MEMORY, Rejected, Seq, Unwritten, Writer};

@@ -3,8 +3,10 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::thread::LIMIT;
 use super::*;
-use crate::store::thread::{Scribe, Shared};
+use crate::store::scribe::Scribe;
+use crate::store::thread::Shared;
 use crate::unit::{Kill, Reason};
 
 fn any_outcome() -> impl Strategy<Value = Outcome> {
@@ -56,7 +58,7 @@ fn any_record() -> impl Strategy<Value = Record> {
 /// The books after the records came in groups of these sizes.
 fn books(records: &[Record], sizes: &[usize]) -> Vec<Vec<rusqlite::types::Value>> {
     let dir = statedir();
-    let mut scribe = Scribe::new(open(&dir).0, Shared::new().unwrap());
+    let mut scribe = Scribe::new(open(&dir).0, Shared::new(LIMIT).unwrap());
     scribe.ledger.conn.pragma_update(None, "synchronous", "OFF").unwrap();
     let mut rest = records.iter().cloned();
     for size in sizes.iter().cycle() {

@@ -6,9 +6,10 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::*;
-use crate::store::thread::{Scribe, Shared};
+use crate::store::scribe::Scribe;
+use crate::store::thread::Shared;
 
-const LIMIT: Duration = Duration::from_secs(20);
+pub(super) const LIMIT: Duration = Duration::from_secs(20);
 
 pub(super) fn await_readable(writer: &Writer) {
     let mut fds = [PollFd::new(writer.fd(), PollFlags::POLLIN)];
@@ -126,7 +127,7 @@ fn a_full_disk_loses_nothing() {
     let limit = |scribe: &Scribe, pages: i64| {
         scribe.ledger.conn.pragma_update(None, "max_page_count", pages).unwrap();
     };
-    let mut scribe = Scribe::new(ledger, Shared::new().unwrap());
+    let mut scribe = Scribe::new(ledger, Shared::new(LIMIT).unwrap());
     limit(&scribe, pages);
     let nodes: Vec<String> = (0..9).map(|i| "n".repeat(1000 + i)).collect();
     let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
