@@ -10,5 +10,6 @@ mod masters;
 mod once;
 mod passwords;
 mod reload;
+mod rules;
 mod schedule;
 mod shutdown;
