@@ -1,9 +1,11 @@
 //! What the parent and its children say to each other.
 //!
 //! `frame` carries a message over a pipe or a socket; `message` says which messages there are
-//! between parent and worker, `control` which between parent and gateway.
+//! between parent and worker, `control` which between parent and gateway; `cookie` is how a unit's
+//! processes are known on a node.
 
 pub mod control;
+pub mod cookie;
 pub mod frame;
 pub mod message;
 

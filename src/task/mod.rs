@@ -18,6 +18,7 @@ pub use table::TASKS;
 use std::time::Duration;
 
 use crate::arg::Arg;
+use crate::protocol::cookie::Rights;
 
 /// One task of the table.
 #[derive(Debug)]
@@ -92,6 +93,21 @@ pub fn find(path: &str) -> Option<&'static Task> {
 /// Whether the call may have to answer sudo. Calls that do not bind need nothing.
 pub fn wants_password(task: &str, args: &[Arg], kwargs: &[(String, Arg)]) -> bool {
     bind(task, args, kwargs).is_ok_and(|call| call.becomes())
+}
+
+/// Whose rights the call's commands get on the node, for the unit's cookie.
+pub fn rights(task: &str, args: &[Arg], kwargs: &[(String, Arg)]) -> Rights {
+    let Ok(call) = bind(task, args, kwargs) else { return Rights::Own };
+    if !call.becomes() {
+        return Rights::Own;
+    }
+    let user = ["become_user", "user"].into_iter().find(|name| call.has(name));
+    match user.and_then(|name| call.maybe_text(name)) {
+        // Digits are a number, and no name.
+        Some(id) if id.bytes().all(|b| b.is_ascii_digit()) => Rights::User(format!("#{id}")),
+        Some(name) => Rights::User(name.to_owned()),
+        None => Rights::Root,
+    }
 }
 
 /// The limit the call itself sets, which holds beside the job's.

@@ -264,6 +264,20 @@ fn sudo_is_seen_wherever_it_is_asked_for() {
 }
 
 #[test]
+fn a_call_knows_whose_rights_it_needs() {
+    let of = |task, named: &[(&str, Arg)]| rights(task, &[text("id")], &kwargs(named));
+    let become_root = ("become", Arg::Bool(true));
+    assert_eq!(of("loom.run", &[]), Rights::Own);
+    assert_eq!(of("no.such", &[]), Rights::Own);
+    assert_eq!(of("loom.run", std::slice::from_ref(&become_root)), Rights::Root);
+    let postgres = Rights::User("postgres".into());
+    assert_eq!(of("loom.run", &[become_root, ("become_user", text("postgres"))]), postgres);
+    assert_eq!(of("fabric.api.sudo", &[]), Rights::Root);
+    assert_eq!(of("fabric.api.sudo", &[("user", text("postgres"))]), postgres);
+    assert_eq!(of("fabric.api.sudo", &[("user", Arg::Int(26))]), Rights::User("#26".into()));
+}
+
+#[test]
 fn a_call_may_set_a_limit_of_its_own() {
     let limit = |task, value| timeout(task, &[text("id")], &kwargs(&[("timeout", value)]));
     assert_eq!(limit("fabric.api.run", Arg::Int(30)), Some(Duration::from_secs(30)));
