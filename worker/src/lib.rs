@@ -3,6 +3,7 @@
 //! [`serve`] speaks with the parent, [`unit`] decides how one unit ended, [`task`] knows what
 //! there is to run, [`ssh`] runs it on the node, and [`output`] keeps what it wrote.
 
+pub mod milestone;
 mod nonce;
 pub mod output;
 pub mod serve;

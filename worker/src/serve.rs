@@ -9,11 +9,13 @@ use loom::protocol::frame::{FrameError, Inbox, Outbox};
 use loom::protocol::message::{FromWorker, HEARTBEAT, ToWorker, UnitOrder};
 use loom::protocol::{VERSION, WORKER_IN, WORKER_OUT};
 use loom::sys::{inherited, process};
+use loom::unit::UnitId;
 use nix::sys::prctl;
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at};
 
+use crate::milestone::Milestone;
 use crate::unit;
 
 #[derive(Debug, thiserror::Error)]
@@ -108,19 +110,21 @@ async fn work(parent: &mut Parent, order: UnitOrder) -> Result<Next, ServeError>
     }
     let id = order.unit;
     let (cancel, cancelled) = mpsc::unbounded_channel();
-    let (started, mut starts) = mpsc::unbounded_channel();
-    let mut running = std::pin::pin!(unit::run(order, cancelled, started));
+    let (tell, mut milestones) = mpsc::unbounded_channel();
+    let mut running = std::pin::pin!(unit::run(order, cancelled, tell));
     let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
     let mut next = Next::Unit;
-    let mut told = false;
+    let mut started = false;
     loop {
         tokio::select! {
             biased;
-            Some(pgid) = starts.recv(), if !told => {
-                told = true;
-                parent.tell(&FromWorker::Started { unit: id, remote_pgid: Some(pgid) }).await?;
+            Some(milestone) = milestones.recv() => {
+                parent.tell_of(id, milestone, &mut started).await?;
             }
             report = &mut running => {
+                while let Ok(milestone) = milestones.try_recv() {
+                    parent.tell_of(id, milestone, &mut started).await?;
+                }
                 parent.tell(&FromWorker::Done { unit: id, report }).await?;
                 return Ok(next);
             }
@@ -163,6 +167,23 @@ impl Parent {
             self.from.readable().await?;
             if !self.inbox.fill(&mut Now(&self.from))? {
                 return Ok(None);
+            }
+        }
+    }
+
+    /// A unit begins once, however many commands it has.
+    async fn tell_of(
+        &mut self,
+        unit: UnitId,
+        milestone: Milestone,
+        started: &mut bool,
+    ) -> Result<(), FrameError> {
+        match milestone {
+            Milestone::Swept => self.tell(&FromWorker::Swept { unit }).await,
+            Milestone::Started { .. } if *started => Ok(()),
+            Milestone::Started { pgid } => {
+                *started = true;
+                self.tell(&FromWorker::Started { unit, remote_pgid: pgid }).await
             }
         }
     }

@@ -18,6 +18,8 @@ use loom::protocol::message::{Endpoint, FromWorker, Report, Sink, ToWorker, Unit
 use loom::protocol::{VERSION, WORKER_IN, WORKER_OUT};
 use loom::unit::{RunId, UnitId};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 /// Beyond this a test has failed; nothing measures against it.
@@ -87,6 +89,19 @@ impl Rig {
         master.wait().unwrap();
     }
 
+    /// The sshd processes of the connections there are; stopped, the node hangs.
+    pub fn freeze(&self) -> Frozen {
+        let sessions = descendants(self.sshd.id());
+        let sessions = sessions.into_iter().filter(|pid| {
+            fs::read_to_string(format!("/proc/{pid}/comm"))
+                .is_ok_and(|comm| comm.starts_with("sshd"))
+        });
+        let sessions: Vec<Pid> = sessions.map(|pid| Pid::from_raw(pid as i32)).collect();
+        assert!(!sessions.is_empty());
+        sessions.iter().for_each(|pid| kill(*pid, Signal::SIGSTOP).unwrap());
+        Frozen(sessions)
+    }
+
     /// A path in the directory that the node sees, too.
     pub fn path(&self, name: &str) -> String {
         self.dir.path().join(name).to_str().unwrap().to_owned()
@@ -128,6 +143,35 @@ impl Rig {
     pub fn run(&self, line: &str) -> Report {
         Worker::start().run(self.order("loom.run", &[line]))
     }
+}
+
+/// Dropped, the node goes on.
+pub struct Frozen(Vec<Pid>);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|pid| _ = kill(*pid, Signal::SIGCONT));
+    }
+}
+
+fn descendants(of: u32) -> Vec<u32> {
+    let children = |of: u32| -> Vec<u32> {
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let is_child = |pid: &u32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let after = stat.rsplit_once(") ").map_or("", |(_, after)| after);
+            after.split(' ').nth(1) == Some(&of.to_string())
+        };
+        pids.filter(is_child).collect()
+    };
+    let mut all = children(of);
+    let mut next = 0;
+    while let Some(&pid) = all.get(next) {
+        all.extend(children(pid));
+        next += 1;
+    }
+    all
 }
 
 impl Drop for Rig {
@@ -236,6 +280,25 @@ impl Worker {
     pub fn run(&mut self, order: UnitOrder) -> Report {
         self.order(order);
         self.done()
+    }
+
+    /// What it says up to the report, but for signs of life.
+    pub fn said(&mut self) -> (Vec<FromWorker>, Report) {
+        let mut said = Vec::new();
+        loop {
+            match self.next().expect("a living worker") {
+                FromWorker::Done { report, .. } => return (said, report),
+                FromWorker::Heartbeat => {}
+                other => said.push(other),
+            }
+        }
+    }
+
+    /// The most memory it ever had, shared libraries included.
+    pub fn most_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        most.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
     }
 
     /// As if the parent had died.

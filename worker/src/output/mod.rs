@@ -1,40 +1,60 @@
-//! Keeps what a unit writes: in CRI's log format, inline while it is little, in files beyond.
+//! Keeps what a unit writes: in CRI's log format, inline while it is little, in files beyond; and
+//! as plain lines, where the job's own log or somebody at a terminal wants them.
 //!
 //! An entry is `<RFC 3339 time> stdout|stderr F|P <text>`. `F` ends a line; `P` does not: its
-//! text goes on in the next entry of the stream, or was the last and had no newline. Knows
-//! nothing of where the bytes come from.
+//! text goes on in the next entry of the stream, or was the last and had no newline. Here the text
+//! takes its forms; what leaves the memory is written by a thread of its own. Knows nothing of
+//! where the bytes come from.
 
+mod job_log;
 mod store;
+mod writer;
 
-use std::io::{self, Write};
+use std::io;
 
 use jiff::Timestamp;
-use loom::protocol::message::{self, Sink};
+use loom::protocol::message::{self, INLINE_OUTPUT, Sink};
+use tokio::time::Instant;
 
 use crate::ssh::{Receive, Stream};
-use store::Store;
+use writer::{Piece, Writer, Written};
 
-/// The longest text of one entry, in bytes, as container runtimes split.
+/// The longest text of one entry, in bytes, as container runtimes split. A longer line of the
+/// plain log is written in parts of this size.
 const LONGEST: usize = 16 * 1024;
 
 pub struct Output {
-    store: Store,
-    /// Before each line on our own stdout.
-    echo: Option<String>,
+    sink: Sink,
+    /// Entries that are yet to be written; all of them while there are few.
+    entries: Vec<u8>,
+    /// There are too many to be kept here.
+    spilled: bool,
+    /// For the job's own log, and for our own stdout.
+    plain: Vec<u8>,
+    echoed: Vec<u8>,
     /// What has arrived of a line, for each stream.
     partial: [Vec<u8>; 2],
+    /// The plain log is within a line of this stream.
+    within: Option<Stream>,
     bytes: u64,
-    /// Why nothing is kept any more. That is no reason to end the command.
+    /// As soon as there is something for it.
+    writer: Option<Writer>,
+    /// Why there is none.
     trouble: Option<io::Error>,
 }
 
 impl Output {
     pub fn new(sink: Sink) -> Output {
         Output {
-            store: Store::new(sink.file, sink.max_bytes),
-            echo: sink.echo,
+            sink,
+            entries: Vec::new(),
+            spilled: false,
+            plain: Vec::new(),
+            echoed: Vec::new(),
             partial: Default::default(),
+            within: None,
             bytes: 0,
+            writer: None,
             trouble: None,
         }
     }
@@ -45,20 +65,38 @@ impl Output {
         self.add(stream, line.as_bytes());
     }
 
-    /// What goes into the unit's report, and what went wrong with keeping it.
-    pub fn finish(mut self) -> (message::Output, Option<io::Error>) {
+    /// What goes into the unit's report, and what went wrong with keeping it, in sentences.
+    /// `hurry` says that, and by when, the unit has to end, whatever is not written by then.
+    pub async fn finish(
+        mut self,
+        hurry: impl Future<Output = Instant>,
+    ) -> (message::Output, Vec<String>) {
         for stream in [Stream::Stdout, Stream::Stderr] {
             let rest = std::mem::take(&mut self.partial[stream as usize]);
             if !rest.is_empty() {
-                self.entry(&now(), stream, b"P", &rest);
+                self.entry(&now(), stream, false, &rest);
             }
         }
+        if self.within.take().is_some() {
+            self.plain.push(b'\n');
+        }
         self.flush();
-        let (mut output, error) = self.store.finish();
-        output.bytes = self.bytes;
-        let trouble = self.trouble.or(error);
-        output.truncated |= trouble.is_some();
-        (output, trouble)
+        let written = match (self.writer, self.trouble) {
+            (Some(writer), _) => writer.finish(hurry).await,
+            (None, Some(error)) => {
+                let troubles = vec![format!("its output could not be kept: {error}")];
+                Written { dropped: true, file: None, troubles }
+            }
+            (None, None) => Written::default(),
+        };
+        let output = message::Output {
+            // In memory it is safe from whatever happened to the rest.
+            inline: if self.spilled { Vec::new() } else { self.entries },
+            file: written.file.filter(|_| self.spilled),
+            bytes: self.bytes,
+            truncated: written.dropped && self.spilled,
+        };
+        (output, written.troubles)
     }
 
     fn add(&mut self, stream: Stream, bytes: &[u8]) {
@@ -79,42 +117,77 @@ impl Output {
         while line.len() + text.len() > LONGEST {
             let (fits, rest) = text.split_at(LONGEST - line.len());
             line.extend_from_slice(fits);
-            self.entry(now, stream, b"P", &line);
+            self.entry(now, stream, false, &line);
             line.clear();
             text = rest;
         }
         line.extend_from_slice(text);
         if ends {
-            self.entry(now, stream, b"F", &line);
+            self.entry(now, stream, true, &line);
             line.clear();
         }
         self.partial[stream as usize] = line;
     }
 
-    fn entry(&mut self, now: &str, stream: Stream, tag: &[u8], text: &[u8]) {
+    fn entry(&mut self, now: &str, stream: Stream, ends: bool, text: &[u8]) {
         let name: &[u8] = match stream {
             Stream::Stdout => b"stdout",
             Stream::Stderr => b"stderr",
         };
-        if self.trouble.is_none() {
-            self.store.entry(|to| {
-                for field in [now.as_bytes(), name, tag, text] {
-                    to.extend_from_slice(field);
-                    to.push(b' ');
-                }
-                *to.last_mut().expect("it was just filled") = b'\n';
-            });
+        let tag = if ends { b"F" } else { b"P" };
+        for field in [now.as_bytes(), name, tag, text] {
+            self.entries.extend_from_slice(field);
+            self.entries.push(b' ');
         }
-        if let Some(prefix) = &self.echo {
-            let line = [prefix.as_bytes(), text, b"\n"].concat();
-            // Whoever reads along may go away.
-            let _ = io::stdout().write_all(&line);
+        *self.entries.last_mut().expect("it was just filled") = b'\n';
+        if self.sink.log.is_some() {
+            self.plain(stream, ends, text);
+        }
+        if let Some(prefix) = &self.sink.echo {
+            for part in [prefix.as_bytes(), text, b"\n"] {
+                self.echoed.extend_from_slice(part);
+            }
+        }
+    }
+
+    /// The streams are merged by lines; one that is too long for that is broken where the other
+    /// stream comes in between.
+    fn plain(&mut self, stream: Stream, ends: bool, text: &[u8]) {
+        if self.within.is_some_and(|other| other != stream) {
+            self.plain.push(b'\n');
+        }
+        self.plain.extend_from_slice(text);
+        self.within = (!ends).then_some(stream);
+        if ends {
+            self.plain.push(b'\n');
         }
     }
 
     fn flush(&mut self) {
-        if self.trouble.is_none() {
-            self.trouble = self.store.flush().err();
+        self.spilled |= self.entries.len() > INLINE_OUTPUT;
+        if self.spilled && !self.entries.is_empty() {
+            let entries = std::mem::take(&mut self.entries);
+            self.write(Piece::Entries(entries));
+        }
+        if !self.plain.is_empty() {
+            let plain = std::mem::take(&mut self.plain);
+            self.write(Piece::Plain(plain));
+        }
+        if !self.echoed.is_empty() {
+            let echoed = std::mem::take(&mut self.echoed);
+            self.write(Piece::Echo(echoed));
+        }
+    }
+
+    fn write(&mut self, piece: Piece) {
+        if self.writer.is_none() && self.trouble.is_none() {
+            match Writer::start(self.sink.clone()) {
+                Ok(writer) => self.writer = Some(writer),
+                Err(error) => self.trouble = Some(error),
+            }
+        }
+        if let Some(writer) = &self.writer {
+            writer.push(piece);
         }
     }
 }
@@ -129,6 +202,12 @@ impl Receive for Output {
         self.add(stream, bytes);
         Ok(())
     }
+
+    async fn room(&self) {
+        if let Some(writer) = &self.writer {
+            writer.room().await;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -137,6 +216,16 @@ mod tests {
     use loom::protocol::message::INLINE_OUTPUT;
     use std::path::{Path, PathBuf};
     use tempfile::TempDir;
+
+    fn finish(output: Output) -> (message::Output, Vec<String>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(output.finish(std::future::pending()))
+    }
+
+    fn lines(log: &Path) -> Vec<String> {
+        let log = String::from_utf8(std::fs::read(log).unwrap()).unwrap();
+        log.split_inclusive('\n').map(str::to_owned).collect()
+    }
 
     struct Kept {
         dir: TempDir,
@@ -148,8 +237,8 @@ mod tests {
         let file = dir.path().join("a/b/unit.log");
         let mut output = Output::new(Sink { file, max_bytes, log: None, echo: None });
         write(&mut output);
-        let (output, trouble) = output.finish();
-        assert!(trouble.is_none(), "{trouble:?}");
+        let (output, troubles) = finish(output);
+        assert!(troubles.is_empty(), "{troubles:?}");
         Kept { dir, output }
     }
 
@@ -260,8 +349,54 @@ mod tests {
         let mut output = Output::new(Sink { file, max_bytes: 1 << 20, log: None, echo: None });
         output.receive(Stream::Stdout, &[b'x'; INLINE_OUTPUT]).unwrap();
         output.receive(Stream::Stdout, b"\n").unwrap();
-        let (output, trouble) = output.finish();
-        assert!(trouble.is_some() && output.truncated);
+        let (output, troubles) = finish(output);
+        assert!(output.truncated && output.file.is_none());
+        assert!(troubles[0].starts_with("its output could not be kept: "), "{troubles:?}");
         assert_eq!(std::fs::read(&victim).unwrap(), b"precious");
+    }
+
+    /// What the plain log has of these pieces.
+    fn plain(pieces: &[(Stream, &str)]) -> String {
+        let dir = TempDir::new().unwrap();
+        let (file, log) = (dir.path().join("unit.log"), dir.path().join("job.log"));
+        let sink = Sink { file, max_bytes: 1 << 20, log: Some(log.clone()), echo: None };
+        let mut output = Output::new(sink);
+        for (stream, text) in pieces {
+            output.receive(*stream, text.as_bytes()).unwrap();
+        }
+        let (output, troubles) = finish(output);
+        assert!(troubles.is_empty() && !output.truncated, "{troubles:?}");
+        lines(&log).concat()
+    }
+
+    #[test]
+    fn the_plain_log_has_whole_lines_in_the_order_they_ended() {
+        use Stream::{Stderr, Stdout};
+        assert_eq!(
+            plain(&[(Stdout, "o"), (Stderr, "err\n\n"), (Stdout, "ut\nend"), (Stderr, "e")]),
+            "err\n\nout\nend\ne\n"
+        );
+        assert_eq!(plain(&[(Stdout, "\x1b[31mred\r\n")]), "\x1b[31mred\r\n");
+        let long = "x".repeat(LONGEST * 2 + 5);
+        assert_eq!(plain(&[(Stdout, &long), (Stdout, "y\nz\n")]), format!("{long}y\nz\n"));
+        assert_eq!(plain(&[(Stdout, &long[..LONGEST * 2])]), format!("{}\n", &long[5..]));
+        // The only way a line is broken: too long to be held back, and the other stream speaks.
+        let broken = plain(&[(Stdout, &long[..LONGEST + 1]), (Stderr, "e\n"), (Stdout, "z\n")]);
+        assert_eq!(broken, format!("{}\ne\nxz\n", &long[..LONGEST]));
+    }
+
+    #[test]
+    fn a_plain_log_that_cannot_be_written_costs_nothing_else() {
+        let dir = TempDir::new().unwrap();
+        let file = dir.path().join("unit.log");
+        let log = Some(dir.path().to_owned());
+        let mut output = Output::new(Sink { file, max_bytes: 1 << 20, log, echo: None });
+        for _ in 0..10_000 {
+            output.receive(Stream::Stdout, b"a line\n").unwrap();
+        }
+        let (output, troubles) = finish(output);
+        assert_eq!(text(&std::fs::read(output.file.unwrap()).unwrap(), "stdout").len(), 70_000);
+        assert_eq!((troubles.len(), output.truncated), (1, false));
+        assert!(troubles[0].contains("appended to"), "{troubles:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Where a unit's log entries are kept: in memory, then in a file, then in its rotating tail.
+//! The file of a unit's log entries, and its rotating tail.
 //!
 //! Half of the limit is for the beginning, in the file itself. What comes after is written to
 //! `.tail`, which at a quarter of the limit becomes `.tail.old`, in place of the one before.
@@ -9,18 +9,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use loom::protocol::message::{self, INLINE_OUTPUT};
-
-/// Entries are written in pieces of about this size.
-const PIECE: usize = 32 * 1024;
-
 pub struct Store {
     path: PathBuf,
     max: u64,
-    /// Entries that are yet to be written; all of them while `file` is `None`.
-    pending: Vec<u8>,
-    /// Where each of them ends.
-    ends: Vec<usize>,
     file: Option<Growing>,
     part: Part,
     dropped: bool,
@@ -39,52 +30,49 @@ struct Growing {
 
 impl Store {
     pub fn new(path: PathBuf, max: u64) -> Store {
-        let (pending, ends) = (Vec::new(), Vec::new());
-        Store { path, max, pending, ends, file: None, part: Part::Head, dropped: false }
+        Store { path, max, file: None, part: Part::Head, dropped: false }
     }
 
-    /// Takes an entry; it is written with the next [`Store::flush`].
-    pub fn entry(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        write(&mut self.pending);
-        self.ends.push(self.pending.len());
-    }
-
-    pub fn flush(&mut self) -> io::Result<()> {
-        if self.file.is_none() && self.pending.len() <= INLINE_OUTPUT {
-            return Ok(());
-        }
-        let entries = std::mem::take(&mut self.pending);
-        let mut from = 0;
-        let mut to = 0;
-        for end in std::mem::take(&mut self.ends) {
-            // Entries stay whole: what no longer fits goes to the next part.
-            if self.room() < (end - from) as u64 || to - from > PIECE {
-                self.write(&entries[from..to])?;
-                from = to;
-                if self.room() < (end - from) as u64 {
-                    self.next_part()?;
-                }
+    /// Whole entries, each of which ends with a newline and has no other.
+    pub fn append(&mut self, mut entries: &[u8]) -> io::Result<()> {
+        while !entries.is_empty() {
+            let mut fits = self.fitting(entries);
+            if fits == 0 && self.size() > 0 {
+                self.next_part()?;
+                fits = self.fitting(entries);
             }
-            to = end;
+            if fits == 0 {
+                // Longer than a whole part may be.
+                fits = memchr::memchr(b'\n', entries).map_or(entries.len(), |at| at + 1);
+            }
+            let (now, later) = entries.split_at(fits);
+            self.write(now)?;
+            entries = later;
         }
-        self.write(&entries[from..to])
+        Ok(())
     }
 
-    fn room(&self) -> u64 {
+    /// The length of the entries that this part has room for.
+    fn fitting(&self, entries: &[u8]) -> usize {
         let limit = match self.part {
             Part::Head => self.max / 2,
             Part::Tail { .. } => self.max / 4,
         };
-        limit.saturating_sub(self.file.as_ref().map_or(0, |growing| growing.size))
+        let room = limit.saturating_sub(self.size());
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        match entries.get(..room) {
+            None => entries.len(),
+            Some(within) => memchr::memrchr(b'\n', within).map_or(0, |at| at + 1),
+        }
+    }
+
+    fn size(&self) -> u64 {
+        self.file.as_ref().map_or(0, |growing| growing.size)
     }
 
     fn write(&mut self, entries: &[u8]) -> io::Result<()> {
-        if entries.is_empty() {
-            return Ok(());
-        }
         if self.file.is_none() {
-            let parent = self.path.parent().unwrap_or(Path::new("."));
-            DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+            make_parent(&self.path)?;
             self.file = Some(Growing { file: create(&self.path)?, size: 0 });
         }
         let growing = self.file.as_mut().expect("it was just made");
@@ -113,14 +101,13 @@ impl Store {
         name.into()
     }
 
-    pub fn finish(self) -> (message::Output, Option<io::Error>) {
+    /// Whether there is a file, and whether something was dropped between its head and its tail.
+    pub fn finish(self) -> (Option<PathBuf>, bool, io::Result<()>) {
         if self.file.is_none() {
-            let inline = if self.pending.len() <= INLINE_OUTPUT { self.pending } else { vec![] };
-            return (message::Output { inline, ..Default::default() }, None);
+            return (None, false, Ok(()));
         }
-        let error = self.join().err();
-        let file = Some(self.path);
-        (message::Output { file, truncated: self.dropped, ..Default::default() }, error)
+        let joined = self.join();
+        (Some(self.path), self.dropped, joined)
     }
 
     /// Whole output becomes one file again; else the parts of the tail do.
@@ -139,6 +126,12 @@ impl Store {
             }
         }
     }
+}
+
+/// The directories above it, for nobody else to look into.
+pub(super) fn make_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    DirBuilder::new().recursive(true).mode(0o700).create(parent)
 }
 
 fn create(path: &Path) -> io::Result<File> {

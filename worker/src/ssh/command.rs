@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use loom::protocol::message::Endpoint;
 use secrecy::SecretString;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
 use super::{drive, wrapper};
+use crate::milestone::Milestone;
 use crate::stop::Stop;
 
 /// One command line and its surroundings. The line is run by the user's login shell, as
@@ -106,6 +108,11 @@ pub enum Stream {
 /// Takes a command's output as it arrives.
 pub trait Receive {
     fn receive(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()>;
+
+    /// Returns once more can be taken; until then nothing more is read from the command.
+    fn room(&self) -> impl Future<Output = ()> {
+        std::future::ready(())
+    }
 }
 
 /// What [`Remote::capture`] brings back.
@@ -126,7 +133,9 @@ pub struct Remote {
     pub(super) grace: Duration,
     pub(super) stop: Stop,
     pub(super) target: Rc<RefCell<Target>>,
-    started: UnboundedSender<u32>,
+    told: UnboundedSender<Milestone>,
+    /// A session was opened, or was not.
+    pub(super) opened: Rc<Notify>,
 }
 
 /// What runs at the moment, as a kill has to know it.
@@ -137,6 +146,11 @@ pub struct Target {
     /// A command of the unit has been started, be it at its end by now.
     pub begun: bool,
     pub pgid: Option<u32>,
+    /// A session was asked for, and nothing has been heard of its command.
+    pub opening: bool,
+    /// The nonce of the command at hand.
+    pub nonce: String,
+    /// With whose rights something of the unit has been started, if not the user's own.
     pub sudo: Option<Sudo>,
 }
 
@@ -185,15 +199,16 @@ impl Captured {
 }
 
 impl Remote {
-    /// `started` hears the process group of every command.
+    /// `told` hears of every command that has begun.
     pub fn new(
         endpoint: Endpoint,
         cookie: String,
         grace: Duration,
         stop: Stop,
-        started: UnboundedSender<u32>,
+        told: UnboundedSender<Milestone>,
     ) -> Remote {
-        Remote { endpoint, cookie, grace, stop, target: Rc::default(), started }
+        let (target, opened) = Default::default();
+        Remote { endpoint, cookie, grace, stop, target, told, opened }
     }
 
     /// Runs to the end of the command and of its output.
@@ -221,7 +236,8 @@ impl Remote {
     /// The same node for what must be done even after a stop: tidying up.
     pub fn regardless(&self) -> Remote {
         let (unheard, _) = mpsc::unbounded_channel();
-        Remote::new(self.endpoint.clone(), TIDYING.into(), self.grace, Stop::default(), unheard)
+        let stop = Stop::default();
+        Remote::new(self.endpoint.clone(), TIDYING.into(), self.grace, stop, unheard)
     }
 
     /// A command was started whose end has not been heard of.
@@ -234,11 +250,47 @@ impl Remote {
         self.target.borrow().begun
     }
 
+    /// A session is about to be asked for.
+    pub(super) fn opening(&self, nonce: &str) {
+        let mut target = self.target.borrow_mut();
+        target.touched = true;
+        target.opening = true;
+        target.nonce = nonce.to_owned();
+    }
+
+    /// There is none, and so no command.
+    pub(super) fn not_opened(&self) {
+        {
+            let mut target = self.target.borrow_mut();
+            target.opening = false;
+            target.touched = target.begun;
+        }
+        self.opened.notify_waiters();
+    }
+
     pub(super) fn started(&self, pgid: u32, sudo: Option<&Sudo>) {
-        let target = Target { touched: true, begun: true, pgid: Some(pgid), sudo: sudo.cloned() };
-        *self.target.borrow_mut() = target;
+        {
+            let mut target = self.target.borrow_mut();
+            target.begun = true;
+            target.opening = false;
+            target.pgid = Some(pgid);
+            if let Some(sudo) = sudo {
+                target.sudo = Some(sudo.clone());
+            }
+        }
+        self.opened.notify_waiters();
         // Nobody listens in a sweep.
-        let _ = self.started.send(pgid);
+        let _ = self.told.send(Milestone::Started { pgid: Some(pgid) });
+    }
+
+    /// Nothing of the command at hand runs any more, unless it `may_go_on`.
+    pub(super) fn ended(&self, may_go_on: bool) {
+        let mut target = self.target.borrow_mut();
+        target.opening = false;
+        if !may_go_on {
+            target.pgid = None;
+        }
+        self.opened.notify_waiters();
     }
 }
 

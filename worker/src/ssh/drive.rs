@@ -2,6 +2,8 @@
 //!
 //! It is over when the wrapper has said its last word on both streams, whoever still holds them.
 
+use std::io;
+
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 
@@ -47,8 +49,15 @@ pub async fn run<R: Receive>(
         Input::Terminal(pty) => Some(pty),
         Input::Nothing | Input::Bytes(_) | Input::File(_) => None,
     };
-    remote.target.borrow_mut().touched = true;
-    let mut channel = mux::open(&remote.endpoint.control, line.as_bytes(), pty).await?;
+    remote.opening(&nonce);
+    let control = &remote.endpoint.control;
+    let mut channel = match mux::open(control, line.as_bytes(), pty, &remote.stop).await {
+        Ok(channel) => channel,
+        Err(error) => {
+            remote.not_opened();
+            return Err(error);
+        }
+    };
     let mut progress = Progress {
         remote,
         command,
@@ -64,10 +73,18 @@ pub async fn run<R: Receive>(
         (Ok(_), _) => Err(progress.broken(channel).await),
         (Err(error), _) => Err(error),
     };
-    if !may_go_on(&ended) {
-        remote.target.borrow_mut().pgid = None;
-    }
+    remote.ended(may_go_on(&ended));
     ended
+}
+
+/// As much as there is, as soon as it can be taken.
+pub async fn read_into(
+    to: &impl Receive,
+    from: &mut Receiver,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
+    to.room().await;
+    from.read(buffer).await
 }
 
 fn shell_killed() -> RemoteError {
@@ -106,10 +123,11 @@ impl<R: Receive> Progress<'_, R> {
         let mut stopping = false;
         let [out, err] = &mut buffers;
         while open != [false, false] {
+            let (to, feed) = (&*self.to, &mut self.feed);
             let (stream, read) = tokio::select! {
-                read = stdout.read(out), if open[0] => (Stream::Stdout, read?),
-                read = stderr.read(err), if open[1] => (Stream::Stderr, read?),
-                fed = self.feed.advance() => {
+                read = read_into(to, stdout, out), if open[0] => (Stream::Stdout, read?),
+                read = read_into(to, stderr, err), if open[1] => (Stream::Stderr, read?),
+                fed = feed.advance() => {
                     fed?;
                     continue;
                 }

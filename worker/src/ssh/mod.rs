@@ -17,3 +17,4 @@ pub mod wrapper;
 pub use command::{
     Captured, Command, Ended, Input, Pty, Receive, Remote, RemoteError, Stream, Sudo,
 };
+pub(crate) use drive::read_into;

@@ -17,6 +17,7 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::command::{Pty, RemoteError};
+use crate::stop::Stop;
 
 /// How long a node that refuses another session is asked again.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,18 +40,22 @@ pub enum Stdin {
     Terminal(OwnedFd),
 }
 
-/// Waits while the node has no room for a session.
+/// Waits while the node has no room for a session, unless it is not wanted any more.
 pub async fn open(
     control: &Path,
     command: &[u8],
     pty: Option<&Pty>,
+    stop: &Stop,
 ) -> Result<Channel, RemoteError> {
     let asked = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {
         match try_open(control, command, pty).await {
             Err(RemoteError::Refused(_)) if asked.elapsed() < PATIENCE => {
-                sleep(pause).await;
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    () = stop.requested() => return Err(RemoteError::Stopped),
+                }
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
             other => return other,

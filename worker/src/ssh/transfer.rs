@@ -37,9 +37,11 @@ impl Remote {
         checked(self.capture(&script).await?, path).map(drop)
     }
 
-    /// Makes a private directory on the node, for the caller to remove.
+    /// Makes a private directory on the node, for the caller to remove. Should the caller not
+    /// get there, a sweep for the unit's cookie will do it.
     pub async fn temporary_directory(&self, sudo: Option<Sudo>) -> Result<String, RemoteError> {
-        let script = Command::script("umask 077; mktemp -d /tmp/loom.XXXXXXXX", &[]).sudo(sudo);
+        let script = "umask 077; mktemp -d \"/tmp/loom-$1.XXXXXXXX\"";
+        let script = Command::script(script, &[&self.cookie]).sudo(sudo);
         Ok(checked(self.capture(&script).await?, "/tmp")?.stdout_text())
     }
 

@@ -8,14 +8,18 @@ mod run;
 mod script;
 mod system;
 
+use std::cell::Cell;
 use std::io;
+use std::rc::Rc;
 
 use loom::password::Password;
 use loom::protocol::message::UnitOrder;
 use loom::task::{self, Problem};
 use loom::unit::Outcome;
 use secrecy::SecretString;
+use tokio::sync::mpsc::UnboundedSender;
 
+use crate::milestone::Milestone;
 use crate::output::Output;
 use crate::ssh::{Ended, Remote, RemoteError, Sudo};
 use crate::stop::Stop;
@@ -27,6 +31,9 @@ pub struct Context {
     pub stop: Stop,
     /// The order's; for [`Context::sudo`].
     pub password: Option<Password>,
+    pub told: UnboundedSender<Milestone>,
+    /// Something of the task runs on this machine, or may.
+    pub runs_here: Rc<Cell<bool>>,
 }
 
 pub type TaskResult = Result<(), TaskError>;
@@ -109,6 +116,11 @@ impl TaskError {
 }
 
 impl Context {
+    /// The task has begun without its node.
+    pub fn begins_here(&self) {
+        let _ = self.told.send(Milestone::Started { pgid: None });
+    }
+
     /// The rights of `user`, root if there is none, with the node's password should it be asked
     /// for.
     pub async fn sudo(&self, user: Option<String>) -> Result<Sudo, TaskError> {

@@ -13,6 +13,7 @@ const GETHOSTIP: &str = include_str!("system/gethostip.sh");
 
 pub async fn call(context: &mut Context, call: &Call) -> TaskResult {
     let Some(mut command) = command(call, &context.remote.endpoint) else {
+        context.begins_here();
         context.output.line(Stream::Stdout, "every mount excludes this node");
         return Ok(());
     };

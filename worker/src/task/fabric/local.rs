@@ -17,12 +17,11 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
-use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::{self, Receiver};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
-use crate::ssh::{Ended, Receive, Stream};
+use crate::ssh::{Ended, Receive, Stream, read_into};
 
 const WATCHER: &str = include_str!("watcher.sh");
 
@@ -79,12 +78,12 @@ impl Local {
         let (mut out_open, mut err_open) = (true, true);
         let status = loop {
             tokio::select! {
-                read = self.stdout.read(&mut out), if out_open => {
+                read = read_into(to, &mut self.stdout, &mut out), if out_open => {
                     let n = read?;
                     out_open = n > 0;
                     to.receive(Stream::Stdout, &out[..n])?;
                 }
-                read = self.stderr.read(&mut err), if err_open => {
+                read = read_into(to, &mut self.stderr, &mut err), if err_open => {
                     let n = read?;
                     err_open = n > 0;
                     to.receive(Stream::Stderr, &err[..n])?;
@@ -98,34 +97,47 @@ impl Local {
         Ok(ended(status))
     }
 
-    /// TERM to all of it, and KILL to what is left after `grace`.
+    /// TERM to all of it, and KILL to what is left after `grace`, until two looks in a row find
+    /// nothing.
     pub async fn kill(mut self, grace: Duration) -> Kill {
         let watcher = self.group;
         let _ = killpg(self.group, Signal::SIGTERM);
         self.signal_escaped(Signal::SIGTERM);
-        let mut left = self.wait_until_gone(grace, Some(watcher)).await;
-        if left != Some(false) {
-            self.signal_escaped(Signal::SIGKILL);
-        }
+        self.wait_until_gone(grace, Some(watcher)).await;
         let _ = killpg(self.group, Signal::SIGKILL);
-        let _ = self.watcher.wait().await;
-        let _ = self.command.wait().await;
-        left = self.wait_until_gone(REAP, None).await;
-        if left == Some(false) { Kill::Confirmed } else { Kill::Unconfirmed }
-    }
-
-    /// Whether anything is left after that time; `None` where /proc does not tell.
-    async fn wait_until_gone(&mut self, time: Duration, but: Option<Pid>) -> Option<bool> {
-        let end = Instant::now() + time;
-        loop {
-            // Reaped, or it would count for ever.
-            let _ = self.command.try_wait();
-            let left = self.left()?.into_iter().any(|pid| Some(pid) != but);
-            if !left || Instant::now() >= end {
-                return Some(left);
+        let end = Instant::now() + REAP;
+        let mut clean = 0;
+        while clean < 2 {
+            self.signal_escaped(Signal::SIGKILL);
+            self.reap();
+            match self.left() {
+                None => return Kill::Unconfirmed,
+                Some(left) if left.is_empty() => clean += 1,
+                Some(_) if Instant::now() >= end => return Kill::Unconfirmed,
+                Some(_) => clean = 0,
             }
             sleep(LOOK).await;
         }
+        Kill::Confirmed
+    }
+
+    /// Returns once nothing but this is left, or after that time; at once where /proc does not
+    /// tell.
+    async fn wait_until_gone(&mut self, time: Duration, but: Option<Pid>) {
+        let end = Instant::now() + time;
+        while let Some(left) = self.left()
+            && left.into_iter().any(|pid| Some(pid) != but)
+            && Instant::now() < end
+        {
+            sleep(LOOK).await;
+            self.reap();
+        }
+    }
+
+    /// What is not would count for ever.
+    fn reap(&mut self) {
+        let _ = self.command.try_wait();
+        let _ = self.watcher.try_wait();
     }
 
     fn signal_escaped(&self, signal: Signal) {
@@ -191,6 +203,8 @@ fn ended(status: ExitStatus) -> Ended {
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
+
+    use tokio::io::AsyncReadExt;
 
     use super::*;
 

@@ -49,12 +49,16 @@ async fn local(context: &mut Context, order: &UnitOrder, call: &Call) -> TaskRes
     let env = [("LOOM_NODE", &*node.name), ("LOOM_HOST", &*node.host), ("LOOM_USER", &*node.user)];
     let mut local = Local::start(shell, &line, &env, &order.cookie)
         .map_err(|error| TaskError::Failed(format!("{shell} could not be started: {error}")))?;
+    context.runs_here.set(true);
+    context.begins_here();
     tokio::select! {
-        ended = local.finish(&mut context.output) => verdict(context, call, ended?),
+        ended = local.finish(&mut context.output) => {
+            context.runs_here.set(false);
+            verdict(context, call, ended?)
+        }
         () = context.stop.requested() => {
-            if local.kill(order.kill_grace).await == Kill::Unconfirmed {
-                context.output.line(Stream::Stderr, "some of what it started may still run");
-            }
+            let kill = local.kill(order.kill_grace).await;
+            context.runs_here.set(kill == Kill::Unconfirmed);
             Err(RemoteError::Stopped.into())
         }
     }

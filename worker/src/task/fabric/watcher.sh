@@ -13,5 +13,9 @@ trap '' TERM HUP INT
 while read -r _; do :; done
 kill -TERM 0 $(marked "$1")
 sleep 2
-kill -KILL $(marked "$1")
+for round in 1 2 3 4 5 6 7 8 9; do
+    left=$(marked "$1")
+    [ "$left" ] || break
+    kill -KILL $left
+done
 kill -KILL 0

@@ -1,0 +1,10 @@
+//! What the parent is told of a unit while it runs.
+
+/// Told as it happens; of several beginnings the first counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Milestone {
+    /// A command runs: on the node, in this process group, or here.
+    Started { pgid: Option<u32> },
+    /// The node has answered that nothing of the earlier units is left there.
+    Swept,
+}
