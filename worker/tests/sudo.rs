@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use loom::arg::Arg;
 use loom::password::Password;
-use loom::protocol::message::{ToWorker, UnitOrder};
+use loom::protocol::cookie::{self, Rights};
+use loom::protocol::message::{FromWorker, ToWorker, UnitOrder};
 use loom::unit::{Canceller, Kill, Outcome};
 use loom_worker::ssh::{Command, Ended, Input, Pty, Remote, Sudo};
 use loom_worker::stop::Stop;
@@ -160,6 +161,93 @@ fn the_end_of_the_unit_ends_what_runs_with_other_rights() {
         eventually("it sleeps", || is_running(&seconds));
         worker.child.kill().unwrap();
         eventually("the lease has ended it", || !is_running(&seconds));
+    }
+}
+
+/// Cancels a unit once its command sleeps: the outcome, and whether that sleeps on.
+fn cancelled(order: UnitOrder, seconds: &str) -> (Outcome, bool) {
+    let unit = order.unit;
+    let mut worker = Worker::start();
+    worker.order(order);
+    worker.started();
+    eventually("it sleeps", || is_running(seconds));
+    worker.tell(&ToWorker::Cancel { unit, by: Canceller::Shutdown });
+    (worker.done().outcome, is_running(seconds))
+}
+
+fn by_shutdown(kill: Kill) -> Outcome {
+    Outcome::Cancelled { by: Canceller::Shutdown, kill }
+}
+
+#[test]
+fn who_has_left_with_other_rights_is_found_with_them() {
+    let Some(somebody) = Somebody::new("who_has_left_with_other_rights", "ALL") else { return };
+    let rig = somebody.rig();
+    for (index, user) in [None, Some("nobody")].into_iter().enumerate() {
+        let seconds = format!("706.{}{index}", std::process::id());
+        let line = format!("(trap '' TERM; setsid sleep {seconds}) >/dev/null 2>&1 & sleep 600");
+        let mut order = becoming(&rig, &line, Some(PASSWORD));
+        if let Some(user) = user {
+            order.kwargs.push(kwarg("become_user", Arg::Str(user.into())));
+        }
+        assert_eq!(cancelled(order, &seconds), (by_shutdown(Kill::Confirmed), false), "{user:?}");
+    }
+}
+
+#[test]
+fn what_the_command_itself_got_rights_for_is_ended_if_sudo_asks_for_nothing() {
+    let test = "what_the_command_itself_got_rights_for";
+    let line = |seconds: &str| format!("sudo -n sh -c \"trap '' TERM; sleep {seconds}\"");
+    let Some(somebody) = Somebody::new(test, "NOPASSWD: ALL") else { return };
+    let rig = somebody.rig();
+    let seconds = format!("707.{}", std::process::id());
+    let order = rig.order("loom.run", &[&line(&seconds)]);
+    assert_eq!(cancelled(order, &seconds), (by_shutdown(Kill::Confirmed), false));
+
+    // Where it may start that and nothing else, nobody can end it; and that is said.
+    let Some(somebody) = Somebody::new(test, "NOPASSWD: /usr/bin/sh") else { return };
+    let rig = somebody.rig();
+    let seconds = format!("708.{}", std::process::id());
+    let order = rig.order("loom.run", &[&line(&seconds)]);
+    let (outcome, left) = cancelled(order, &seconds);
+    let sleeper = format!("sleep {seconds}");
+    Process::new("pkill").args(["-KILL", "-x", "-f", &sleeper]).status().unwrap();
+    assert_eq!((outcome, left), (by_shutdown(Kill::Unconfirmed), true));
+}
+
+#[test]
+fn what_a_lost_unit_left_is_swept_with_the_rights_it_had() {
+    let Some(somebody) = Somebody::new("what_a_lost_unit_left", "ALL") else { return };
+    let rig = somebody.rig();
+    for (index, rights) in [Rights::Root, Rights::User("nobody".into())].into_iter().enumerate() {
+        let seconds = format!("709.{}{index}", std::process::id());
+        let line = format!("(trap '' TERM; setsid sleep {seconds}) >/dev/null 2>&1 & sleep 600");
+        let mut order = becoming(&rig, &line, Some(PASSWORD));
+        if let Rights::User(name) = &rights {
+            order.kwargs.push(kwarg("become_user", Arg::Str(name.clone())));
+        }
+        order.cookie = cookie::cookie(&order.cookie, order.unit, &rights);
+        let left = order.cookie.clone();
+        let mut worker = Worker::start();
+        worker.order(order);
+        worker.started();
+        eventually("it sleeps", || is_running(&seconds));
+        worker.child.kill().unwrap();
+
+        let next = |password: Option<&str>| {
+            let mut order = rig.order("loom.run", &["true"]);
+            order.password = password.map(|text| Password::Literal(text.to_owned().into()));
+            order.sweep = vec![left.clone(), "own-1".into()];
+            let mut worker = Worker::start();
+            worker.order(order);
+            let (said, report) = worker.said();
+            assert_eq!(report.outcome, Outcome::Succeeded);
+            said.iter().any(|message| matches!(message, FromWorker::Swept { .. }))
+        };
+        assert!(!next(None), "without the password nobody knows");
+        assert!(is_running(&seconds));
+        assert!(next(Some(PASSWORD)));
+        assert!(!is_running(&seconds));
     }
 }
 

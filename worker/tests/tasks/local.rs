@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use loom::arg::Arg;
-use loom::protocol::message::{ToWorker, UnitOrder};
+use loom::protocol::message::{FromWorker, ToWorker, UnitOrder};
 use loom::unit::{Canceller, Kill, Outcome};
 
 use super::{order, run, text};
@@ -55,6 +55,52 @@ fn a_cancel_ends_it() {
     let outcome = Outcome::Cancelled { by: Canceller::Shutdown, kill: Kill::Confirmed };
     assert_eq!(report.outcome, outcome, "{report:?}");
     assert!(!is_running("6106.5"));
+}
+
+#[test]
+fn that_it_has_begun_is_told_once_without_a_process_group() {
+    let rig = rig();
+    let mut worker = Worker::start();
+    for (task, command) in [(LOCAL, "true"), (LOCAL, "seq 100000; exit 3")] {
+        let order = order(&rig, task, &[command], &[]);
+        let unit = order.unit;
+        worker.order(order);
+        let (said, _) = worker.said();
+        assert_eq!(said, [FromWorker::Started { unit, remote_pgid: None }], "{command}");
+    }
+    let path = rig.path("script");
+    std::fs::write(&path, "true").unwrap();
+    for (task, argument) in [("fabric.api.put", &path), ("loom.script", &path)] {
+        worker.order(order(&rig, task, &[argument], &[]));
+        let (said, report) = worker.said();
+        assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
+        let [FromWorker::Started { remote_pgid: Some(_), .. }] = said[..] else {
+            panic!("{task}: {said:?}");
+        };
+    }
+    for (task, argument) in [(LOCAL, None), ("loom.script", Some("/nonexistent"))] {
+        let arguments: Vec<&str> = argument.into_iter().collect();
+        worker.order(order(&rig, task, &arguments, &[]));
+        assert_eq!(worker.said().0, [], "{task} never begins");
+    }
+}
+
+#[test]
+fn who_starts_anew_is_ended_for_good() {
+    let rig = rig();
+    let line = "trap '' TERM; setsid sh -c 'i=0; while [ $i -lt 40 ]; do \
+                i=$((i+1)); setsid sleep 6108.5 & sleep 0.1; done' & sleep 6108.5; true";
+    let mut worker = Worker::start();
+    let order = order(&rig, LOCAL, &[line], &[]);
+    let (unit, grace) = (order.unit, order.kill_grace);
+    worker.order(order);
+    eventually("the command runs", || is_running("6108.5"));
+    worker.tell(&ToWorker::Cancel { unit, by: Canceller::Shutdown });
+    let cancelled = std::time::Instant::now();
+    let outcome = Outcome::Cancelled { by: Canceller::Shutdown, kill: Kill::Confirmed };
+    assert_eq!(worker.done().outcome, outcome);
+    assert!(cancelled.elapsed() < grace + Duration::from_secs(5));
+    assert!(!is_running("6108.5"));
 }
 
 #[test]
