@@ -73,11 +73,12 @@ pub struct UnitOrder {
     /// Between TERM and KILL.
     pub kill_grace: Duration,
     /// `LOOM_UNIT` in the remote command's environment, by which escapees are found.
-    /// Letters, digits and `-` only; unique over all daemons and restarts.
+    /// Unique over all daemons and restarts; made by [`super::cookie::cookie`], since it also
+    /// tells whose rights a later sweep needs.
     pub cookie: String,
     /// Cookies of earlier units that may still run on the node: to be swept first.
     pub sweep: Vec<String>,
-    /// For sudo; only there when the task asks for it.
+    /// For sudo; only there when the task, or a cookie in `sweep`, asks for it.
     pub password: Option<Password>,
     pub output: Sink,
 }
@@ -102,7 +103,8 @@ pub struct Sink {
     pub file: PathBuf,
     /// Bytes kept in all: the head in `file`, the rest as a rotating tail.
     pub max_bytes: u64,
-    /// The job's own log: plain lines, appended. Parents are created.
+    /// The job's own log: plain lines, appended, up to `max_bytes` of them and a line that says so.
+    /// Parents are created. Trouble with it becomes part of the report's detail.
     pub log: Option<PathBuf>,
     /// `loom once`: every line is also written to the worker's own stdout, behind this prefix.
     pub echo: Option<String>,

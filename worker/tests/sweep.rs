@@ -26,7 +26,7 @@ fn sweep(shell: &[&str], bin: Option<&TempDir>, cookies: &[&str]) -> String {
     let path = std::env::var("PATH").unwrap();
     let path = bin.map_or(path.clone(), |bin| format!("{}:{path}", bin.path().display()));
     let mut command = Command::new(shell[0]);
-    command.args(&shell[1..]).args(["-c", SWEEP, "sweep", "1", "", ""]).args(cookies);
+    command.args(&shell[1..]).args(["-c", SWEEP, "sweep", "20", "", ""]).args(cookies);
     let output = command.env("PATH", path).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{shell:?}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()

@@ -13,27 +13,25 @@ use super::wrapper::stripped;
 
 /// What the node is given beyond the grace period before it counts as not answering.
 const ANSWER: Duration = Duration::from_secs(3);
-/// A session that was asked for is there, or refused, after so long.
-const OPENING: Duration = Duration::from_millis(500);
-/// More commands than this do not begin after their end was wished for.
+/// A session that was asked for is there, or refused, after so long; or it is swept for without
+/// being known.
+const OPENING: Duration = Duration::from_secs(2);
+/// Sweeps, while commands begin whose end was wished for already.
 const ROUNDS: u32 = 3;
 
 impl Remote {
     /// Ends what runs of this unit, with the rights it was started with.
     pub async fn kill(&self) -> Kill {
-        let _ = timeout(OPENING, self.has_opened()).await;
         for _ in 0..ROUNDS {
+            let _ = timeout(OPENING, self.has_opened()).await;
             let target = self.target.borrow().clone();
             if !target.touched {
                 return Kill::Confirmed;
             }
             let kill = self.sweep_with(&target, std::slice::from_ref(&self.cookie)).await;
             let now = self.target.borrow();
-            if now.opening {
-                return Kill::Unconfirmed;
-            }
             // Nothing began behind its back.
-            if now.pgid.is_none() || now.pgid == target.pgid {
+            if !now.opening && (now.pgid.is_none() || now.pgid == target.pgid) {
                 return kill;
             }
         }

@@ -109,6 +109,6 @@ while :; do
     [ -z "$gone" ] || { tidy; echo clean; exit; }
     gone=1
   fi
-  [ $t -lt $((g * 100 + 200)) ] || { echo left; exit; }
+  [ "$gone" ] || [ $t -lt $((g * 100 + 200)) ] || { echo left; exit; }
   sleep 0.1 2>/dev/null || sleep 1
 done
