@@ -5,6 +5,7 @@ use std::time::Duration;
 use loom::protocol::message::{ToWorker, UnitOrder};
 use loom::unit::{Canceller, Kill, Outcome};
 
+use crate::kills::directories;
 use crate::rig::{Rig, Worker, eventually, is_running, rig, stdout};
 
 /// A line whose process can be found: it sleeps for a number that nobody else sleeps for.
@@ -109,13 +110,15 @@ fn a_master_that_dies_between_a_tasks_commands_loses_it_too() {
     let mut rig = rig();
     let path = rig.path("script");
     let order = rig.order("loom.script", &[&path]);
-    let seconds = sleeper(&order);
+    let (seconds, cookie) = (sleeper(&order), order.cookie.clone());
     std::fs::write(path, format!("sleep {seconds}\n")).unwrap();
     let mut worker = Worker::start();
     started(&mut worker, order, &seconds);
     rig.end_master();
     assert_eq!(worker.done().outcome, Outcome::Lost);
     eventually("the lease has ended the command", || !is_running(&seconds));
+    // Nobody sweeps for it here.
+    directories(&cookie).iter().for_each(|left| std::fs::remove_dir_all(left).unwrap());
 }
 
 #[test]

@@ -213,7 +213,7 @@ fn a_cancel_during_the_sweep_ends_the_unit_that_never_began() {
 }
 
 /// What a unit of this cookie has in /tmp.
-fn directories(cookie: &str) -> Vec<PathBuf> {
+pub fn directories(cookie: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir("/tmp").unwrap().flatten().map(|entry| entry.path());
     let prefix = format!("/tmp/loom-{cookie}.");
     entries.filter(|path| path.display().to_string().starts_with(&prefix)).collect()
