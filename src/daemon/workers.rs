@@ -9,6 +9,7 @@ use super::token::Token;
 use crate::master;
 use crate::pool::child::{Stdout, Worker};
 use crate::pool::{self, SlotId};
+use crate::protocol::cookie::{self, Rights};
 use crate::protocol::message::{Endpoint, Sink, ToWorker, UnitOrder};
 use crate::scheduler::{KILL_GRACE, Now, Unit};
 use crate::sys::poll::Interest;
@@ -148,7 +149,9 @@ impl Engine {
 
 fn order(id: UnitId, unit: &Unit, echo: Option<usize>, paths: &Paths) -> UnitOrder {
     let (job, node) = (&unit.job, &unit.node);
-    let wants_password = task::wants_password(&job.task, &job.args, &job.kwargs);
+    let sweeps_as_another = unit.sweeps.iter().any(|c| cookie::rights(c) != Rights::Own);
+    let wants_password =
+        sweeps_as_another || task::wants_password(&job.task, &job.args, &job.kwargs);
     let log = job.log.as_ref().filter(|_| echo.is_none());
     UnitOrder {
         unit: id,

@@ -56,7 +56,7 @@ impl Scheduler {
                 continue;
             }
             self.take_unit_id();
-            let cookie = self.cookie(unit);
+            let cookie = self.cookie(unit, job);
             let not_before = scheduled_at.and_then(|at| splay(job, &node.name, at, now));
             rows.push(OpenUnit {
                 unit,

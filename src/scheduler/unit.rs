@@ -10,8 +10,10 @@ use crate::job::policy::{MAX_DELAY, RetryOn};
 use crate::node::Node;
 use crate::node_state::{self, MasterId};
 use crate::pool::SlotId;
+use crate::protocol::cookie;
 use crate::protocol::message::Output;
 use crate::store::{OpenUnit, Record};
+use crate::task;
 use crate::unit::{Canceller, Kill, Outcome, RunId, UnitId};
 
 /// Between TERM and KILL on the node.
@@ -148,7 +150,7 @@ impl Scheduler {
             node: unit.node.clone(),
             master: unit.master,
             attempt: unit.attempt + 1,
-            cookie: self.cookie(id),
+            cookie: self.cookie(id, &unit.job),
             phase: Phase::Recording,
             not_before: Some(now.mono + delay),
             begun: None,
@@ -212,8 +214,9 @@ impl Scheduler {
         id
     }
 
-    pub(super) fn cookie(&self, id: UnitId) -> String {
-        format!("{}-{id}", self.numbers.ledger_id)
+    pub(super) fn cookie(&self, id: UnitId, job: &Job) -> String {
+        let rights = task::rights(&job.task, &job.args, &job.kwargs);
+        cookie::cookie(&self.numbers.ledger_id, id, &rights)
     }
 }
 
