@@ -101,11 +101,18 @@ impl From<ErrorKind> for FrameError {
 #[derive(Debug, Default)]
 pub struct Inbox {
     bytes: Vec<u8>,
+    /// So much of it has been taken. It is thrown away when more arrives: doing so for each of
+    /// many small frames would move all that follows each time.
+    taken: usize,
 }
+
+/// An empty buffer of more than this is given back.
+const SPARE: usize = 64 * 1024;
 
 impl Inbox {
     /// Takes what is there now; `false` once the other end has closed.
     pub fn fill(&mut self, from: &mut impl Read) -> Result<bool, FrameError> {
+        self.forget_taken();
         let mut chunk = [0; 16 * 1024];
         loop {
             match from.read(&mut chunk) {
@@ -124,15 +131,27 @@ impl Inbox {
         }
     }
 
+    fn forget_taken(&mut self) {
+        self.bytes.drain(..self.taken);
+        self.taken = 0;
+        if self.bytes.is_empty() && self.bytes.capacity() > SPARE {
+            self.bytes = Vec::new();
+        }
+    }
+
     /// The next complete message. An error means the stream can no longer be trusted.
     pub fn take<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
-        let Some(header) = self.bytes.first_chunk::<HEADER>() else { return Ok(None) };
+        let rest = &self.bytes[self.taken..];
+        let Some(header) = rest.first_chunk::<HEADER>() else { return Ok(None) };
         let end = HEADER + announced(*header, CAP)?;
-        if self.bytes.len() < end {
+        if rest.len() < end {
             return Ok(None);
         }
-        let message = decode(&self.bytes[HEADER..end])?;
-        self.bytes.drain(..end);
+        let message = decode(&rest[HEADER..end])?;
+        self.taken += end;
+        if self.taken == self.bytes.len() {
+            self.forget_taken();
+        }
         Ok(Some(message))
     }
 }
@@ -186,6 +205,31 @@ mod tests {
         }
         assert_eq!(inbox.take::<FromWorker>().unwrap(), Some(message));
         assert!(inbox.take::<FromWorker>().unwrap().is_none());
+    }
+
+    #[test]
+    fn many_small_frames_are_taken_in_order_and_nothing_of_them_stays() {
+        let message = |n| FromWorker::Swept { unit: UnitId(n) };
+        let mut stream: Vec<u8> =
+            (0..100_000).flat_map(|n| encode(&message(n), CAP).unwrap()).collect();
+        stream.extend([0, 0]);
+        let (mut from, mut inbox, mut taken) = (stream.as_slice(), Inbox::default(), 0);
+        while inbox.fill(&mut from).unwrap() {
+            while let Some(found) = inbox.take::<FromWorker>().unwrap() {
+                assert_eq!(found, message(taken));
+                taken += 1;
+            }
+        }
+        assert_eq!((taken, &inbox.bytes[inbox.taken..]), (100_000, &[0, 0][..]));
+    }
+
+    #[test]
+    fn a_large_frame_leaves_no_large_buffer() {
+        let mut inbox = Inbox::default();
+        let frame = encode(&"x".repeat(CAP / 2), CAP).unwrap();
+        inbox.fill(&mut frame.as_slice()).unwrap();
+        assert!(inbox.take::<String>().unwrap().is_some());
+        assert!(inbox.bytes.capacity() <= SPARE);
     }
 
     #[test]
