@@ -7,6 +7,8 @@ use std::fmt::{self, Write};
 use std::ops::Range;
 use std::path::PathBuf;
 
+pub use crate::logging::is_invisible;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// Nothing is loaded.
@@ -147,12 +149,6 @@ fn escape_char(c: char) -> String {
         c if c.is_control() || is_invisible(c) => format!("\\u{{{:x}}}", c as u32),
         c => c.to_string(),
     }
-}
-
-/// Characters that reorder the text around them, or show nothing at all.
-pub fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 impl Diagnostic {

@@ -66,7 +66,7 @@ impl LogFile {
             }
             Err(e) => {
                 self.limit = self.size + MAX_BYTES;
-                let complaint = note(&format!("the log file could not be rotated: {e}"));
+                let complaint = note(format!("the log file could not be rotated: {e}"));
                 let _ = self.append(complaint.as_bytes());
             }
         }
@@ -78,7 +78,7 @@ impl LogFile {
 
     fn make_up_for_lost_lines(&mut self) -> io::Result<()> {
         if self.lost > 0 {
-            let lost = note(&format!("{} log lines could not be written and are lost", self.lost));
+            let lost = note(format!("{} log lines could not be written and are lost", self.lost));
             self.append(lost.as_bytes())?;
             self.lost = 0;
         }

@@ -1,24 +1,31 @@
-//! The log: what env_logger lets through (`RUST_LOG`, by default `info`), an event a line, to a
-//! rotating file, to stdout or to syslog.
+//! The log: what env_logger lets through (`RUST_LOG`, by default `info`), an event a line, as text
+//! or as JSON, to a rotating file, to stdout or to syslog.
 //!
-//! Set up once for the process. A log that cannot be written is no reason to stop: lines are
-//! dropped, counted, and the count is logged when writing works again.
+//! Set up once for the process. A log that cannot be written is no reason to stop or to wait:
+//! lines are dropped, counted, and the count is logged when writing works again.
 
+mod escape;
+mod fields;
 mod file;
 mod line;
+mod stdout;
 mod syslog;
 
 use std::io::{self, Write};
 use std::panic;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use env_logger::{Builder, Target};
 use log::{LevelFilter, error};
 use nix::unistd::{Gid, Uid};
 
+pub use escape::{Escaped, is_invisible};
+pub use fields::seconds;
 pub use file::{KEEP, LogFile, MAX_BYTES};
-pub use line::{Escaped, area};
+pub use line::{Format, area, set_format};
+use stdout::Stdout;
 use syslog::Syslog;
 
 /// Where the log goes.
@@ -32,7 +39,14 @@ pub enum Sink {
     },
 }
 
-static FILE: OnceLock<Shared> = OnceLock::new();
+static LOG: OnceLock<Mutex<Output>> = OnceLock::new();
+
+#[derive(Debug)]
+enum Output {
+    Stdout(Stdout),
+    File(LogFile),
+    Syslog(Syslog),
+}
 
 /// Opens the sink and makes it the process's log; panics are logged from then on.
 ///
@@ -41,24 +55,21 @@ static FILE: OnceLock<Shared> = OnceLock::new();
 pub fn init(sink: &Sink) -> io::Result<()> {
     let mut builder = Builder::new();
     builder.filter_level(LevelFilter::Info).parse_default_env();
+    let output = match sink {
+        Sink::Stdout => Output::Stdout(Stdout::open()?),
+        Sink::File(path) => Output::File(LogFile::open(path)?),
+        Sink::Syslog { tag } => Output::Syslog(Syslog::connect(syslog::SOCKET, tag)?),
+    };
     match sink {
-        Sink::Stdout => {
-            builder.target(Target::Stdout).format(line::write);
-        }
-        Sink::File(path) => {
-            let file = FILE.get_or_init(|| Shared(Arc::default()));
-            *file.get() = Some(LogFile::open(path)?);
-            builder.target(Target::Pipe(Box::new(file.clone()))).format(line::write);
-        }
+        Sink::Stdout | Sink::File(_) => builder.format(line::write),
         Sink::Syslog { tag } => {
-            let writer = Syslog::connect(syslog::SOCKET)?;
             let tag = tag.clone();
-            builder
-                .target(Target::Pipe(Box::new(writer)))
-                .format(move |out, record| syslog::write(out, &tag, record));
+            builder.format(move |out, record| syslog::write(out, &tag, record))
         }
-    }
-    builder.try_init().map_err(|e| io::Error::new(io::ErrorKind::AlreadyExists, e))?;
+    };
+    let again = || io::Error::from(io::ErrorKind::AlreadyExists);
+    LOG.set(Mutex::new(output)).map_err(|_| again())?;
+    builder.target(Target::Pipe(Box::new(Door))).try_init().map_err(|_| again())?;
     panic::set_hook(Box::new(|info| error!("{info}")));
     Ok(())
 }
@@ -66,38 +77,53 @@ pub fn init(sink: &Sink) -> io::Result<()> {
 /// Begins a new log file, keeping the old one as `.1`; reopens the path if somebody else has
 /// moved the file away. Nothing to do for the other sinks.
 pub fn rotate() {
-    if let Some(file) = FILE.get()
-        && let Some(file) = file.get().as_mut()
-    {
-        file.rotate();
+    match output().as_deref_mut() {
+        Some(Output::File(file)) => file.rotate(),
+        Some(Output::Stdout(_) | Output::Syslog(_)) | None => {}
     }
 }
 
 /// For a daemon that is about to become that user.
 pub fn hand_over(uid: Uid, gid: Gid) -> io::Result<()> {
-    match FILE.get().map(Shared::get) {
-        Some(mut file) => file.as_mut().map_or(Ok(()), |file| file.hand_over(uid, gid)),
-        None => Ok(()),
+    match output().as_deref_mut() {
+        Some(Output::File(file)) => file.hand_over(uid, gid),
+        Some(Output::Stdout(_) | Output::Syslog(_)) | None => Ok(()),
     }
 }
 
-/// The one file, known to env_logger and to [`rotate`].
-#[derive(Debug, Clone)]
-struct Shared(Arc<Mutex<Option<LogFile>>>);
-
-impl Shared {
-    fn get(&self) -> MutexGuard<'_, Option<LogFile>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+/// Goes on writing what stdout has not taken so far; never waits. To be called now and then.
+pub fn flush() {
+    match output().as_deref_mut() {
+        Some(Output::Stdout(stdout)) => stdout.flush(),
+        Some(Output::File(_) | Output::Syslog(_)) | None => {}
     }
 }
 
-/// env_logger hands over a whole line at a time.
-impl Write for Shared {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if let Some(file) = self.get().as_mut() {
-            file.line(line);
+/// At the end of the process: gives whoever reads stdout a second for what is left.
+pub fn finish() {
+    match output().as_deref_mut() {
+        Some(Output::Stdout(stdout)) => stdout.finish(Duration::from_secs(1)),
+        Some(Output::File(_) | Output::Syslog(_)) | None => {}
+    }
+}
+
+fn output() -> Option<MutexGuard<'static, Output>> {
+    LOG.get().map(|output| output.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Through it env_logger hands over a whole event at a time.
+#[derive(Debug)]
+struct Door;
+
+impl Write for Door {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        match output().as_deref_mut() {
+            Some(Output::Stdout(stdout)) => stdout.line(event),
+            Some(Output::File(file)) => file.line(event),
+            Some(Output::Syslog(syslog)) => syslog.event(event),
+            None => {}
         }
-        Ok(line.len())
+        Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! Not libc's syslog(), which blocks while the syslog daemon does.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -11,22 +11,26 @@ use env_logger::fmt::Formatter;
 use jiff::Zoned;
 use log::{Level, Record};
 
-use super::line::{Escaped, area};
+use super::line::Event;
 
 pub const SOCKET: &str = "/dev/log";
 /// Facility `daemon`.
 const DAEMON: u8 = 3 << 3;
 
-/// As syslog daemons have always read it: `<30>Nov 20 07:01:00 loom[4711]: area: message`.
 pub fn write(out: &mut Formatter, tag: &str, record: &Record) -> io::Result<()> {
-    write!(
-        out,
-        "<{}>{} {tag}[{}]: {}: {}",
-        DAEMON | severity(record.level()),
-        Zoned::now().strftime("%b %e %H:%M:%S"),
+    out.write_all(datagram(tag, &Event::of(record)).as_bytes())
+}
+
+/// As syslog daemons have always read it: `<30>Nov 20 07:01:00 loom[4711]: area: message`, or an
+/// object of JSON behind the tag.
+fn datagram(tag: &str, event: &Event) -> String {
+    let now = Zoned::now();
+    format!(
+        "<{}>{} {tag}[{}]: {}",
+        DAEMON | severity(event.level),
+        now.strftime("%b %e %H:%M:%S"),
         process::id(),
-        area(record.target()),
-        Escaped(&record.args().to_string())
+        event.body(&now)
     )
 }
 
@@ -42,16 +46,24 @@ fn severity(level: Level) -> u8 {
 #[derive(Debug)]
 pub struct Syslog {
     path: PathBuf,
+    tag: String,
     socket: UnixDatagram,
     lost: u64,
 }
 
 impl Syslog {
-    pub fn connect(path: impl AsRef<Path>) -> io::Result<Syslog> {
-        let path = path.as_ref().to_owned();
+    pub fn connect(path: impl AsRef<Path>, tag: &str) -> io::Result<Syslog> {
+        let (path, tag) = (path.as_ref().to_owned(), tag.to_owned());
         let socket = connect(&path)
             .map_err(|e| io::Error::new(e.kind(), format!("syslog at {}: {e}", path.display())))?;
-        Ok(Syslog { path, socket, lost: 0 })
+        Ok(Syslog { path, tag, socket, lost: 0 })
+    }
+
+    /// Sends one event, or counts it as lost.
+    pub fn event(&mut self, event: &[u8]) {
+        if self.make_up_for_lost_events().is_err() || self.send(event).is_err() {
+            self.lost += 1;
+        }
     }
 
     /// A syslog daemon that was restarted has a new socket behind the same name.
@@ -68,29 +80,11 @@ impl Syslog {
 
     fn make_up_for_lost_events(&mut self) -> io::Result<()> {
         if self.lost > 0 {
-            let note = format!(
-                "<{}>loom[{}]: {} log lines were lost",
-                DAEMON | 4,
-                process::id(),
-                self.lost
-            );
+            let note = Event::note(format!("{} log lines were lost", self.lost));
+            let note = datagram(&self.tag, &note);
             self.send(note.as_bytes())?;
             self.lost = 0;
         }
-        Ok(())
-    }
-}
-
-/// env_logger hands over a whole event at a time.
-impl Write for Syslog {
-    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        if self.make_up_for_lost_events().is_err() || self.send(event).is_err() {
-            self.lost += 1;
-        }
-        Ok(event.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -119,15 +113,17 @@ mod tests {
         let path = dir.path().join("log");
         let listen = || UnixDatagram::bind(&path).unwrap();
         let first = listen();
-        let mut syslog = Syslog::connect(&path).unwrap();
-        syslog.write_all(b"<30>one").unwrap();
+        let mut syslog = Syslog::connect(&path, "l2").unwrap();
+        syslog.event(b"<30>one");
         assert_eq!(next(&first), "<30>one");
         drop(first);
         fs::remove_file(&path).unwrap();
-        syslog.write_all(b"<30>two").unwrap();
+        syslog.event(b"<30>two");
         let second = listen();
-        syslog.write_all(b"<30>three").unwrap();
-        assert!(next(&second).ends_with(": 1 log lines were lost"));
+        syslog.event(b"<30>three");
+        let note = next(&second);
+        assert!(note.starts_with("<28>") && note.contains(" l2["), "{note}");
+        assert!(note.ends_with("]: logging: 1 log lines were lost"), "{note}");
         assert_eq!(next(&second), "<30>three");
     }
 
@@ -136,9 +132,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let _listener = UnixDatagram::bind(&path).unwrap();
-        let mut syslog = Syslog::connect(&path).unwrap();
+        let mut syslog = Syslog::connect(&path, "l2").unwrap();
         for _ in 0..10_000 {
-            syslog.write_all(&[b'x'; 1000]).unwrap();
+            syslog.event(&[b'x'; 1000]);
         }
         assert!(syslog.lost > 0);
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 #[derive(Debug)]
@@ -65,6 +66,13 @@ impl Poll {
         };
         Ok(self.events[..count].iter().map(EpollEvent::data).collect())
     }
+}
+
+/// Whether a small write would not wait now, or within the time given: also when it would fail.
+pub fn is_writable(fd: BorrowedFd<'_>, within: Duration) -> bool {
+    let millis = within.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i32;
+    let timeout = PollTimeout::try_from(millis).unwrap_or(PollTimeout::ZERO);
+    poll(&mut [PollFd::new(fd, PollFlags::POLLOUT)], timeout).is_ok_and(|ready| ready > 0)
 }
 
 /// For descriptors that [`Poll`] waits on: reading and writing them never blocks.
