@@ -10,19 +10,19 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Instant;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::SlotId;
+use super::printed::Printed;
 use crate::protocol::frame::{FrameError, Inbox, Outbox};
 use crate::protocol::message::{FromWorker, ToWorker};
 use crate::protocol::{VERSION, WORKER_IN, WORKER_OUT};
 use crate::sys::poll::set_nonblocking;
 use crate::sys::spawn::spawn;
-
-/// A line a worker prints is cut here for the log.
-const LONGEST_LINE: usize = 4096;
+use crate::unit::{RunId, UnitId};
 
 /// Read from one worker before others get their turn.
 const CHUNKS: usize = 16;
@@ -82,7 +82,9 @@ pub struct Worker {
     printed: PipeReader,
     inbox: Inbox,
     outbox: Outbox,
-    line: Vec<u8>,
+    lines: Printed,
+    /// Whose order it has.
+    unit: Option<(RunId, UnitId)>,
 }
 
 impl Worker {
@@ -103,8 +105,8 @@ impl Worker {
         for fd in [to.as_fd(), from.as_fd(), printed.as_fd()] {
             set_nonblocking(fd)?;
         }
-        let (inbox, outbox) = Default::default();
-        let mut worker = Worker { process, to, from, printed, inbox, outbox, line: Vec::new() };
+        let (inbox, outbox, lines) = Default::default();
+        let mut worker = Worker { process, to, from, printed, inbox, outbox, lines, unit: None };
         worker.send(&ToWorker::Hello { version: VERSION }).map_err(io::Error::other)?;
         Ok(worker)
     }
@@ -130,6 +132,10 @@ impl Worker {
     /// exit tells.
     pub fn send(&mut self, message: &ToWorker) -> Result<(), FrameError> {
         self.outbox.push(message)?;
+        match message {
+            ToWorker::Run(order) => self.unit = Some((order.run, order.unit)),
+            ToWorker::Hello { .. } | ToWorker::Cancel { .. } | ToWorker::Shutdown => {}
+        }
         self.flush();
         Ok(())
     }
@@ -149,6 +155,13 @@ impl Worker {
     pub fn receive(&mut self, into: &mut Vec<FromWorker>) -> Result<bool, FrameError> {
         let open = self.inbox.fill(&mut self.from)?;
         while let Some(message) = self.inbox.take()? {
+            match &message {
+                FromWorker::Done { .. } => self.unit = None,
+                FromWorker::Hello { .. }
+                | FromWorker::Heartbeat
+                | FromWorker::Started { .. }
+                | FromWorker::Swept { .. } => {}
+            }
             into.push(message);
         }
         Ok(open)
@@ -161,10 +174,14 @@ impl Worker {
         for _ in 0..CHUNKS {
             match self.printed.read(&mut chunk) {
                 Ok(0) => {
-                    self.log_line();
+                    let lines = self.lines.finish(Instant::now());
+                    self.log(lines);
                     return false;
                 }
-                Ok(n) => self.log_bytes(&chunk[..n]),
+                Ok(n) => {
+                    let lines = self.lines.take(&chunk[..n], Instant::now());
+                    self.log(lines);
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return true,
             }
@@ -172,21 +189,10 @@ impl Worker {
         true
     }
 
-    fn log_bytes(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            match byte {
-                b'\n' => self.log_line(),
-                _ if self.line.len() < LONGEST_LINE => self.line.push(*byte),
-                _ => {}
-            }
-        }
-    }
-
-    fn log_line(&mut self) {
-        if !self.line.is_empty() {
-            let text = String::from_utf8_lossy(&self.line).into_owned();
-            log::info!(target: "loom::worker", "worker {}: {text}", self.pid());
-            self.line.clear();
+    fn log(&self, lines: Vec<String>) {
+        let (run, unit) = self.unit.unzip();
+        for line in lines {
+            log::warn!(target: "loom::worker", run, unit, worker = self.pid(); "{line}");
         }
     }
 

@@ -7,6 +7,7 @@
 
 pub mod child;
 mod index;
+mod printed;
 pub mod slot;
 #[cfg(test)]
 mod tests;
