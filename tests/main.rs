@@ -6,6 +6,7 @@ mod check;
 mod farm;
 mod hooks;
 mod launch;
+mod log;
 mod masters;
 mod once;
 mod passwords;

@@ -268,6 +268,7 @@ mod tests {
             max_connecting: 1,
             max_output: 0,
             keep: Keep { days: 0, runs: 0, bytes: 0 },
+            log_format: Default::default(),
         };
         let jobs = [
             job("backup", "0 3 * * *", true),

@@ -41,6 +41,7 @@ fn settings(s: &Settings) -> Value {
         "max_connecting": s.max_connecting,
         "max_output": s.max_output,
         "keep": { "days": s.keep.days, "runs": s.keep.runs, "bytes": s.keep.bytes },
+        "log_format": s.log_format.as_str(),
     })
 }
 

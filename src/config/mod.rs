@@ -45,6 +45,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::job::Job;
+use crate::logging::Format;
 use crate::node::Node;
 
 /// Everything the user wrote, validated. Travels from `loom check` to the daemon in one frame.
@@ -81,6 +82,7 @@ pub struct Settings {
     /// Bytes of output kept for each unit.
     pub max_output: u64,
     pub keep: Keep,
+    pub log_format: Format,
 }
 
 /// How long the ledger and the logs are kept; the last 10 runs of a job always are.

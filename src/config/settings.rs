@@ -11,8 +11,9 @@ use super::report::Report;
 use super::ssh_options;
 use super::yaml::Item;
 use super::{Keep, Settings};
+use crate::logging::Format;
 
-pub const KEYS: [&str; 17] = [
+pub const KEYS: [&str; 18] = [
     "nodesfile",
     "jobspath",
     "datafile",
@@ -29,6 +30,7 @@ pub const KEYS: [&str; 17] = [
     "max_connecting",
     "max_output",
     "keep",
+    "log_format",
     "ssh_options",
 ];
 
@@ -73,6 +75,7 @@ pub fn read<'a>(root: Item<'a>, file: &Path, report: &mut Report) -> Option<Main
         max_connecting: read.number("max_connecting", 10, 1..=1000),
         max_output: read.size("max_output", 10_000_000),
         keep: read.keep(),
+        log_format: read.log_format(),
     };
     read.workers(&settings);
     let ssh_options = match read.fields.get("ssh_options") {
@@ -129,6 +132,19 @@ impl Reader<'_, '_> {
             keep.bytes = fields::size(item, "bytes", range, read.report).unwrap_or(keep.bytes);
         }
         keep
+    }
+
+    fn log_format(&mut self) -> Format {
+        let Some(item) = self.fields.get("log_format") else { return Format::default() };
+        let Some(text) = fields::text(item, "log_format", self.report) else {
+            return Format::default();
+        };
+        Format::ALL.into_iter().find(|format| format.as_str() == text).unwrap_or_else(|| {
+            let hint = self.report.hints.did_you_mean(text, Format::ALL.map(Format::as_str));
+            let shown = self.report.show(item);
+            self.report.error(item, format!("log_format is text or json, not {shown}{hint}"));
+            Format::default()
+        })
     }
 
     /// The bounds against each other.

@@ -22,6 +22,7 @@ use options::Place;
 use crate::config::Config;
 use crate::config::receive;
 use crate::daemon::{self, Control};
+use crate::logging;
 use crate::sys::daemonize::{Side, Status, daemonize};
 use crate::sys::pidfile::Pidfile;
 use crate::sys::privileges::Identity;
@@ -74,6 +75,7 @@ fn prepare(candidates: &str, options: &Options) -> Result<Launch> {
         (None, Some(path)) => Some(owned::pidfile(&path, user.as_ref())?),
         (early, _) => early,
     };
+    logging::set_format(config.settings.log_format);
     owned::log(&options.sink(&here, statedir), user.as_ref())?;
     if let Some(pid) = pidfile.as_ref().and_then(Pidfile::stale) {
         info!("removed a stale pidfile: its process, PID {pid}, is dead");
@@ -111,11 +113,13 @@ impl Launch {
         match ending {
             Ok(signal) => {
                 info!("stopped by {}", signal.name());
+                logging::finish();
                 die_by(signal)
             }
             Err(e) => {
                 let e = format!("{e:#}");
                 error!("{e}");
+                logging::finish();
                 match status {
                     Some(status) => status.failed(&e),
                     None => drop(complain(&e)),

@@ -11,6 +11,7 @@ use crate::config::report::Report;
 use crate::config::values::{self, Room};
 use crate::config::yaml::{Anchors, MAX_NODES, Value};
 use crate::config::{Config, load};
+use crate::logging::Format;
 use crate::password::Password;
 use crate::protocol::frame;
 
@@ -128,16 +129,18 @@ fn settings_have_the_documented_defaults_and_take_what_is_written() {
     assert_eq!((settings.max_connecting, settings.max_output), (10, 10_000_000));
     assert_eq!((settings.keep.days, settings.keep.runs), (90, 1000));
     assert_eq!(settings.keep.bytes, 5_000_000_000);
+    assert_eq!(settings.log_format, Format::Text);
     assert_eq!(settings.nodesfile, home.path("nodes.yaml"));
 
-    let more =
-        "statedir: ./var/../state\nstop_timeout: 1h30m\nmax_output: 512KiB\nkeep: {bytes: 2GB}\n";
+    let more = "statedir: ./var/../state\nstop_timeout: 1h30m\nmax_output: 512KiB\n\
+                keep: {bytes: 2GB}\nlog_format: json\n";
     home.write("loom.yaml", format!("{MAIN}{more}"));
     let settings = home.config().settings;
     assert_eq!(settings.statedir, home.path("var/../state"));
     assert_eq!(settings.stop_timeout, Duration::from_secs(5400));
     assert_eq!(settings.max_output, 512 << 10);
     assert_eq!((settings.keep.days, settings.keep.bytes), (90, 2_000_000_000));
+    assert_eq!(settings.log_format, Format::Json);
 }
 
 #[test]

@@ -29,6 +29,7 @@ ssh_options:
   controlpath: /x
   ProxyJmp: a
   Frobnicate: yes
+log_format: Json
 ";
     assert_told(
         &[("loom.yaml", main)],
@@ -67,6 +68,9 @@ loom.yaml:10:3: error: unknown ssh option "ProxyJmp"; did you mean "ProxyJump"?
 loom.yaml:11:3: warning: ssh option "Frobnicate" is not known to Loom
    11 |   Frobnicate: yes
       |   ^^^^^^^^^^
+loom.yaml:12:13: error: log_format is text or json, not "Json"; did you mean "json"?
+   12 | log_format: Json
+      |             ^^^^
 "#,
     );
 }
