@@ -3,9 +3,12 @@
 //! A type of our own, because the frames' encoding cannot carry self-describing values
 //! (`serde_json::Value` and its like) and because YAML allows any scalar as a mapping's key.
 
-use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 
-/// Deepest nesting of lists and maps that is accepted: the frames' decoder recurses.
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Deepest nesting of lists and maps that is accepted, here and by whoever reads them from
+/// elsewhere: reading them recurses.
 pub const MAX_DEPTH: usize = 64;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,9 +19,25 @@ pub enum Arg {
     Int(i64),
     Float(f64),
     Str(String),
-    List(Vec<Arg>),
+    List(#[serde(deserialize_with = "deeper")] Vec<Arg>),
     /// In the order written; keys may be any scalar.
-    Map(Vec<(Arg, Arg)>),
+    Map(#[serde(deserialize_with = "deeper")] Vec<(Arg, Arg)>),
+}
+
+thread_local! {
+    static LEVEL: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Refuses what would be too deep before the stack has to hold it.
+fn deeper<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+    let level = LEVEL.get() + 1;
+    if level > MAX_DEPTH {
+        return Err(serde::de::Error::custom(format!("nested deeper than {MAX_DEPTH} levels")));
+    }
+    LEVEL.set(level);
+    let read = T::deserialize(from);
+    LEVEL.set(level - 1);
+    read
 }
 
 impl Arg {
