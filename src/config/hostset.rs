@@ -7,8 +7,11 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// The most names that one text may stand for.
+/// The most names that one text may stand for, names that it repeats included.
 pub const MAX_NAMES: usize = 10_000;
+/// The most bytes that these names may have together: every one of them is as long as all that
+/// stands around its numbers.
+pub const MAX_BYTES: usize = 4 << 20;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -26,19 +29,20 @@ fn error<T>(span: Range<usize>, message: impl Into<String>) -> Result<T, HostSet
 pub fn expand(text: &str) -> Result<Vec<String>, HostSetError> {
     let mut names = Vec::new();
     let mut seen = HashSet::new();
+    let mut size = Size::default();
     for part in split(text, 0..text.len())? {
         let trimmed = part.start + leading_blanks(&text[part.clone()])..part.end;
         let trimmed = trimmed.start..trimmed.start + text[trimmed].trim_end().len();
         if trimmed.is_empty() {
             return error(part, "a name is missing here");
         }
-        for name in set(text, trimmed)? {
+        let set = set(text, trimmed)?;
+        size = size.and(Size::of(&set));
+        size.check(0..text.len())?;
+        for name in set {
             if seen.insert(name.clone()) {
                 names.push(name);
             }
-        }
-        if names.len() > MAX_NAMES {
-            return too_many(0..text.len());
         }
     }
     Ok(names)
@@ -50,6 +54,42 @@ fn leading_blanks(text: &str) -> usize {
 
 fn too_many<T>(span: Range<usize>) -> Result<T, HostSetError> {
     error(span, format!("stands for more than {MAX_NAMES} names"))
+}
+
+/// What a list of names takes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    names: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn of(names: &[String]) -> Size {
+        Size { names: names.len(), bytes: names.iter().map(String::len).sum() }
+    }
+
+    fn and(self, more: Size) -> Size {
+        Size { names: self.names + more.names, bytes: self.bytes + more.bytes }
+    }
+
+    /// Of each of these names with each of the others behind it. Neither list is longer than the
+    /// text it was written in or than was checked.
+    fn times(self, more: Size) -> Size {
+        Size {
+            names: self.names * more.names,
+            bytes: self.bytes * more.names + more.bytes * self.names,
+        }
+    }
+
+    fn check(self, span: Range<usize>) -> Result<(), HostSetError> {
+        if self.names > MAX_NAMES {
+            return too_many(span);
+        }
+        if self.bytes > MAX_BYTES {
+            return error(span, format!("stands for names of more than {} MiB", MAX_BYTES >> 20));
+        }
+        Ok(())
+    }
 }
 
 /// At the commas that stand outside brackets.
@@ -85,9 +125,7 @@ fn set(text: &str, range: Range<usize>) -> Result<Vec<String>, HostSetError> {
         if let Some(inner) = rest.strip_prefix('[') {
             let end = at + 1 + inner.find(']').unwrap_or(inner.len());
             let numbers = numbers(text, at + 1..end)?;
-            if names.len() * numbers.len() > MAX_NAMES {
-                return too_many(range);
-            }
+            Size::of(&names).times(Size::of(&numbers)).check(range.clone())?;
             names = names
                 .iter()
                 .flat_map(|name| numbers.iter().map(move |number| format!("{name}{number}")))
@@ -95,6 +133,8 @@ fn set(text: &str, range: Range<usize>) -> Result<Vec<String>, HostSetError> {
             at = end + 1;
         } else {
             let literal = &rest[..rest.find('[').unwrap_or(rest.len())];
+            let more = Size { names: 1, bytes: literal.len() };
+            Size::of(&names).times(more).check(range.clone())?;
             names.iter_mut().for_each(|name| name.push_str(literal));
             at += literal.len();
         }
@@ -185,6 +225,11 @@ mod tests {
             mistake("a[1-200]b[1-200]"),
             "\"a[1-200]b[1-200]\" stands for more than 10000 names"
         );
+        assert_eq!(
+            mistake("a[1-6000],a[1-6000]"),
+            "\"a[1-6000],a[1-6000]\" stands for more than 10000 names"
+        );
+        assert!(mistake(&format!("{}[1-10000]", "x".repeat(500))).ends_with("more than 4 MiB"));
         assert!(mistake("db[1-9/0]").contains("a step is 1 or more"));
         assert!(mistake("db[5/2]").contains("belongs to a range"));
         assert!(mistake("db[1-010]").contains("as many digits"));

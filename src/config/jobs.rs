@@ -181,8 +181,8 @@ impl<'a> Jobs<'a> {
             report.warning(item, "the job has no targets; it will run nowhere");
         }
         for (item, text) in written {
-            let names = self.target(item, text, report);
-            match self.targets.checked_sub(names.len()) {
+            let (names, count) = self.target(item, text, report);
+            match self.targets.checked_sub(count) {
                 Some(left) => self.targets = left,
                 None => {
                     report.error(item, format!("more than {MAX_TARGETS} targets of all jobs"));
@@ -198,10 +198,11 @@ impl<'a> Jobs<'a> {
         targets
     }
 
-    fn target(&self, item: Item<'_>, text: &str, report: &mut Report) -> Vec<String> {
+    /// The names of nodes, and how many names were written, unknown ones included.
+    fn target(&self, item: Item<'_>, text: &str, report: &mut Report) -> (Vec<String>, usize) {
         if let Some(tag) = text.strip_prefix('@') {
             return match self.nodes.tagged.get(tag) {
-                Some(names) => names.clone(),
+                Some(names) => (names.clone(), names.len()),
                 None => {
                     if !self.nodes.partial {
                         let hint =
@@ -210,7 +211,7 @@ impl<'a> Jobs<'a> {
                         let message = format!("no node has the tag {}", quoted(tag));
                         report.error(item, message + &hint.unwrap_or_default());
                     }
-                    Vec::new()
+                    (Vec::new(), 1)
                 }
             };
         }
@@ -219,9 +220,10 @@ impl<'a> Jobs<'a> {
             Err(e) => {
                 let place = report.within(item, e.span);
                 report.error(place, format!("host set {}: {}", quoted(text), e.message));
-                return Vec::new();
+                return (Vec::new(), 1);
             }
         };
+        let count = names.len();
         let (known, unknown): (Vec<_>, Vec<_>) =
             names.into_iter().partition(|name| self.known.contains(name.as_str()));
         if let Some(first) = unknown.first().filter(|_| !self.nodes.partial) {
@@ -233,7 +235,7 @@ impl<'a> Jobs<'a> {
             };
             report.error(item, format!("unknown node {}{of}{more}{hint}", quoted(first)));
         }
-        known
+        (known, count)
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! A [`Span`] names a place in one of them. Nothing here knows YAML.
 
+use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::ops::Range;
@@ -45,7 +46,7 @@ struct Source {
     shown: PathBuf,
     text: String,
     /// Byte ranges that no excerpt may show.
-    secrets: Vec<Range<u32>>,
+    secrets: Stretches,
     /// Secrets may turn up anywhere in it.
     guarded: bool,
     meta: Option<Metadata>,
@@ -70,7 +71,7 @@ impl Sources {
         self.files.push(Source {
             shown: shown.to_path_buf(),
             text: String::new(),
-            secrets: Vec::new(),
+            secrets: Stretches::default(),
             guarded: false,
             meta: None,
         });
@@ -142,14 +143,11 @@ impl Sources {
     }
 
     pub fn is_hidden(&self, span: Span) -> bool {
-        self.files[span.file.0 as usize]
-            .secrets
-            .iter()
-            .any(|s| s.start <= span.start && span.end <= s.end)
+        self.files[span.file.0 as usize].secrets.covers(span.start..span.end)
     }
 
     pub fn hide(&mut self, span: Span) {
-        self.files[span.file.0 as usize].secrets.push(span.start..span.end);
+        self.files[span.file.0 as usize].secrets.add(span.start..span.end);
     }
 
     /// The line a span begins in, without its end; where it lies in the text; and what of it is
@@ -159,9 +157,45 @@ impl Sources {
         let at = (span.start as usize).min(source.text.len());
         let start = source.text[..at].rfind('\n').map_or(0, |i| i + 1);
         let end = source.text[at..].find('\n').map_or(source.text.len(), |i| at + i);
-        let secrets = source.secrets.iter().map(|r| r.start as usize..r.end as usize);
-        let secrets = secrets.filter(|r| r.start < end && r.end > start).collect();
+        let secrets = source.secrets.within(start as u32..end as u32);
+        let secrets = secrets.map(|r| r.start as usize..r.end as usize).collect();
         (source.text[start..end].trim_end_matches('\r'), start..end, secrets)
+    }
+}
+
+/// Stretches of a text, those that overlap made one: a file may have as many as it has values, and
+/// each of its mistakes asks.
+#[derive(Debug, Default)]
+struct Stretches {
+    /// Ends by starts.
+    ends: BTreeMap<u32, u32>,
+}
+
+impl Stretches {
+    fn add(&mut self, mut new: Range<u32>) {
+        let before = self.ends.range(..=new.start).next_back();
+        if let Some((start, end)) = before.filter(|(_, end)| **end >= new.start) {
+            new = *start..new.end.max(*end);
+        }
+        while let Some((start, end)) = self.ends.range(new.start..=new.end).next() {
+            let (start, end) = (*start, *end);
+            new.end = new.end.max(end);
+            self.ends.remove(&start);
+        }
+        self.ends.insert(new.start, new.end);
+    }
+
+    /// Whether one of them has all of it.
+    fn covers(&self, part: Range<u32>) -> bool {
+        self.ends.range(..=part.start).next_back().is_some_and(|(_, end)| *end >= part.end)
+    }
+
+    /// Those that touch it.
+    fn within(&self, part: Range<u32>) -> impl Iterator<Item = Range<u32>> {
+        let first =
+            self.ends.range(..=part.start).next_back().map_or(part.start, |(start, _)| *start);
+        let touching = self.ends.range(first..part.end.max(first)).map(|(start, end)| *start..*end);
+        touching.filter(move |found| found.start < part.end && found.end > part.start)
     }
 }
 
@@ -197,4 +231,31 @@ fn point(file: FileId, bytes: &[u8], at: usize) -> Span {
     let column = 1 + String::from_utf8_lossy(&bytes[line_start..at]).chars().count();
     let at = at as u32;
     Span { file, line: line as u32, column: column as u32, start: at, end: at + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn stretch() -> impl Strategy<Value = Range<u32>> {
+        (0u32..40, 1u32..10).prop_map(|(start, length)| start..start + length)
+    }
+
+    proptest! {
+        #[test]
+        fn stretches_have_every_byte_that_was_added_and_no_other(
+            added in prop::collection::vec(stretch(), 0..12),
+            part in stretch(),
+        ) {
+            let mut stretches = Stretches::default();
+            added.iter().for_each(|new| stretches.add(new.clone()));
+            let has = |byte: u32| added.iter().any(|range| range.contains(&byte));
+            prop_assert_eq!(stretches.covers(part.clone()), part.clone().all(has));
+            let within: Vec<_> = stretches.within(part.clone()).collect();
+            for byte in part {
+                prop_assert_eq!(within.iter().any(|range| range.contains(&byte)), has(byte));
+            }
+        }
+    }
 }
