@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::kind::Value;
-use super::{Default, Form, Mount, Param, Problem, Task, find, near};
+use super::{Default, Form, MAX_COMPARED, Mount, Param, Problem, Task, find, near};
 use crate::arg::Arg;
 
 /// A call that was found good. Every parameter can be read by the type the table gives it;
@@ -231,6 +231,7 @@ fn named(task: &Task) -> impl Iterator<Item = &'static str> {
 /// The one that was probably meant.
 fn nearest(task: &Task, name: &str) -> Option<&'static str> {
     named(task)
+        .filter(|_| name.len() <= MAX_COMPARED)
         .map(|known| (strsim::normalized_damerau_levenshtein(name, known), known))
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .filter(|(score, _)| *score >= 0.6)

@@ -116,8 +116,14 @@ pub fn timeout(task: &str, args: &[Arg], kwargs: &[(String, Arg)]) -> Option<Dur
     if call.has("timeout") { call.seconds("timeout") } else { None }
 }
 
+/// Longer names are not compared: it costs the product of the lengths, and none of ours is as long.
+const MAX_COMPARED: usize = 100;
+
 /// The paths nearest to one that does not exist, best first, at most three.
 fn near(path: &str) -> Vec<String> {
+    if path.len() > MAX_COMPARED {
+        return Vec::new();
+    }
     let names =
         TASKS.iter().flat_map(|task| [task.path].into_iter().chain(task.aliases.iter().copied()));
     let mut scored: Vec<(f64, &str)> = names.map(|name| (likeness(path, name), name)).collect();
