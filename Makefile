@@ -3,6 +3,8 @@
 PREFIX  ?= /usr/local
 DESTDIR ?=
 CARGO   ?= cargo
+# How long `make fuzz` goes on.
+SECONDS ?= 60
 # The tests wait more than they work.
 export RUST_TEST_THREADS ?= 6
 # Tests that cannot run on this machine report themselves here.
@@ -11,7 +13,7 @@ SKIPS   := $(CURDIR)/target/skips
 FAULTS  := $(CURDIR)/target/faults
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test test-full simulation faults lint fmt doc demo bench install clean
+.PHONY: help deps build release test test-full simulation faults fuzz lint fmt doc demo bench install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +41,12 @@ define run_faults
 { rm -f $(FAULTS); LOOM_FAULTS=$(FAULTS) $(CARGO) test --locked --test faults -- --include-ignored; \
 held=$$?; touch $(FAULTS); sh tests/faults/table.sh tests/faults/faults.txt $(FAULTS) && [ $$held -eq 0 ]; }
 endef
+
+# All properties share the time; the tables of nasty inputs and the calendar come on top.
+fuzz: ## try hostile input for SECONDS=60 seconds, new each time
+	LOOM_FUZZ_SECONDS=$(SECONDS) RUST_TEST_THREADS=$$(nproc) \
+	  timeout $$(($(SECONDS) * 2 + 300)) $(CARGO) test --locked --package loom --test fuzz
+	PROPTEST_CASES=5000 timeout 300 $(CARGO) test --locked --package loom --lib cron::tests
 
 # The skips are listed however the tests end.
 define run_tests

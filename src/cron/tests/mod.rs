@@ -1,7 +1,8 @@
 //! Tables for what crontab(5) accepts and refuses and for each trap of zones and clocks;
-//! properties against an evaluator that shares no code with the module ([`naive`]).
+//! properties against an evaluator that shares no code with the module ([`naive`], [`mutated`]).
 
 mod clock;
+mod mutated;
 mod naive;
 mod refusals;
 mod zones;

@@ -17,6 +17,11 @@ use super::{schedule, zone};
 /// Breaking the rule for gaps, repeated hours or re-anchoring shows within some 400.
 const CASES: u32 = 600;
 
+/// So many, or as many more as PROPTEST_CASES asks for.
+fn cases(least: u32) -> ProptestConfig {
+    ProptestConfig::with_cases(least.max(ProptestConfig::default().cases))
+}
+
 const ZONES: [&str; 16] = [
     "Etc/UTC",
     "Africa/Cairo",
@@ -38,9 +43,9 @@ const ZONES: [&str; 16] = [
 
 /// One field as text and as what crontab(5) says it means.
 #[derive(Debug, Clone)]
-struct Field {
-    text: String,
-    values: BTreeSet<u32>,
+pub(super) struct Field {
+    pub text: String,
+    pub values: BTreeSet<u32>,
 }
 
 impl Field {
@@ -54,16 +59,16 @@ impl Field {
 }
 
 #[derive(Debug, Clone)]
-struct Expr {
-    minute: Field,
-    hour: Field,
-    day: Field,
-    month: Field,
-    weekday: Field,
+pub(super) struct Expr {
+    pub minute: Field,
+    pub hour: Field,
+    pub day: Field,
+    pub month: Field,
+    pub weekday: Field,
 }
 
 impl Expr {
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let Expr { minute, hour, day, month, weekday } = self;
         [minute, hour, day, month, weekday].map(|field| field.text.as_str()).join(" ")
     }
@@ -130,12 +135,12 @@ fn field(min: u32, max: u32, names: &'static [&'static str]) -> BoxedStrategy<Fi
     prop_oneof![1 => Just(all(min, max)), 3 => list].boxed()
 }
 
-const MONTHS: &[&str] =
+pub(super) const MONTHS: &[&str] =
     &["jan", "Feb", "MAR", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 /// The last is what a range's end in Sunday stands for.
-const WEEKDAYS: &[&str] = &["Sun", "mon", "TUE", "wed", "thu", "fri", "sat"];
+pub(super) const WEEKDAYS: &[&str] = &["Sun", "mon", "TUE", "wed", "thu", "fri", "sat"];
 
-fn expr() -> impl Strategy<Value = Expr> {
+pub(super) fn expr() -> impl Strategy<Value = Expr> {
     // The hours that zones leave out and repeat come more often, and most days fire at all.
     let early = prop::collection::btree_set(0u32..4, 1..4).prop_map(|values| Field {
         text: values.iter().map(u32::to_string).collect::<Vec<_>>().join(","),
@@ -156,7 +161,7 @@ fn expr() -> impl Strategy<Value = Expr> {
 }
 
 /// Cron as a loop over real minutes, as crontab(5) describes it.
-fn every_minute(
+pub(super) fn every_minute(
     expr: &Expr,
     zone: &TimeZone,
     after: Timestamp,
@@ -192,7 +197,7 @@ fn every_minute(
 }
 
 /// A span of some hours, more often than not around a change of the zone's offset.
-fn span() -> impl Strategy<Value = (&'static str, Timestamp, Timestamp)> {
+pub(super) fn span() -> impl Strategy<Value = (&'static str, Timestamp, Timestamp)> {
     let dates = 157_766_400i64..3_155_760_000; // 1975 to 2070
     (select(&ZONES[..]), dates, -6i64 * 3600..2 * 3600, prop::bool::weighted(0.9)).prop_map(
         |(name, date, lead, at_change)| {
@@ -206,7 +211,7 @@ fn span() -> impl Strategy<Value = (&'static str, Timestamp, Timestamp)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(CASES) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..cases(CASES) })]
 
     #[test]
     fn fires_are_those_of_a_look_at_every_minute(expr in expr(), (name, after, until) in span()) {
@@ -227,7 +232,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..cases(512) })]
 
     /// croner agrees in UTC where its day rule does: it asks for either day field as soon as both
     /// are restricted, also where one begins with a star. `sun-sun` is the whole week to it.
