@@ -159,6 +159,7 @@ impl Daemon {
                 self.on(token)?;
             }
             self.tell_untold();
+            logging::flush();
         }
     }
 

@@ -13,6 +13,7 @@ use super::{Daemon, Engine, Token};
 use crate::config::Config;
 use crate::config::receive::Loading;
 use crate::config::watch::Watch;
+use crate::logging;
 use crate::node_state::{self, MasterId};
 use crate::scheduler::Now;
 use crate::sys::notify;
@@ -141,6 +142,7 @@ impl Engine {
         self.config = Arc::new(config);
         self.adopt_config();
         self.paths.max_output = self.config.settings.max_output;
+        logging::set_format(self.config.settings.log_format);
         let settings = &self.config.settings;
         self.scheduler.adjust(Now::read(), pool_limits(settings), master_limits(settings));
         self.retire_connections();

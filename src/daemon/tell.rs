@@ -3,42 +3,46 @@
 use jiff::Timestamp;
 
 use crate::event::{Event, UnitInfo};
+use crate::logging::seconds;
 use crate::unit::Reason;
 
 /// One event, one line.
 pub fn log_event(event: &Event) {
     match event {
         Event::RunQueued(run) => log::info!(
-            target: "loom::run",
-            "run {} of {}: queued, units: {}", run.run, run.job.name, run.units
+            target: "loom::run", job = run.job.name.as_str(), run = run.run;
+            "{}: queued, units: {}", run.job.name, run.units
         ),
-        Event::RunStarted { run, .. } => {
-            log::debug!(target: "loom::run", "run {} of {}: begins", run.run, run.job.name);
-        }
+        Event::RunStarted { run, .. } => log::debug!(
+            target: "loom::run", job = run.job.name.as_str(), run = run.run;
+            "{}: begins", run.job.name
+        ),
         Event::RunLate(run) => log::warn!(
-            target: "loom::run",
-            "run {} of {}: due at {} and not begun yet",
-            run.run, run.job.name, instant(run.scheduled_at)
+            target: "loom::run", job = run.job.name.as_str(), run = run.run;
+            "{}: due at {} and not begun yet", run.job.name, instant(run.scheduled_at)
         ),
         Event::RunEnded { run, end, succeeded, .. } => log::info!(
-            target: "loom::run",
-            "run {} of {}: {end}, {succeeded} of {} units succeeded",
-            run.run, run.job.name, run.units
+            target: "loom::run", job = run.job.name.as_str(), run = run.run, outcome = *end;
+            "{}: {end}, {succeeded} of {} units succeeded", run.job.name, run.units
         ),
         Event::UnitStarted { unit, run, job, node, worker_pid } => log::debug!(
             target: "loom::unit",
-            "{} on {node}: at worker {worker_pid} (run {run}, unit {unit})", job.name
+            job = job.name.as_str(), node = node.as_str(), run = *run, unit = *unit,
+            worker = *worker_pid;
+            "{} on {node}: at a worker", job.name
         ),
         Event::UnitEnded { unit, run, job, info, again } => {
             let UnitInfo { node, attempt, outcome, detail, took } = info;
             let level = if outcome.is_success() { log::Level::Info } else { log::Level::Warn };
-            let took = took.map_or(String::new(), |took| format!(" after {took:.1?}"));
+            let after = took.map_or(String::new(), |took| format!(" after {took:.1?}"));
             let detail = detail.as_ref().map_or(String::new(), |detail| format!(": {detail}"));
             let again = again
                 .map_or(String::new(), |delay| format!("; attempt {} in {delay:.1?}", attempt + 1));
             log::log!(
                 target: "loom::unit", level,
-                "{} on {node}: {outcome}{took} (run {run}, unit {unit}){detail}{again}", job.name
+                job = job.name.as_str(), node = node.as_str(), run = *run, unit = *unit,
+                attempt = *attempt, outcome = outcome, seconds = took.map(seconds);
+                "{} on {node}: {outcome}{after}{detail}{again}", job.name
             );
         }
         Event::Missed { job, node, fires, reason } => {
@@ -59,7 +63,7 @@ pub fn log_event(event: &Event) {
                 count => format!("{count} times due from {} to {}", fires.first, fires.last),
             };
             log::log!(
-                target: "loom::cron", level,
+                target: "loom::cron", level, job = job.name.as_str();
                 "{}{node}: not run, {}: {when}", job.name, reason.as_str()
             );
         }
