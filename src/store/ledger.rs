@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, ErrorCode, Transaction, params};
 
 use super::columns::millis;
 use super::error::StoreError;
@@ -28,6 +28,8 @@ pub struct Ledger {
     presence: Presence,
     /// Found while running: nothing more is written, and the next start looks the file through.
     damage: Option<String>,
+    /// The last change found no room on the disk.
+    full: bool,
     /// Of the transactions that are on the disk.
     mark: Mark,
     /// Dropped last: it holds the lock.
@@ -77,8 +79,8 @@ impl Ledger {
         };
         seal.set(&mark);
         let presence = Presence::new(&dir).map_err(|e| StoreError::io(&dir, e))?;
-        let (pruned_to, damage) = (String::new(), None);
-        Ok((Ledger { conn, dir, pruned_to, presence, damage, mark, seal }, opened))
+        let (pruned_to, damage, full) = (String::new(), None, false);
+        Ok((Ledger { conn, dir, pruned_to, presence, damage, full, mark, seal }, opened))
     }
 
     /// Writes all of the records in one transaction, or none. Returns once they are on the disk.
@@ -93,6 +95,9 @@ impl Ledger {
         work: impl FnOnce(&Transaction, &Path) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
         self.look()?;
+        if std::mem::take(&mut self.full) {
+            self.make_room();
+        }
         let commits = self.mark.commits + 1;
         let (conn, dir) = (&mut self.conn, &self.dir);
         let done = conn.transaction().map_err(Fault::from).and_then(|chunk| {
@@ -103,13 +108,25 @@ impl Ledger {
         });
         match done {
             Ok(done) => {
+                self.presence.expect();
                 self.mark.commits = commits;
                 self.seal.set(&self.mark);
                 Ok(done)
             }
             Err(Fault::Refused(why)) => Err(StoreError::Refused(why)),
-            Err(Fault::Sqlite(e)) => Err(self.note(self.sqlite(e))),
+            Err(Fault::Sqlite(e)) => {
+                self.full = e.sqlite_error_code() == Some(ErrorCode::DiskFull);
+                Err(self.note(self.sqlite(e)))
+            }
         }
+    }
+
+    /// A page that is many times in the log is once in the file, and what has gone from the one
+    /// into the other leaves room in the log. To be done before another attempt takes the room.
+    fn make_room(&mut self) {
+        // It may well fail, and may succeed at the next attempt.
+        let _ = self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        self.presence.expect();
     }
 
     /// The orderly end; without it the next start looks the file through.
@@ -118,7 +135,8 @@ impl Ledger {
         let path = self.path();
         self.conn.close().map_err(|(_, e)| StoreError::sqlite(&path, e))?;
         let closed = fs::metadata(&path).map_err(|e| StoreError::io(&path, e))?;
-        self.seal.set(&Mark { closed: Some(Stamp::of(&closed)), ..self.mark });
+        let untouched = !self.presence.touched();
+        self.seal.set(&Mark { closed: untouched.then(|| Stamp::of(&closed)), ..self.mark });
         Ok(())
     }
 

@@ -70,7 +70,6 @@ pub(super) fn writable(dir: &Path, seal: Option<&Mark>) -> Result<Connection, St
     let sqlite = |e| StoreError::sqlite(&path, e);
     let now = Stamp::of(&fs::metadata(&path).map_err(|e| StoreError::io(&path, e))?);
     let mut conn = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    conn.busy_timeout(BUSY_AT_START).map_err(sqlite)?;
     leave_log(&conn, true).map_err(sqlite)?;
     check::after_start(&mut conn, &path, seal, now)?;
     leave_log(&conn, false).map_err(sqlite)?;
@@ -168,7 +167,8 @@ fn raw(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let sqlite = |e| StoreError::sqlite(path, e);
     let conn = Connection::open_with_flags(path, flags).map_err(sqlite)?;
-    conn.busy_timeout(BUSY).map_err(sqlite)?;
+    let writes = access.contains(OpenFlags::SQLITE_OPEN_READ_WRITE);
+    conn.busy_timeout(if writes { BUSY_AT_START } else { BUSY }).map_err(sqlite)?;
     Ok(conn)
 }
 

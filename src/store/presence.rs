@@ -15,11 +15,13 @@ struct Look {
     device: u64,
     inode: u64,
     len: u64,
+    modified: (i64, i64),
 }
 
 pub(super) struct Presence {
     dir: PathBuf,
     last: [Look; 3],
+    touched: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +39,8 @@ pub(super) enum Change {
 impl Presence {
     pub fn new(dir: &Path) -> io::Result<Presence> {
         let dir = dir.to_path_buf();
-        let mut last = [Look { device: 0, inode: 0, len: 0 }; 3];
-        for (look, name) in last.iter_mut().zip(NAMES) {
-            *look = look_at(&dir.join(name))?;
-        }
-        Ok(Presence { dir, last })
+        let [file, log, index] = NAMES.map(|name| look_at(&dir.join(name)));
+        Ok(Presence { dir, last: [file?, log?, index?], touched: false })
     }
 
     /// What has changed since the last look.
@@ -53,11 +52,24 @@ impl Presence {
                 Ok(_) | Err(_) => return Change::Moved(name),
             }
         }
+        self.touched |= self.last[0].modified != before[0].modified;
         let shorter = |i: usize| self.last[i].len < before[i].len;
         match (shorter(0), shorter(1)) {
             (false, false) => Change::None,
             (file, log) => Change::Shorter { file, log },
         }
+    }
+
+    /// What has just changed was our doing.
+    pub fn expect(&mut self) {
+        if let Ok(now) = look_at(&self.dir.join(NAMES[0])) {
+            self.last[0].modified = now.modified;
+        }
+    }
+
+    /// Whether somebody else has ever written to the ledger's file.
+    pub fn touched(&self) -> bool {
+        self.touched
     }
 
     /// Of the ledger and of its log, at the last look.
@@ -68,5 +80,10 @@ impl Presence {
 
 fn look_at(path: &Path) -> io::Result<Look> {
     let found = fs::symlink_metadata(path)?;
-    Ok(Look { device: found.dev(), inode: found.ino(), len: found.len() })
+    Ok(Look {
+        device: found.dev(),
+        inode: found.ino(),
+        len: found.len(),
+        modified: (found.mtime(), found.mtime_nsec()),
+    })
 }

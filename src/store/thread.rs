@@ -114,19 +114,21 @@ impl Writer {
     /// To be called after the last fork.
     pub fn start(statedir: &Path, now: Timestamp) -> Result<(Writer, Opened), StoreError> {
         let (ledger, opened) = Ledger::open(statedir, now)?;
-        let io = |e: io::Error| StoreError::io(statedir, e);
-        let shared = Shared::new(PATIENCE).map_err(io)?;
+        let writer = Writer::over(ledger, PATIENCE).map_err(|e| StoreError::io(statedir, e))?;
+        Ok((writer, opened))
+    }
+
+    pub(super) fn over(ledger: Ledger, patience: Duration) -> io::Result<Writer> {
+        let shared = Shared::new(patience)?;
         let (alive, ended) = mpsc::channel();
         let scribe = Scribe::new(ledger, shared.clone());
-        let mask =
-            SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK).map_err(|e| io(e.into()))?;
+        let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
         let thread = thread::Builder::new().name("ledger".to_string()).spawn(move || {
             let _alive = alive;
             scribe.run();
         });
-        mask.thread_set_mask().map_err(|e| io(e.into()))?;
-        let thread = Some(thread.map_err(io)?);
-        Ok((Writer { shared, thread, ended, submitted: 0, told: None }, opened))
+        mask.thread_set_mask()?;
+        Ok(Writer { shared, thread: Some(thread?), ended, submitted: 0, told: None })
     }
 
     /// Never waits. The caller bounds what it submits by watching [`Writer::backlog`].

@@ -4,7 +4,10 @@
 mod chunks;
 mod covered;
 mod crash;
+mod damage;
+mod faults;
 mod prune;
+mod queue;
 mod refusal;
 mod rows;
 mod standing;

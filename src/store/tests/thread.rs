@@ -1,6 +1,6 @@
 //! The ledger's thread: order, refusals, trouble and the end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -17,12 +17,14 @@ pub(super) fn await_readable(writer: &Writer) {
 }
 
 /// Everything acknowledged until `until` is satisfied.
-fn follow(writer: &mut Writer, mut until: impl FnMut(&Acknowledged) -> bool) {
+pub(super) fn follow(writer: &mut Writer, mut until: impl FnMut(&Acknowledged) -> bool) {
+    let deadline = Instant::now() + LIMIT;
     loop {
         let news = writer.acknowledged();
         if until(&news) {
             return;
         }
+        assert!(Instant::now() < deadline, "not in 20 s; the last word: {news:?}");
         await_readable(writer);
     }
 }
