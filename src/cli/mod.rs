@@ -1,6 +1,7 @@
 //! The command line: arguments -> launch, or one command that needs no daemon. Our own processes
 //! may start us as a helper instead, which no argument tells.
 
+pub mod backup;
 pub mod check;
 pub mod next;
 pub mod once;
@@ -33,6 +34,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Backup(backup::Args),
     Check(check::Args),
     Next(next::Args),
     Once(once::Args),
@@ -48,6 +50,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         None => crate::launch::launch(&cli.config, &cli.launch),
+        Some(Command::Backup(args)) => backup::backup(&cli.config, &args),
         Some(Command::Check(args)) => check::check(&cli.config, &args),
         Some(Command::Next(args)) => next::next(&cli.config, &args),
         Some(Command::Once(args)) => once::once(&cli.config, &args),

@@ -5,6 +5,7 @@
 //! are safe; everyone else reads it through a [`Reader`]. This module knows records: not slots,
 //! not schedules, and not what should happen next.
 
+mod backup;
 mod check;
 mod columns;
 mod error;
@@ -24,6 +25,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use backup::{BackupError, backup};
 pub use error::StoreError;
 pub use ledger::{Ledger, Opened};
 pub use prune::{Pruned, Retention};
