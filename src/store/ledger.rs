@@ -42,7 +42,8 @@ pub struct Opened {
     /// Random, made with the ledger.
     pub ledger_id: String,
     /// A prefix for cookies that no other daemon uses, nor an earlier one on this ledger: its
-    /// last units may never have got further than its memory, and their ids come again.
+    /// last units may never have got further than its memory, or the ledger than its backup, and
+    /// then their ids come again.
     pub cookie_prefix: String,
     pub epoch: u32,
     /// Ids never used before, not even by rows since pruned.
@@ -215,12 +216,11 @@ fn take_over(conn: &mut Connection, now: Timestamp) -> rusqlite::Result<Opened> 
         )?
         .query_map([millis(now)], |row| row.get(0).map(|id: i64| RunId(id as u64)))?
         .collect::<rusqlite::Result<_>>()?;
-    let ledger_id: String = read::meta(&start, "ledger_id")?;
     let starts = read::meta::<i64>(&start, "starts")? + 1;
     set_meta(&start, "starts", starts)?;
     let opened = Opened {
-        cookie_prefix: format!("{ledger_id}-{starts}"),
-        ledger_id,
+        cookie_prefix: format!("{}-{starts}", read::meta::<String>(&start, "copy")?),
+        ledger_id: read::meta(&start, "ledger_id")?,
         epoch: read::meta(&start, "epoch")?,
         next_run: RunId(next_id(&start, "runs", "next_run")?),
         next_unit: UnitId(next_id(&start, "units", "next_unit")?),

@@ -86,6 +86,28 @@ fn a_copy_takes_the_ledger_s_place_and_the_count_of_the_old_one_does_not_matter(
 }
 
 #[test]
+fn a_copy_beside_the_log_of_a_crashed_ledger_is_refused() {
+    let dir = statedir();
+    let (mut ledger, _) = open(&dir);
+    for run in 1..100 {
+        ledger.apply(&life(run)).unwrap();
+    }
+    let crashed = statedir();
+    let copy = crashed.path().join("ledger.db");
+    crate::store::backup(dir.path(), &copy, false).unwrap();
+    for run in 100..105 {
+        ledger.apply(&life(run)).unwrap();
+    }
+    for name in ["ledger.db-wal", "ledger.lock"] {
+        fs::copy(dir.path().join(name), crashed.path().join(name)).unwrap();
+    }
+    let error = Ledger::open(crashed.path(), at(0)).map(drop).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    fs::remove_file(crashed.path().join("ledger.db-wal")).unwrap();
+    assert_eq!(open(&crashed).1.next_run, RunId(100));
+}
+
+#[test]
 fn an_older_file_put_back_by_other_means_is_refused() {
     let dir = statedir();
     let (mut ledger, _) = open(&dir);
