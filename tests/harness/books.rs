@@ -363,8 +363,8 @@ impl<'a> Books<'a> {
         let told = unit.started || outcome == "lost" || witness.starts == 0;
         self.expect(told, || format!("it ran, and the ledger does not say so: {unit:?}"));
         if unit.kill.as_deref() == Some("confirmed") {
-            let cookie = format!("LOOM_UNIT={prefix}-{}\0", unit.id);
-            let left: Vec<String> = process::mentioning(cookie.as_bytes())
+            let cookie = format!("LOOM_UNIT={prefix}-{}", unit.id);
+            let left: Vec<String> = process::carrying(&cookie)
                 .into_iter()
                 .map(|process| format!("{} {}", process.pid, process.command_line()))
                 .collect();

@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::control::Control;
+use super::ledger::Unit;
 use super::log::Log;
 use super::process::{self, Process};
 use super::{Ledger, SOON, Site, until};
@@ -136,6 +137,12 @@ impl<'a> Daemon<'a> {
     pub fn wait(&mut self, within: Duration) -> ExitStatus {
         process::wait(&mut self.child, within)
             .unwrap_or_else(|| panic!("loom did not end within {within:?}:\n{}", self.log.text()))
+    }
+
+    /// Runs a job on its targets, now, and waits for its end: how that went on each of them.
+    pub fn run_to_end(&self, job: &str, within: Duration) -> Vec<Unit> {
+        let run = self.run(job);
+        self.ledger().wait_for_run(job, run, within).1
     }
 
     /// SIGTERM, and its end by that very signal, as twistd's daemons end.

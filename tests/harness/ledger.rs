@@ -25,6 +25,14 @@ pub struct Unit {
     pub signal: Option<i64>,
     pub kill: Option<String>,
     pub detail: Option<String>,
+    /// Milliseconds of UTC.
+    pub finished_at: Option<i64>,
+    /// What it wrote in all, and whether some of that was dropped.
+    pub output_bytes: i64,
+    pub output_truncated: bool,
+    /// All of it, in CRI log format, if it was little.
+    pub output: String,
+    pub output_file: Option<String>,
 }
 
 /// What the tests ask about a run.
@@ -34,6 +42,8 @@ pub struct Run {
     pub job: String,
     /// Milliseconds of UTC; `None` when it was not the schedule that asked for it.
     pub scheduled_at: Option<i64>,
+    pub queued_at: i64,
+    pub finished_at: Option<i64>,
     pub state: String,
     pub reason: Option<String>,
 }
@@ -65,7 +75,8 @@ impl Ledger {
     /// The units of a job, every attempt, oldest first.
     pub fn units(&self, job: &str) -> Vec<Unit> {
         let sql = "select u.id, u.run, r.job, u.node, u.attempt, u.state, u.outcome, u.exit, \
-                   u.signal, u.kill, u.detail from units u join runs r on r.id = u.run \
+                   u.signal, u.kill, u.detail, u.finished_at, u.output_bytes, u.output_truncated, \
+                   u.output, u.output_file from units u join runs r on r.id = u.run \
                    where r.job = ?1 order by u.id";
         self.query(sql, &[&job], |row| {
             Ok(Unit {
@@ -80,22 +91,40 @@ impl Ledger {
                 signal: row.get(8)?,
                 kill: row.get(9)?,
                 detail: row.get(10)?,
+                finished_at: row.get(11)?,
+                output_bytes: row.get(12)?,
+                output_truncated: row.get(13)?,
+                output: row
+                    .get::<_, Option<Vec<u8>>>(14)?
+                    .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+                    .unwrap_or_default(),
+                output_file: row.get(15)?,
             })
         })
     }
 
     pub fn runs(&self, job: &str) -> Vec<Run> {
-        let sql =
-            "select id, job, scheduled_at, state, reason from runs where job = ?1 order by id";
+        let sql = "select id, job, scheduled_at, queued_at, finished_at, state, reason from runs \
+                   where job = ?1 order by id";
         self.query(sql, &[&job], |row| {
             Ok(Run {
                 id: row.get(0)?,
                 job: row.get(1)?,
                 scheduled_at: row.get(2)?,
-                state: row.get(3)?,
-                reason: row.get(4)?,
+                queued_at: row.get(3)?,
+                finished_at: row.get(4)?,
+                state: row.get(5)?,
+                reason: row.get(6)?,
             })
         })
+    }
+
+    /// Waits for the end of a run of the job; its units, in the order of the targets.
+    pub fn wait_for_run(&self, job: &str, run: i64, within: Duration) -> (Run, Vec<Unit>) {
+        let over = until(&format!("the end of run {run} of {job}"), within, || {
+            self.runs(job).into_iter().find(|row| row.id == run && row.finished_at.is_some())
+        });
+        (over, self.units(job).into_iter().filter(|unit| unit.run == run).collect())
     }
 
     /// Waits for the job's first unit with this outcome.

@@ -24,6 +24,8 @@ struct Stat {
     parent: i32,
     comm: String,
     state: u8,
+    /// In user and kernel mode.
+    ticks: u64,
 }
 
 impl Process {
@@ -41,6 +43,20 @@ impl Process {
         if self.is_alive() {
             let _ = signal::kill(Pid::from_raw(self.pid), signal);
         }
+    }
+
+    /// What it has used of the processor so far.
+    pub fn cpu_time(self) -> Duration {
+        let ticks = stat(self.pid).map_or(0, |stat| stat.ticks);
+        // Linux shows hundredths of a second to programs, whatever it counts in itself.
+        Duration::from_millis(ticks * 10)
+    }
+
+    /// Resident memory in kilobytes.
+    pub fn memory(self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
     }
 
     pub fn comm(self) -> String {
@@ -87,16 +103,25 @@ impl Process {
 
 /// Everything alive whose command line or environment contains `text`, but for this process.
 pub fn mentioning(text: &[u8]) -> Vec<Process> {
-    let contains = |pid: i32, file: &str| {
-        let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-        bytes.windows(text.len()).any(|window| window == text)
-    };
+    with(|pid| contains(pid, "environ", text) || contains(pid, "cmdline", text))
+}
+
+/// Everything alive with this variable in its environment: `NAME=VALUE`.
+pub fn carrying(variable: &str) -> Vec<Process> {
+    let text = format!("{variable}\0");
+    with(|pid| contains(pid, "environ", text.as_bytes()))
+}
+
+fn contains(pid: i32, file: &str, text: &[u8]) -> bool {
+    let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    bytes.windows(text.len()).any(|window| window == text)
+}
+
+fn with(wanted: impl Fn(i32) -> bool) -> Vec<Process> {
     all()
         .into_iter()
         .filter(|stat| stat.state != b'Z' && stat.process.pid != std::process::id() as i32)
-        .filter(|stat| {
-            contains(stat.process.pid, "environ") || contains(stat.process.pid, "cmdline")
-        })
+        .filter(|stat| wanted(stat.process.pid))
         .map(|stat| stat.process)
         .collect()
 }
@@ -123,6 +148,7 @@ fn stat(pid: i32) -> Option<Stat> {
         process: Process { pid, born: fields.get(19)?.parse().ok()? },
         parent: fields.get(1)?.parse().ok()?,
         comm: head.split_once('(')?.1.to_owned(),
+        ticks: fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?,
         state: *fields.first()?.as_bytes().first()?,
     })
 }
