@@ -155,6 +155,9 @@ impl<R: Receive> Progress<'_, R> {
             if self.stdout_ended && self.status.is_some() {
                 return Ok(true);
             }
+            // For the timeout and the heartbeat: who always finds more to read uses up tokio's
+            // budget, without which no timer tells that its time has come.
+            tokio::task::yield_now().await;
         }
         Ok(false)
     }

@@ -90,6 +90,8 @@ impl Local {
                 }
                 status = self.command.wait() => break status?,
             }
+            // As for a command on the node: a flood must leave the timeout its turn.
+            tokio::task::yield_now().await;
         };
         drain(&self.stdout, Stream::Stdout, to)?;
         drain(&self.stderr, Stream::Stderr, to)?;
