@@ -7,5 +7,9 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod books;
+mod commands;
+mod nodes;
 mod parent;
-mod silence;
+mod schedule;
+mod workers;
