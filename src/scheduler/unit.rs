@@ -137,9 +137,8 @@ impl Scheduler {
         let seconds = retries.delay.as_secs_f64() * retries.backoff.powi(exponent);
         // From -1 to 1, the same for the same unit: whoever plays this again sees the same.
         let lot = f64::from(hash(&id.0.to_le_bytes()) as u32) / f64::from(u32::MAX) * 2.0 - 1.0;
-        let seconds = seconds.min(MAX_DELAY.as_secs_f64());
         let seconds = seconds * (1.0 + lot * f64::from(retries.jitter) / 100.0);
-        Duration::try_from_secs_f64(seconds).ok()
+        Duration::try_from_secs_f64(seconds.min(MAX_DELAY.as_secs_f64())).ok()
     }
 
     fn next_attempt(&mut self, now: Now, unit: &Unit, delay: Duration) -> UnitId {
