@@ -1,17 +1,17 @@
 //! The books: what was due, what the nodes have seen, and what the ledger says must explain each
 //! other.
 //!
-//! Knows the ledger's tables and nothing of how Loom fills them: when something was due is worked
-//! out here anew, minute by minute, and what ran is told by the commands themselves.
+//! Knows what the ledger means and nothing of how Loom fills it: when something was due is worked
+//! out anew (`due`), and what ran is told by the commands themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
+use super::due::{MINUTE, Rule};
+use super::rows::{self, Gap, Job, Run, Unit};
 use super::{Farm, Ledger, SOON, Site, process, until};
 
-const MINUTE: i64 = 60_000;
 /// Minutes that are looked at one by one; more are only counted, where every minute is due.
 const LOOKED_AT: i64 = 5_000_000;
 /// Outcomes that make a run one that failed.
@@ -41,48 +41,6 @@ pub struct Books<'a> {
     since: BTreeMap<String, i64>,
     needed: BTreeMap<String, usize>,
     wrong: Vec<String>,
-}
-
-/// A row of `jobs`.
-struct Job {
-    name: String,
-    schedule: String,
-    timezone: Option<String>,
-    first_seen: i64,
-    accounted_through: i64,
-}
-
-struct Run {
-    id: i64,
-    job: String,
-    trigger: String,
-    scheduled_at: Option<i64>,
-    epoch: i64,
-    started: bool,
-    finished: bool,
-    state: String,
-}
-
-struct Gap {
-    job: String,
-    first: i64,
-    last: i64,
-    count: i64,
-    epoch: i64,
-    reason: String,
-}
-
-#[derive(Debug)]
-struct Unit {
-    id: i64,
-    run: i64,
-    node: String,
-    attempt: i64,
-    state: String,
-    outcome: Option<String>,
-    exit: Option<i64>,
-    kill: Option<String>,
-    started: bool,
 }
 
 /// What a unit's command wrote.
@@ -127,8 +85,8 @@ impl<'a> Books<'a> {
         if !self.ledger.is_sound() {
             self.wrong.push("SQLite finds the file damaged".to_owned());
         }
-        let runs = self.runs();
-        let units = self.units();
+        let runs = rows::runs(&self.ledger);
+        let units = rows::units(&self.ledger);
         self.every_due_instant_is_covered_once(&runs);
         self.everything_has_ended(&runs, &units);
         self.attempts_follow_each_other(&units);
@@ -152,10 +110,10 @@ impl<'a> Books<'a> {
     /// In a clock's epoch that is; one that was set back brings instants again.
     fn every_due_instant_is_covered_once(&mut self, runs: &[Run]) {
         let mut gaps: BTreeMap<String, Vec<Gap>> = BTreeMap::new();
-        for gap in self.gaps() {
+        for gap in rows::gaps(&self.ledger) {
             gaps.entry(gap.job.clone()).or_default().push(gap);
         }
-        for job in self.jobs() {
+        for job in rows::jobs(&self.ledger) {
             let Job { name, schedule, timezone, first_seen, accounted_through } = &job;
             let begin = self.since.get(name).copied().unwrap_or(*first_seen);
             let rule = Rule::parse(schedule, timezone.as_deref());
@@ -371,137 +329,8 @@ impl<'a> Books<'a> {
             self.expect(left.is_empty(), || format!("said to be killed: {left:?} of {unit:?}"));
         }
     }
-
-    fn jobs(&self) -> Vec<Job> {
-        let sql = "select name, schedule, timezone, first_seen, accounted_through from jobs";
-        self.ledger.query(sql, &[], |row| {
-            Ok(Job {
-                name: row.get(0)?,
-                schedule: row.get(1)?,
-                timezone: row.get(2)?,
-                first_seen: row.get(3)?,
-                accounted_through: row.get(4)?,
-            })
-        })
-    }
-
-    fn runs(&self) -> Vec<Run> {
-        let sql = "select id, job, trigger, scheduled_at, epoch, started_at is not null, \
-                   finished_at is not null, state from runs order by id";
-        self.ledger.query(sql, &[], |row| {
-            Ok(Run {
-                id: row.get(0)?,
-                job: row.get(1)?,
-                trigger: row.get(2)?,
-                scheduled_at: row.get(3)?,
-                epoch: row.get(4)?,
-                started: row.get(5)?,
-                finished: row.get(6)?,
-                state: row.get(7)?,
-            })
-        })
-    }
-
-    /// Of whole jobs: a gap of one node is no instant's only record. Gaps of an instant that a
-    /// manual run asked for have no due instant behind them.
-    fn gaps(&self) -> Vec<Gap> {
-        let sql = "select job, first_at, last_at, count, epoch, reason from gaps \
-                   where node is null and first_at % 60000 = 0 order by id";
-        self.ledger.query(sql, &[], |row| {
-            Ok(Gap {
-                job: row.get(0)?,
-                first: row.get(1)?,
-                last: row.get(2)?,
-                count: row.get(3)?,
-                epoch: row.get(4)?,
-                reason: row.get(5)?,
-            })
-        })
-    }
-
-    fn units(&self) -> Vec<Unit> {
-        let sql = "select id, run, node, attempt, state, outcome, exit, kill, \
-                   started_at is not null from units order by id";
-        self.ledger.query(sql, &[], |row| {
-            Ok(Unit {
-                id: row.get(0)?,
-                run: row.get(1)?,
-                node: row.get(2)?,
-                attempt: row.get(3)?,
-                state: row.get(4)?,
-                outcome: row.get(5)?,
-                exit: row.get(6)?,
-                kill: row.get(7)?,
-                started: row.get(8)?,
-            })
-        })
-    }
 }
 
 fn show(millis: i64) -> String {
     Timestamp::from_millisecond(millis).map_or_else(|_| millis.to_string(), |at| at.to_string())
-}
-
-/// A schedule of the tests' simple kind: stars, numbers, lists and `*/n`, day fields not both
-/// restricted.
-struct Rule {
-    fields: [Option<BTreeSet<i8>>; 5],
-    zone: TimeZone,
-}
-
-impl Rule {
-    fn parse(schedule: &str, timezone: Option<&str>) -> Rule {
-        let zone = timezone.map_or_else(TimeZone::system, |name| TimeZone::get(name).unwrap());
-        let schedule = match schedule {
-            "@hourly" => "0 * * * *",
-            "@daily" | "@midnight" => "0 0 * * *",
-            "@weekly" => "0 0 * * 0",
-            "@monthly" => "0 0 1 * *",
-            "@yearly" | "@annually" => "0 0 1 1 *",
-            fields => fields,
-        };
-        let words: Vec<&str> = schedule.split_whitespace().collect();
-        assert_eq!(words.len(), 5, "{schedule}");
-        let spans = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 6)];
-        let field = |at: usize| {
-            let (from, to): (i8, i8) = spans[at];
-            let step = |text: &str| text.parse::<usize>().unwrap_or_else(|e| panic!("{text}: {e}"));
-            match words[at] {
-                "*" => None,
-                word => Some(match word.strip_prefix("*/") {
-                    Some(by) => (from..=to).step_by(step(by)).collect(),
-                    None => word.split(',').map(|number| step(number) as i8).collect(),
-                }),
-            }
-        };
-        Rule { fields: std::array::from_fn(field), zone }
-    }
-
-    fn is_due(&self, millis: i64) -> bool {
-        if millis % MINUTE != 0 {
-            return false;
-        }
-        let Ok(at) = Timestamp::from_millisecond(millis) else { return false };
-        let wall = self.zone.to_datetime(at);
-        let weekday = wall.weekday().to_sunday_zero_offset();
-        let values = [wall.minute(), wall.hour(), wall.day(), wall.month(), weekday];
-        let holds = |(field, value): (&Option<BTreeSet<i8>>, i8)| {
-            field.as_ref().is_none_or(|set| set.contains(&value))
-        };
-        self.fields.iter().zip(values).all(holds)
-    }
-
-    /// Due instants in (after, through].
-    fn due(&self, after: i64, through: i64) -> impl Iterator<Item = i64> {
-        let first = after.div_euclid(MINUTE) * MINUTE + MINUTE;
-        (first..=through).step_by(MINUTE as usize).filter(|at| self.is_due(*at))
-    }
-
-    /// How many there are.
-    fn count(&self, after: i64, through: i64) -> i64 {
-        if self.fields.iter().all(Option::is_none) {
-            return through.div_euclid(MINUTE) - after.div_euclid(MINUTE);
-        }
-        self.due(after, through).count() as i64
-    }
 }

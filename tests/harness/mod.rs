@@ -10,11 +10,13 @@
 pub mod books;
 pub mod control;
 pub mod daemon;
+pub mod due;
 pub mod farm;
 pub mod fault;
 pub mod ledger;
 pub mod log;
 pub mod process;
+mod rows;
 pub mod site;
 pub mod skip;
 mod sshd;
