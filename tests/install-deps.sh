@@ -23,6 +23,7 @@ need sudo command -v sudo
 need openssl command -v openssl
 need dash command -v dash
 need busybox command -v busybox
+need faketime command -v faketime
 
 [ -n "$missing" ] || exit 0
 echo "installing:$missing"

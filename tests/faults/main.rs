@@ -10,6 +10,7 @@ mod harness;
 mod books;
 mod commands;
 mod nodes;
+mod clocks;
 mod parent;
 mod schedule;
 mod workers;

@@ -60,13 +60,18 @@ impl<'a> Daemon<'a> {
     }
 
     /// [`Daemon::start_as`], with a control channel. `loom` can still take arguments.
-    pub fn start_with_control_as(site: &'a Site, mut loom: Command) -> Daemon<'a> {
+    pub fn start_with_control_as(site: &'a Site, loom: Command) -> Daemon<'a> {
+        Daemon::spawn_with_control_as(site, loom).in_time()
+    }
+
+    /// Does not wait for anything.
+    pub fn spawn_with_control_as(site: &'a Site, mut loom: Command) -> Daemon<'a> {
         loom.args(["--control", &CONTROL.to_string()]);
         loom.stdin(Stdio::null()).stdout(Stdio::piped());
         let (ours, its) = UnixStream::pair().unwrap();
         let child = loom::sys::spawn::spawn(loom, &[(its.into(), CONTROL)]);
         let child = child.expect("loom does not start");
-        Daemon::of(site, child, Some(Control::new(ours))).in_time()
+        Daemon::of(site, child, Some(Control::new(ours)))
     }
 
     fn of(site: &'a Site, mut child: Child, control: Option<Control>) -> Daemon<'a> {
