@@ -11,6 +11,7 @@ mod books;
 mod commands;
 mod nodes;
 mod clocks;
+mod disk;
 mod parent;
 mod schedule;
 mod workers;
