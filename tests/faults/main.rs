@@ -12,6 +12,7 @@ mod commands;
 mod nodes;
 mod clocks;
 mod disk;
+mod files;
 mod ledger;
 mod parent;
 mod schedule;
