@@ -11,6 +11,7 @@ mod books;
 mod commands;
 mod nodes;
 mod clocks;
+mod daemons;
 mod disk;
 mod files;
 mod ledger;
