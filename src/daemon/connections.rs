@@ -15,7 +15,8 @@ impl Engine {
         if let Err(e) = self.try_to_connect(id) {
             log::error!(target: "loom::master", "ssh cannot be started: {e}");
             self.scheduler.complain(id, Some(format!("ssh cannot be started: {e}")));
-            self.scheduler.on_master(Now::read(), node_state::Event::Exited(id));
+            self.sockets.forget(id);
+        self.scheduler.on_master(Now::read(), node_state::Event::Exited(id));
         }
     }
 
@@ -78,16 +79,9 @@ impl Engine {
     }
 
     pub(super) fn sockets_appeared(&mut self) {
-        let mut buffer = [0; 4096];
-        while let Ok(events) = self.sockets.read_events(&mut buffer) {
-            let names: Vec<_> = events.filter_map(|e| e.name.and_then(master::by_socket)).collect();
-            if names.is_empty() {
-                break;
-            }
-            for id in names {
-                self.scheduler.complain(id, None);
-                self.scheduler.on_master(Now::read(), node_state::Event::Connected(id));
-            }
+        for id in self.sockets.appeared(self.connections.keys().copied()) {
+            self.scheduler.complain(id, None);
+            self.scheduler.on_master(Now::read(), node_state::Event::Connected(id));
         }
     }
 

@@ -6,15 +6,14 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use inotify::{Inotify, WatchMask};
 use jiff::Timestamp;
 
 use super::runtime::RuntimeDir;
+use super::sockets::Sockets;
 use super::token::Token;
 use crate::config::{Config, Settings};
 use crate::event::Event;
@@ -70,7 +69,7 @@ pub struct Engine {
     /// By node name: its parameters as they are now.
     pub(super) parameter_index: HashMap<String, MasterId>,
     pub(super) askpass: Askpass,
-    pub(super) sockets: Inotify,
+    pub(super) sockets: Sockets,
 }
 
 impl Engine {
@@ -83,11 +82,12 @@ impl Engine {
         echo: Option<usize>,
     ) -> io::Result<Engine> {
         let askpass = Askpass::listen(runtime.path())?;
-        let sockets = Inotify::init()?;
-        sockets.watches().add(runtime.path(), WatchMask::CREATE)?;
+        let sockets = Sockets::of(runtime.path());
         let poll = Poll::new()?;
         poll.add(askpass.fd(), Token::Askpass.into(), Interest::Read)?;
-        poll.add(sockets.as_fd(), Token::Sockets.into(), Interest::Read)?;
+        if let Some(fd) = sockets.fd() {
+            poll.add(fd, Token::Sockets.into(), Interest::Read)?;
+        }
         poll.add(ledger.fd(), Token::Ledger.into(), Interest::Read)?;
         let numbers = Numbers {
             ledger_id: opened.ledger_id.clone(),
@@ -170,7 +170,8 @@ impl Engine {
     /// the engine's own.
     pub fn turn(&mut self, until: Option<Instant>) -> io::Result<Vec<Token>> {
         self.settle();
-        let until = until.into_iter().chain(self.scheduler.deadline()).min();
+        let look = self.sockets.deadline(self.connections.keys().copied());
+        let until = until.into_iter().chain(self.scheduler.deadline()).chain(look).min();
         let timeout = until.map(|at| at.saturating_duration_since(Instant::now()));
         let mut others = Vec::new();
         for raw in self.poll.wait(timeout)? {
@@ -192,6 +193,9 @@ impl Engine {
             }
         }
         // Only after everybody was heard: we may have been the ones who slept.
+        if look.is_some_and(|at| Instant::now() >= at) {
+            self.sockets_appeared();
+        }
         self.scheduler.tick(Now::read());
         self.settle();
         Ok(others)

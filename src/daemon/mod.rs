@@ -10,6 +10,7 @@ mod engine;
 pub mod hooks;
 mod reload;
 mod runtime;
+mod sockets;
 mod stop;
 mod tell;
 mod token;
