@@ -16,7 +16,7 @@ impl Engine {
             log::error!(target: "loom::master", "ssh cannot be started: {e}");
             self.scheduler.complain(id, Some(format!("ssh cannot be started: {e}")));
             self.sockets.forget(id);
-        self.scheduler.on_master(Now::read(), node_state::Event::Exited(id));
+            self.scheduler.on_master(Now::read(), node_state::Event::Exited(id));
         }
     }
 

@@ -56,6 +56,9 @@ const PRUNE: Duration = Duration::from_secs(3600);
 /// How long hooks may take that run when everything else has ended.
 const LAST_HOOKS: Duration = Duration::from_secs(5);
 
+/// When nothing is due.
+const FAR: Duration = Duration::from_secs(24 * 3600);
+
 /// How long the last records may take on the way to the disk.
 const FLUSH: Duration = Duration::from_secs(10);
 
@@ -75,7 +78,7 @@ struct Daemon {
     clock: Clock,
     alarm: Alarm,
     /// When the clock is next looked at, whether or not anything is due.
-    look_at: SystemTime,
+    look_at: Instant,
     paused: bool,
     /// The ledger took nothing, when something was due.
     was_down: bool,
@@ -117,7 +120,7 @@ impl Daemon {
             timetable: Timetable::default(),
             clock: Clock::new(now, since_boot()),
             alarm,
-            look_at: SystemTime::from(now) + LOOK,
+            look_at: Instant::now() + LOOK,
             paused: opened.paused,
             was_down: false,
             signals,
@@ -148,7 +151,7 @@ impl Daemon {
                     return Ok(signal);
                 }
             }
-            if self.set_alarm()? == Rung::ClockSet {
+            if self.set_alarm()? == Rung::ClockSet || Instant::now() >= self.look_at {
                 self.look();
             }
             if self.stopping.is_none() {
@@ -198,7 +201,8 @@ impl Daemon {
 
     fn deadline(&self) -> Option<Instant> {
         let stop = self.stopping.as_ref().and_then(|(_, stopping)| stopping.deadline());
-        stop.into_iter().chain(self.reload.deadline()).chain(self.hook_runner.deadline()).min()
+        let others = [self.reload.deadline(), self.hook_runner.deadline(), Some(self.look_at)];
+        stop.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     fn on(&mut self, token: Token) -> io::Result<()> {
@@ -264,10 +268,11 @@ impl Daemon {
         log::info!("stopped");
     }
 
-    /// Rings at the next fire, and once a minute for a look at the clock.
+    /// Rings at the next fire. Without one it is armed all the same: an alarm that is not does not
+    /// notice that the clock is set.
     fn set_alarm(&self) -> io::Result<Rung> {
         let next = self.timetable.next().filter(|_| self.stopping.is_none());
-        let next = next.map_or(self.look_at, |at| SystemTime::from(at).min(self.look_at));
+        let next = next.map_or_else(|| SystemTime::now() + FAR, SystemTime::from);
         self.alarm.set(Some(next))
     }
 
@@ -275,7 +280,7 @@ impl Daemon {
     /// it returns.
     fn look(&mut self) -> Timestamp {
         let now = Timestamp::now();
-        self.look_at = SystemTime::from(now) + LOOK;
+        self.look_at = Instant::now() + LOOK;
         let look = self.clock.look(now, since_boot());
         match look {
             Look::Steady => {}
