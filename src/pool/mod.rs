@@ -15,6 +15,7 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::protocol::message::HEARTBEAT;
 use crate::unit::UnitId;
 use index::Index;
 use slot::{Death, Slot, State, Verdict};
@@ -334,9 +335,13 @@ impl Pool {
     }
 
     fn tick(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        let due: Vec<SlotId> =
-            self.index.due.iter().take_while(|(at, _)| now >= *at).map(|(_, id)| *id).collect();
-        for id in due {
+        let due: Vec<(Instant, SlotId)> =
+            self.index.due.iter().take_while(|(at, _)| now >= *at).copied().collect();
+        for (at, id) in due {
+            // We have slept through it, and so may the worker have: it gets another chance.
+            if now >= at + HEARTBEAT {
+                self.with(id, |slot| slot.heartbeat(now));
+            }
             match self.slots.get(&id).map(|slot| slot.verdict(now)) {
                 Some(Verdict::Kill(death)) => self.kill(id, death, actions),
                 Some(Verdict::Fine) | None => {}

@@ -208,6 +208,17 @@ fn three_missed_heartbeats_kill_a_busy_worker_and_none_an_idle_one() {
 }
 
 #[test]
+fn a_pool_that_overslept_gives_a_busy_worker_another_chance() {
+    let mut sim = Sim::new(LIMITS);
+    let slot = sim.idle();
+    sim.submit();
+    // Both were stopped for ten minutes, and it is the pool that wakes first.
+    assert_eq!(sim.pass(600), []);
+    assert_eq!(sim.pass(29), []);
+    assert_eq!(sim.pass(1), [Action::Kill(slot)]);
+}
+
+#[test]
 fn a_broken_worker_is_killed_once() {
     let mut sim = Sim::new(LIMITS);
     sim.submit();
