@@ -90,7 +90,7 @@ impl Engine {
         }
         poll.add(ledger.fd(), Token::Ledger.into(), Interest::Read)?;
         let numbers = Numbers {
-            ledger_id: opened.ledger_id.clone(),
+            cookie_prefix: opened.cookie_prefix.clone(),
             epoch: opened.epoch,
             next_run: opened.next_run.0,
             next_unit: opened.next_unit.0,
@@ -163,7 +163,7 @@ impl Engine {
 
     /// The ledger cannot be written, and as much waits for it as may.
     pub fn is_ledger_down(&self) -> bool {
-        self.trouble.is_some() && self.ledger.backlog() >= store::MEMORY
+        self.trouble.is_some() && self.ledger.backlog() > store::MEMORY
     }
 
     /// Waits at most `until` for something to happen, and lets time pass. Returns what is not

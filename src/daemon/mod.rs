@@ -39,6 +39,7 @@ use crate::job::{self, Job};
 use crate::logging;
 use crate::store::{JobEntry, JobRow, Opened, Record, Retention, Writer};
 use crate::sys::clock::{Alarm, Rung, since_boot};
+use crate::sys::limits;
 use crate::sys::notify;
 use crate::sys::poll::Interest;
 use crate::sys::signals::{Signal, Signals};
@@ -102,6 +103,7 @@ pub fn serve(config: Config, start: Start, ready: impl FnOnce()) -> io::Result<S
 impl Daemon {
     fn new(config: Config, start: Start) -> io::Result<Daemon> {
         let Start { candidates, loaded, signals, control } = start;
+        raise_limits(&config);
         let now = Timestamp::now();
         let statedir = &config.settings.statedir;
         let (ledger, opened) = Writer::start(statedir, now).map_err(io::Error::other)?;
@@ -288,6 +290,8 @@ impl Daemon {
                 log::warn!(target: "loom::cron", "the clock was set by {by:#}");
             }
             Look::Jumped { from, to } => {
+                // A clock that is wrong must not make history old; there is a day to mend it.
+                self.prune_at = Instant::now() + PRUNE * 24;
                 log::warn!(
                     target: "loom::cron",
                     "the clock was set from {from} to {to}; schedules begin anew"
@@ -423,4 +427,20 @@ impl Daemon {
 
 fn hostname() -> String {
     nix::unistd::gethostname().map_or_else(|_| "localhost".into(), |n| n.to_string_lossy().into())
+}
+
+/// A worker takes four descriptors and a connection one; what runs besides takes less than 64.
+fn raise_limits(config: &Config) {
+    let needed = 64 + 4 * u64::from(config.settings.max_workers) + config.nodes.len() as u64;
+    match limits::raise_descriptors() {
+        Ok(limit) if limit < needed => log::warn!(
+            target: "loom::daemon",
+            "only {limit} descriptors may be open here (RLIMIT_NOFILE); {} workers and {} nodes \
+             may need {needed}. Beyond the limit units fail or are unreachable, and say so",
+            config.settings.max_workers,
+            config.nodes.len()
+        ),
+        Ok(_) => {}
+        Err(e) => log::warn!(target: "loom::daemon", "RLIMIT_NOFILE cannot be raised: {e}"),
+    }
 }

@@ -12,7 +12,7 @@ use crate::scheduler::{KILL_GRACE, Now};
 use crate::unit::Canceller;
 
 /// For a worker to end its unit on the node and say so: the grace there, and the way.
-const CANCEL_TIME: Duration = KILL_GRACE.saturating_add(Duration::from_secs(5));
+const CANCEL_TIME: Duration = KILL_GRACE.saturating_add(Duration::from_secs(8));
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {

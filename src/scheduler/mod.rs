@@ -84,8 +84,8 @@ enum Timer {
 /// What is numbered on from an earlier daemon.
 #[derive(Debug, Clone)]
 pub struct Numbers {
-    /// Distinguishes our cookies from all other daemons'.
-    pub ledger_id: String,
+    /// Distinguishes our cookies from those of all other daemons.
+    pub cookie_prefix: String,
     /// Counts the wall clock's re-anchorings.
     pub epoch: u32,
     pub next_run: u64,

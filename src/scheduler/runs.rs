@@ -82,7 +82,9 @@ impl Scheduler {
         let instant = scheduled_at.unwrap_or(now.wall);
         let instant = Fires { first: instant, last: instant, count: 1 };
         if targets.is_empty() {
-            self.gap(job, None, instant, Reason::NoTargets, None);
+            if trigger == Trigger::Schedule {
+                self.gap(job, None, instant, Reason::NoTargets, None);
+            }
             return None;
         }
         let opened = (!rows.is_empty()).then_some(run);
@@ -97,7 +99,7 @@ impl Scheduler {
             };
             self.open_run(now, Arc::new(info), targets.len(), rows);
         }
-        self.left_out(job, overlapping, instant, opened);
+        self.left_out(job, overlapping, instant, trigger, opened);
         opened
     }
 
@@ -126,12 +128,17 @@ impl Scheduler {
         self.tell(Event::RunQueued(info));
     }
 
-    /// One gap for the job if nothing of it could run, else one for each node left out.
-    fn left_out(&mut self, job: &Arc<Job>, nodes: Vec<String>, instant: Fires, run: Option<RunId>) {
-        if nodes.is_empty() {
-            return;
-        }
-        if run.is_none() {
+    /// One gap for a due instant of which nothing could run, else one for each node left out: a
+    /// run that somebody asked for accounts for no instant.
+    fn left_out(
+        &mut self,
+        job: &Arc<Job>,
+        nodes: Vec<String>,
+        instant: Fires,
+        trigger: Trigger,
+        run: Option<RunId>,
+    ) {
+        if !nodes.is_empty() && run.is_none() && trigger == Trigger::Schedule {
             self.gap(job, None, instant, Reason::Overlap, None);
             return;
         }
@@ -180,10 +187,13 @@ impl Scheduler {
         self.pump(now);
     }
 
-    /// The ledger refuses these units' rows, as those of a run that it has already.
+    /// The ledger refuses these units' rows, as those of a run that it has already. Those that
+    /// it did not keep from starting, because it was down, go on.
     pub fn refused(&mut self, now: Now, units: impl IntoIterator<Item = UnitId>) {
         for id in units {
-            self.refuse(now, id);
+            if self.units.get(&id).is_some_and(|unit| unit.phase == Phase::Recording) {
+                self.refuse(now, id);
+            }
         }
     }
 

@@ -215,7 +215,7 @@ impl Scheduler {
 
     pub(super) fn cookie(&self, id: UnitId, job: &Job) -> String {
         let rights = task::rights(&job.task, &job.args, &job.kwargs);
-        cookie::cookie(&self.numbers.ledger_id, id, &rights)
+        cookie::cookie(&self.numbers.cookie_prefix, id, &rights)
     }
 }
 

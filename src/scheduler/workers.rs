@@ -11,8 +11,9 @@ use crate::protocol::message::{FromWorker, Output, Report};
 use crate::store::Record;
 use crate::unit::{Canceller, Kill, Outcome, UnitId};
 
-/// How much later than the worker's own timeout its parent steps in.
-const BACKSTOP: Duration = KILL_GRACE.saturating_add(Duration::from_secs(5));
+/// How much later than the worker's own timeout its parent steps in: the worker waits for the
+/// grace and up to 4 s for the node's word, and has to say so.
+const BACKSTOP: Duration = KILL_GRACE.saturating_add(Duration::from_secs(8));
 
 impl Scheduler {
     /// Hands over as many units as workers and nodes can take.

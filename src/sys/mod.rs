@@ -4,6 +4,7 @@ pub mod clock;
 pub mod daemonize;
 pub mod dirs;
 pub mod inherited;
+pub mod limits;
 pub mod notify;
 pub mod pidfile;
 pub mod poll;

@@ -62,7 +62,7 @@ fn the_books_notice_what_does_not_fit() {
         "update runs set state = 'succeeded' where job = 'bad'".into(),
         "update runs set state = 'lost' where job = 'good'".into(),
         "update runs set state = 'running', finished_at = null where job = 'good'".into(),
-        "update meta set value = 'another' where key = 'ledger_id'".into(),
+        "update meta set value = 'another' where key = 'copy'".into(),
     ] {
         assert!(!tampered(&sql), "not noticed: {sql}");
     }

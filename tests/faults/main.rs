@@ -8,13 +8,13 @@
 mod harness;
 
 mod books;
-mod commands;
-mod nodes;
 mod clocks;
+mod commands;
 mod daemons;
 mod disk;
 mod files;
 mod ledger;
+mod nodes;
 mod parent;
 mod schedule;
 mod workers;

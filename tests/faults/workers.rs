@@ -41,11 +41,10 @@ fn crashed(farm: &Farm, site: &Site, mut daemon: Daemon, run: i64, within: Durat
     assert_outcome(&units[0], "crashed");
     assert_eq!(over.state, "failed");
     assert_outcome(&daemon.run_to_end("next", SOON)[0], "succeeded");
-    let ledger_id =
-        daemon.ledger().query("select value from meta where key = 'ledger_id'", &[], |row| {
-            row.get::<_, String>(0)
-        });
-    let cookie = format!("LOOM_UNIT={}-{}", ledger_id[0], units[0].id);
+    let mark = daemon
+        .ledger()
+        .query("select value from meta where key = 'copy'", &[], |row| row.get::<_, String>(0));
+    let cookie = format!("LOOM_UNIT={}-1-{}", mark[0], units[0].id);
     let left: Vec<String> = process::carrying(&cookie)
         .into_iter()
         .map(|process| format!("{} {}", process.pid, process.command_line()))

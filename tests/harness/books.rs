@@ -46,6 +46,7 @@ pub struct Books<'a> {
 /// What a unit's command wrote.
 #[derive(Debug, Default)]
 struct Witness {
+    cookie: String,
     starts: usize,
     ends: Vec<i64>,
 }
@@ -240,10 +241,9 @@ impl<'a> Books<'a> {
     }
 
     fn evidence_agrees(&mut self, units: &[Unit]) {
-        let prefix =
-            self.ledger.query("select value from meta where key = 'ledger_id'", &[], |row| {
-                row.get::<_, String>(0)
-            });
+        let prefix = self
+            .ledger
+            .query("select value from meta where key = 'copy'", &[], |row| row.get::<_, String>(0));
         let Some(prefix) = prefix.into_iter().next() else { return };
         let mut seen: BTreeMap<i64, (String, Witness)> = BTreeMap::new();
         for farm in self.nodes.clone() {
@@ -258,7 +258,7 @@ impl<'a> Books<'a> {
             if witness.starts > 0 {
                 self.expect(at == unit.node, || format!("it ran on {at}: {unit:?}"));
             }
-            self.agrees(unit, &prefix, &witness);
+            self.agrees(unit, &witness);
         }
         for (id, (node, witness)) in seen {
             self.wrong.push(format!("unit {id} is not in the ledger; on {node}: {witness:?}"));
@@ -275,8 +275,10 @@ impl<'a> Books<'a> {
     ) {
         let words: Vec<&str> = line.split(' ').collect();
         let id = |cookie: &str| {
-            let number = cookie.strip_prefix(prefix)?.strip_prefix('-')?;
-            number.parse::<i64>().ok()
+            // The ledger's mark, the daemon's number, the unit's, and perhaps its rights.
+            let mut words = cookie.split('-');
+            let (mark, _daemon) = (words.next()?, words.next()?.parse::<u64>().ok()?);
+            words.next()?.parse::<i64>().ok().filter(|_| mark == prefix)
         };
         match words[..] {
             ["start", cookie] => match id(cookie) {
@@ -284,6 +286,7 @@ impl<'a> Books<'a> {
                     let (at, witness) = seen.entry(unit).or_default();
                     node.clone_into(at);
                     witness.starts += 1;
+                    cookie.clone_into(&mut witness.cookie);
                 }
                 None => self.wrong.push(format!("{node}: {line:?} is of another ledger")),
             },
@@ -295,7 +298,7 @@ impl<'a> Books<'a> {
         }
     }
 
-    fn agrees(&mut self, unit: &Unit, prefix: &str, witness: &Witness) {
+    fn agrees(&mut self, unit: &Unit, witness: &Witness) {
         let outcome = unit.outcome.as_deref().unwrap_or_default();
         self.expect(witness.starts <= 1 && witness.ends.len() <= 1, || {
             format!("run more than once, {witness:?}: {unit:?}")
@@ -320,8 +323,8 @@ impl<'a> Books<'a> {
         // A start is written behind the unit's back, and a crash can come between.
         let told = unit.started || outcome == "lost" || witness.starts == 0;
         self.expect(told, || format!("it ran, and the ledger does not say so: {unit:?}"));
-        if unit.kill.as_deref() == Some("confirmed") {
-            let cookie = format!("LOOM_UNIT={prefix}-{}", unit.id);
+        if unit.kill.as_deref() == Some("confirmed") && !witness.cookie.is_empty() {
+            let cookie = format!("LOOM_UNIT={}", witness.cookie);
             let left: Vec<String> = process::carrying(&cookie)
                 .into_iter()
                 .map(|process| format!("{} {}", process.pid, process.command_line()))

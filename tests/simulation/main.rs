@@ -89,7 +89,7 @@ struct World {
 impl World {
     fn new(nodes: usize, workers: usize, jobs: Vec<Job>) -> World {
         let base = Instant::now();
-        let numbers = Numbers { ledger_id: "sim".into(), epoch: 0, next_run: 1, next_unit: 1 };
+        let numbers = Numbers { cookie_prefix: "sim".into(), epoch: 0, next_run: 1, next_unit: 1 };
         let pool = pool::Limits {
             min: 0,
             max: workers,
