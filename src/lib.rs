@@ -1,10 +1,11 @@
 //! Loom: cron for more than one machine.
 //!
 //! The modules in the order a unit travels: a file becomes a [`job`] on its [`node`]s
-//! ([`config`]), its schedule comes due ([`cron`]), a [`run`] is made of [`unit`]s, each waits its
-//! turn ([`dispatch`]) until its node's connection is up ([`node_state`], [`master`]), goes to a
-//! worker process ([`pool`]) in a frame ([`protocol`]), and its outcome ends in the ledger
-//! ([`store`]). The event loop between them is [`daemon`].
+//! ([`config`]), its schedule ([`cron`]) comes due ([`timetable`]), the [`scheduler`] makes a
+//! [`run`] of [`unit`]s, each waits its turn ([`dispatch`]) until its node's connection is up
+//! ([`node_state`], [`master`]), goes to a worker process ([`pool`]) in a frame ([`protocol`]), and
+//! its outcome ends in the ledger ([`store`]); what happened ([`event`]) is told to the log and the
+//! job's hooks ([`hook`]). The event loop between them is [`daemon`].
 //!
 //! ```text
 //!  files ── inotify ──>  loom  (this package: one event loop, no async runtime)
@@ -17,11 +18,11 @@
 //!             └── mux ── ssh master per node (system OpenSSH; child of loom) ── node's sshd
 //! ```
 //!
-//! Imports run downward only: `cli` → `launch` → `daemon` → {`config`, `cron`, `run`, `dispatch`,
-//! `node_state`, `master`, `pool`, `store`} → {`job`, `node`, `unit`, `task`, `protocol`} → `sys`.
-//! `cron`, `run`, `dispatch`, `node_state`, `pool` (but for `pool::child`) and [`hook`] (but for
-//! `hook::child`) do no I/O: they take the time and an event and return actions, which the event
-//! loop performs.
+//! Imports run downward only: `cli` → `launch` → `daemon` → {`config`, `timetable`, `scheduler`,
+//! `hook`, `master`} → {`cron`, `run`, `dispatch`, `node_state`, `pool`, `store`} → {`event`, `job`,
+//! `node`, `unit`, `task`, `protocol`} → `sys`. `cron`, `timetable`, `scheduler`, `run`, `dispatch`,
+//! `node_state`, `pool` (but for `pool::child`) and [`hook`] (but for `hook::child`) do no I/O: they
+//! take the time and an event and return actions, which the event loop performs.
 
 pub mod arg;
 pub mod cli;

@@ -9,12 +9,15 @@ use std::os::unix::net::UnixStream;
 
 use super::{Daemon, Token};
 use crate::protocol::control::{Answer, Command, Reply, Request, Status};
-use crate::protocol::frame::{FrameError, Inbox, Outbox};
+use crate::protocol::frame::{CAP, FrameError, Inbox, Outbox};
 use crate::scheduler::Now;
 use crate::store::Record;
 use crate::sys::poll::{Interest, Poll};
 use crate::sys::signals::Signal;
 use crate::unit::{Canceller, Trigger};
+
+/// Answers that wait to be read, at most: whoever does not read them gets no more.
+const UNREAD: usize = 4 * CAP;
 
 #[derive(Debug)]
 pub struct Control {
@@ -49,7 +52,11 @@ impl Control {
 
     fn reply(&mut self, reply: &Reply) -> Result<(), FrameError> {
         self.outbox.push(reply)?;
-        self.flush()
+        self.flush()?;
+        match self.outbox.len() {
+            length if length > UNREAD => Err(FrameError::TooLarge { length, cap: UNREAD }),
+            _ => Ok(()),
+        }
     }
 
     fn flush(&mut self) -> Result<(), FrameError> {
@@ -73,7 +80,11 @@ impl Daemon {
         let mut sent = control.flush();
         for request in requests {
             let Request { id, by, command } = request;
-            log::info!(target: "loom::control", "{by}: {command:?}");
+            let level = match command {
+                Command::Status => log::Level::Debug,
+                _ => log::Level::Info,
+            };
+            log::log!(target: "loom::control", level, "{by}: {command:?}");
             let reply = Reply { id, answer: self.obey(command, by) };
             sent = sent.and_then(|()| control.reply(&reply));
         }

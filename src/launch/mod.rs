@@ -88,7 +88,7 @@ fn prepare(candidates: &str, options: &Options) -> Result<Launch> {
 }
 
 fn control_at(number: i32) -> io::Result<Control> {
-    inherited::duplicate(number).and_then(Control::new)
+    inherited::adopt(number).and_then(Control::new)
 }
 
 impl Launch {

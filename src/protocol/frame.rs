@@ -172,6 +172,11 @@ impl Outbox {
         self.bytes.is_empty()
     }
 
+    /// Bytes that are yet to be written.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Writes what fits now.
     pub fn flush(&mut self, to: &mut impl Write) -> Result<(), FrameError> {
         while !self.bytes.is_empty() {

@@ -3,7 +3,9 @@
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::unistd::close;
 
 /// Takes over what the parent put at this number, and keeps it from our own children.
 ///
@@ -20,16 +22,18 @@ pub unsafe fn take(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// A descriptor of our own for what is open at this number, which our children do not get.
+/// Moves what the parent put at this number to a descriptor of our own, which our children do not
+/// get. To be called before anything in this process opens a descriptor: the number is closed.
 ///
 /// # Errors
-/// EBADF if there is nothing.
-pub fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
-    if number < 0 {
-        return Err(nix::errno::Errno::EBADF.into());
+/// EBADF if there is nothing, or for one of the standard three.
+pub fn adopt(number: RawFd) -> io::Result<OwnedFd> {
+    if number <= 2 {
+        return Err(Errno::EBADF.into());
     }
     // SAFETY: used in this function only, by calls that report a number that is not open.
     let fd = unsafe { BorrowedFd::borrow_raw(number) };
-    fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-    fd.try_clone_to_owned()
+    let ours = fd.try_clone_to_owned()?;
+    close(number)?;
+    Ok(ours)
 }

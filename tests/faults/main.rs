@@ -10,6 +10,7 @@ mod harness;
 mod books;
 mod clocks;
 mod commands;
+mod control;
 mod daemons;
 mod disk;
 mod files;

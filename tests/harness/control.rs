@@ -19,6 +19,11 @@ impl Control {
         Control { stream, next: 1 }
     }
 
+    /// The socket itself, to be abused.
+    pub fn stream(&self) -> UnixStream {
+        self.stream.try_clone().unwrap()
+    }
+
     /// Blocks for the answer.
     pub fn request(&mut self, command: Command) -> Result<Answer, String> {
         let id = self.next;
