@@ -152,7 +152,6 @@ fn order(id: UnitId, unit: &Unit, echo: Option<usize>, paths: &Paths) -> UnitOrd
     let sweeps_as_another = unit.sweeps.iter().any(|c| cookie::rights(c) != Rights::Own);
     let wants_password =
         sweeps_as_another || task::wants_password(&job.task, &job.args, &job.kwargs);
-    let log = job.log.as_ref().filter(|_| echo.is_none());
     UnitOrder {
         unit: id,
         run: unit.run,
@@ -176,7 +175,7 @@ fn order(id: UnitId, unit: &Unit, echo: Option<usize>, paths: &Paths) -> UnitOrd
         output: Sink {
             file: paths.output_of(id),
             max_bytes: paths.max_output,
-            log: log.map(|log| log.of(&job.name, &node.name, Zoned::now().date())),
+            log: job.log.as_ref().map(|log| log.of(&job.name, &node.name, Zoned::now().date())),
             echo: echo.map(|width| format!("{:>width$} | ", node.name)),
         },
     }
