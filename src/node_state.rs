@@ -153,6 +153,17 @@ impl Masters {
         self.masters.values().filter(|master| matches!(master.state, State::Up { .. })).count()
     }
 
+    /// No connection is up, being made or in use, and those that are retired are forgotten.
+    #[doc(hidden)]
+    pub fn is_at_rest(&self) -> bool {
+        let rests = |master: &Master| {
+            let state = matches!(master.state, State::Down | State::Backoff { .. });
+            state && master.sessions == 0 && !master.wanted && !master.retired
+        };
+        let none = self.connecting == 0 && self.counted == 0 && self.due.is_empty();
+        none && self.masters.values().all(rests)
+    }
+
     /// When a `Tick` is next needed, if at all.
     pub fn deadline(&self) -> Option<Instant> {
         self.due.first().map(|(at, _)| *at)
@@ -392,7 +403,8 @@ impl Masters {
             match self.master(id).state {
                 State::Connecting { since } if now >= since + limits.connect_timeout => {
                     self.leave_connecting(id);
-                    actions.push(Action::Close(id));
+                    // It has no sessions to close, and must be gone before the next attempt.
+                    actions.push(Action::Kill(id));
                     self.fail(now, id, actions);
                 }
                 State::Connecting { .. } => self.discount(id),

@@ -61,7 +61,7 @@ fn at_most_max_connecting_connect_at_once() {
 fn a_dead_node_is_given_up_after_the_timeout_and_fails_at_once_while_it_backs_off() {
     let mut sim = Sim::new();
     sim.on(Event::Want(A));
-    assert_eq!(sim.pass(10), [Action::Close(A), Action::Unreachable(A)]);
+    assert_eq!(sim.pass(10), [Action::Kill(A), Action::Unreachable(A)]);
     assert_eq!(sim.on(Event::Exited(A)), [], "already accounted for");
     assert_eq!(sim.on(Event::Want(A)), [Action::Unreachable(A)]);
     sim.pass(1);
