@@ -70,6 +70,10 @@ impl Locks {
         woken
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
     fn forget_if_unused(&mut self, node: Name) {
         let unused = |on: &OnNode| on.held.is_empty() && on.waiting.is_empty();
         if self.nodes.get(&node).is_some_and(unused) {

@@ -201,6 +201,17 @@ impl Dispatcher {
         })
     }
 
+    /// Nobody is here, and nothing is left of anybody who was.
+    #[doc(hidden)]
+    pub fn is_at_rest(&self) -> bool {
+        self.units.is_empty()
+            && self.windows.is_empty()
+            && self.overlaps.is_empty()
+            && self.locks.is_empty()
+            && self.wanted.is_empty()
+            && self.queues.is_at_rest()
+    }
+
     fn make_pending(&mut self, unit: UnitId) {
         let Some(entry) = self.units.get_mut(&unit) else { return };
         entry.place = Place::Pending;

@@ -66,6 +66,10 @@ impl Overlaps {
         next
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
     pub fn pass_on(&mut self, pair: Pair, unit: UnitId, next: UnitId) {
         let Some(at) = self.pairs.get_mut(&pair) else { return };
         for working in &mut at.units {

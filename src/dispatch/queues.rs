@@ -153,6 +153,12 @@ impl Queues {
         self.queues.get(&master).is_some_and(|queue| !queue.units.is_empty())
     }
 
+    /// No connection is up, and nobody waits for one or is out on one.
+    pub fn is_at_rest(&self) -> bool {
+        let none = self.queues.is_empty() && self.ready.is_empty() && self.parked.is_empty();
+        none && self.probes == 0
+    }
+
     /// Changes a queue and keeps the heads in step with it.
     fn change(&mut self, master: MasterId, change: impl FnOnce(&mut Queue)) {
         let queue = self.queues.entry(master).or_default();

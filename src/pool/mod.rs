@@ -136,6 +136,12 @@ impl Pool {
         self.slots.len()
     }
 
+    /// No worker, and no unit that waits for one.
+    #[doc(hidden)]
+    pub fn is_at_rest(&self) -> bool {
+        self.slots.is_empty() && self.queue.is_empty()
+    }
+
     /// How many more units could be handed to a worker at once, rather than wait here.
     pub fn room(&self) -> usize {
         if self.stopping {

@@ -92,6 +92,7 @@ pub struct Numbers {
     pub next_unit: u64,
 }
 
+#[derive(Debug)]
 pub struct Scheduler {
     numbers: Numbers,
     pool: Pool,
@@ -181,6 +182,20 @@ impl Scheduler {
     /// Nothing is recorded, queued or running.
     pub fn is_idle(&self) -> bool {
         self.units.is_empty()
+    }
+
+    /// Nothing is left of anything: no unit, no book about one, no worker, no connection. For
+    /// tests, once everything is over and time has passed.
+    #[doc(hidden)]
+    pub fn is_at_rest(&self) -> bool {
+        self.units.is_empty()
+            && self.runs.is_empty()
+            && self.timers.is_empty()
+            && self.run_timers.is_empty()
+            && self.outbox.is_empty()
+            && self.dispatcher.is_at_rest()
+            && self.masters.is_at_rest()
+            && self.pool.is_at_rest()
     }
 
     pub fn unit(&self, id: UnitId) -> Option<&Unit> {

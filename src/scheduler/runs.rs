@@ -76,6 +76,7 @@ impl Scheduler {
                 begun: None,
                 sweeps: Vec::new(),
                 cancelled: None,
+                last: false,
             };
             self.units.insert(unit, unit_state);
         }
@@ -231,8 +232,12 @@ impl Scheduler {
         }
     }
 
-    /// Ends what has not begun and is of a job or node that is no more.
+    /// Ends what has not begun and is of a job or node that is no more. What runs goes on, and is
+    /// not tried again.
     pub fn skip_removed(&mut self, now: Now, is_gone: impl Fn(&Job, &Node) -> bool) {
+        for unit in self.units.values_mut().filter(|unit| is_gone(&unit.job, &unit.node)) {
+            unit.last = true;
+        }
         let gone = self.unit_ids(|unit| is_unsent(unit) && is_gone(&unit.job, &unit.node));
         self.skip(now, gone, Reason::Removed);
     }
@@ -263,6 +268,9 @@ impl Scheduler {
         match self.runs.ended(run, unit) {
             Step::Nothing => {}
             Step::Hopeless => {
+                for unit in self.units.values_mut().filter(|unit| unit.run == run) {
+                    unit.last = true;
+                }
                 let unsent = self.units_of(run, is_unsent);
                 self.skip(now, unsent, Reason::Constraint);
             }

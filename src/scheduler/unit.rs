@@ -50,6 +50,8 @@ pub struct Unit {
     pub sweeps: Vec<String>,
     /// It has been asked to end, on this word.
     pub cancelled: Option<Canceller>,
+    /// However it ends, no other attempt follows.
+    pub last: bool,
 }
 
 impl Scheduler {
@@ -87,14 +89,6 @@ impl Scheduler {
             Some(next) => self.dispatcher.pass_on(id, next),
             None => self.dispatcher.leave(id),
         }
-        self.make_wanted(now);
-        match unit.phase {
-            Phase::Recording => {}
-            Phase::Waiting => self.see_if_unwanted(now, unit.master),
-            Phase::Submitted | Phase::Sent { .. } => {
-                self.on_master(now, node_state::Event::Release(unit.master));
-            }
-        }
         self.record(Record::CloseUnit {
             unit: id,
             outcome: outcome.clone(),
@@ -111,9 +105,20 @@ impl Scheduler {
         };
         let (run, job) = (unit.run, unit.job.clone());
         self.tell(Event::UnitEnded { unit: id, run, job, info: info.clone(), again });
-        match next {
-            Some(next) => self.record_attempt(run, next),
-            None => self.count(now, run, &info),
+        if let Some(next) = next {
+            self.record_attempt(run, next);
+        }
+        // Only now that all of this unit is told: others may end because of what it leaves.
+        self.make_wanted(now);
+        match unit.phase {
+            Phase::Recording => {}
+            Phase::Waiting => self.see_if_unwanted(now, unit.master),
+            Phase::Submitted | Phase::Sent { .. } => {
+                self.on_master(now, node_state::Event::Release(unit.master));
+            }
+        }
+        if next.is_none() {
+            self.count(now, run, &info);
         }
     }
 
@@ -129,8 +134,8 @@ impl Scheduler {
     fn delay_to_next(&self, unit: &Unit, id: UnitId, outcome: &Outcome) -> Option<Duration> {
         let retries = &unit.job.retries;
         let wanted = RetryOn::of(outcome).is_some_and(|kind| retries.on.contains(&kind));
-        let may = !self.stopping && unit.cancelled.is_none() && unit.attempt < retries.attempts;
-        if !wanted || !may {
+        let may = !self.stopping && !unit.last && unit.cancelled.is_none();
+        if !wanted || !may || unit.attempt >= retries.attempts {
             return None;
         }
         let exponent = i32::try_from(unit.attempt - 1).unwrap_or(i32::MAX);
@@ -155,6 +160,7 @@ impl Scheduler {
             begun: None,
             sweeps: Vec::new(),
             cancelled: None,
+            last: false,
         };
         self.units.insert(id, next);
         id
