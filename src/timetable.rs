@@ -38,12 +38,14 @@ struct Entry {
     job: Arc<Job>,
     zone: TimeZone,
     watch: Watch,
-    growing: BTreeMap<(u32, &'static str), Growing>,
+    growing: Option<Growing>,
 }
 
-/// A gap that instants are added to for as long as its reason lasts.
+/// A gap that instants are added to for as long as its reason lasts, and no longer: what comes
+/// between is covered by something else.
 #[derive(Debug, Clone, Copy)]
 struct Growing {
+    epoch: u32,
     fires: Fires,
     reason: Reason,
     /// It has grown since it was last told.
@@ -54,7 +56,7 @@ struct Growing {
 pub struct Timetable {
     entries: BTreeMap<String, Entry>,
     coming: BTreeSet<(Timestamp, String)>,
-    /// Gaps of jobs that have changed since, yet to be told.
+    /// Gaps that grow no more, yet to be told.
     left: Vec<Untold>,
 }
 
@@ -86,7 +88,7 @@ impl Timetable {
             let zone = job.zone();
             let (watch, growing) = match old.entries.remove(name).filter(same) {
                 Some(entry) => (entry.watch, entry.growing),
-                None => (Watch::new(&job.schedule, &zone, now), BTreeMap::new()),
+                None => (Watch::new(&job.schedule, &zone, now), None),
             };
             self.arm(name, &watch);
             self.entries.insert(name.clone(), Entry { job: job.clone(), zone, watch, growing });
@@ -114,6 +116,8 @@ impl Timetable {
             let Some(entry) = self.entries.get_mut(&name) else { continue };
             let found = entry.watch.look(&entry.job.schedule, &entry.zone, look, now);
             if let Some(due) = found {
+                let standing = entry.standing(standstill);
+                self.left.extend(entry.end_gap(standing, epoch));
                 let judged = entry.judge(due, now, epoch, standstill);
                 verdicts.extend(judged.into_iter().map(|verdict| (entry.job.clone(), verdict)));
             }
@@ -127,12 +131,7 @@ impl Timetable {
     pub fn take_untold(&mut self) -> Vec<Untold> {
         let mut untold = std::mem::take(&mut self.left);
         for entry in self.entries.values_mut() {
-            for ((epoch, _), growing) in &mut entry.growing {
-                if std::mem::take(&mut growing.untold) {
-                    let Growing { fires, reason, .. } = *growing;
-                    untold.push(Untold { job: entry.job.clone(), epoch: *epoch, fires, reason });
-                }
-            }
+            untold.extend(entry.untold());
         }
         untold
     }
@@ -153,6 +152,35 @@ impl Timetable {
 }
 
 impl Entry {
+    /// Why nothing of the job is run.
+    fn standing(&self, standstill: Standstill) -> Option<Reason> {
+        match standstill {
+            _ if !self.job.enabled => Some(Reason::Disabled),
+            Standstill { paused: true, .. } => Some(Reason::Paused),
+            Standstill { ledger_down: true, .. } => Some(Reason::LedgerDown),
+            Standstill { paused: false, ledger_down: false } => None,
+        }
+    }
+
+    /// What stood still before does not go on with the next standstill.
+    fn end_gap(&mut self, standing: Option<Reason>, epoch: u32) -> Option<Untold> {
+        let goes_on = |of: &Growing| Some(of.reason) == standing && of.epoch == epoch;
+        if self.growing.as_ref().is_some_and(goes_on) {
+            return None;
+        }
+        let untold = self.untold();
+        self.growing = None;
+        untold
+    }
+
+    /// What is to be told of the gap that grows.
+    fn untold(&mut self) -> Option<Untold> {
+        let growing = self.growing.as_mut().filter(|growing| growing.untold)?;
+        growing.untold = false;
+        let Growing { epoch, fires, reason, .. } = *growing;
+        Some(Untold { job: self.job.clone(), epoch, fires, reason })
+    }
+
     fn judge(
         &mut self,
         due: Due,
@@ -160,26 +188,15 @@ impl Entry {
         epoch: u32,
         standstill: Standstill,
     ) -> Vec<Verdict> {
-        let standing = match standstill {
-            _ if !self.job.enabled => Some(Reason::Disabled),
-            Standstill { paused: true, .. } => Some(Reason::Paused),
-            Standstill { ledger_down: true, .. } => Some(Reason::LedgerDown),
-            Standstill { paused: false, ledger_down: false } => None,
-        };
-        // What stood still before does not go on with the next standstill.
-        self.growing.retain(|(of, _), growing| {
-            growing.untold || (Some(growing.reason) == standing && *of == epoch)
-        });
         let once = |at: Timestamp| Fires { first: at, last: at, count: 1 };
-        if let Some(reason) = standing {
+        if let Some(reason) = self.standing(standstill) {
             let all = [due.missed, due.run.map(once), due.passed_over];
-            let fires: Vec<Fires> = all.into_iter().flatten().collect();
-            let grown = fires.into_iter().map(|fires| self.grow(fires, reason, epoch)).collect();
+            all.into_iter().flatten().for_each(|fires| self.grow(fires, reason, epoch));
             if standstill.ledger_down {
                 return Vec::new();
             }
-            self.growing.values_mut().for_each(|growing| growing.untold = false);
-            return grown;
+            let told = self.untold();
+            return told.into_iter().map(|gap| Verdict::Gap(gap.fires, gap.reason)).collect();
         }
         let mut verdicts = Vec::new();
         verdicts.extend(due.missed.map(|fires| Verdict::Gap(fires, Reason::Deadline)));
@@ -191,16 +208,13 @@ impl Entry {
         verdicts
     }
 
-    fn grow(&mut self, fires: Fires, reason: Reason, epoch: u32) -> Verdict {
-        let key = (epoch, reason.as_str());
-        let before = self.growing.get(&key);
-        let fires = before.map_or(fires, |before| Fires {
+    fn grow(&mut self, fires: Fires, reason: Reason, epoch: u32) {
+        let fires = self.growing.map_or(fires, |before| Fires {
             first: before.fires.first,
             last: fires.last,
             count: before.fires.count + fires.count,
         });
-        self.growing.insert(key, Growing { fires, reason, untold: true });
-        Verdict::Gap(fires, reason)
+        self.growing = Some(Growing { epoch, fires, reason, untold: true });
     }
 }
 
@@ -282,5 +296,51 @@ mod tests {
         table.replace(&jobs(&[("kept", "* * * * *"), ("changed", "59 * * * *")]), now);
         assert!(table.take_due(Look::Steady, now, 0, Standstill::default()).is_empty());
         assert_eq!(table.next(), Some(at("2026-11-21T11:00:00Z")));
+    }
+
+    fn ledger_down(paused: bool) -> Standstill {
+        Standstill { paused, ledger_down: true }
+    }
+
+    /// Each look at a full minute from 10:01 on, and all that is told of it.
+    fn told_of(standstills: &[Standstill]) -> Vec<(u64, Timestamp, Timestamp, Reason)> {
+        let mut table = Timetable::default();
+        let start = at("2026-11-21T10:00:30Z");
+        table.replace(&jobs(&[("job", "* * * * *")]), start);
+        let mut told = Vec::new();
+        for (n, standstill) in standstills.iter().enumerate() {
+            let now = start + SignedDuration::from_secs(30 + 60 * n as i64);
+            for (_, verdict) in table.take_due(Look::Steady, now, 0, *standstill) {
+                match verdict {
+                    Verdict::Gap(fires, reason) => told.push((fires, reason)),
+                    Verdict::Run(_) => {}
+                }
+            }
+        }
+        told.extend(table.take_untold().into_iter().map(|gap| (gap.fires, gap.reason)));
+        told.into_iter().map(|(fires, why)| (fires.count, fires.first, fires.last, why)).collect()
+    }
+
+    #[test]
+    fn a_gap_kept_does_not_reach_across_what_another_covers() {
+        let minute = |n: i64| at("2026-11-21T10:01:00Z") + SignedDuration::from_mins(n);
+        let (up, down) = (Standstill::default(), ledger_down(false));
+        let told = told_of(&[down, ledger_down(true), down, up, down]);
+        let once = |n: i64, reason| (1, minute(n), minute(n), reason);
+        let expected = [
+            once(0, Reason::LedgerDown),
+            once(1, Reason::Paused),
+            once(2, Reason::LedgerDown),
+            once(4, Reason::LedgerDown),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_is_told_of_one_gap_does_not_silence_another() {
+        let paused = Standstill { paused: true, ledger_down: false };
+        let told = told_of(&[ledger_down(false), ledger_down(false), paused]);
+        let count = |why| told.iter().filter(|gap| gap.3 == why).map(|gap| gap.0).sum::<u64>();
+        assert_eq!((count(Reason::LedgerDown), count(Reason::Paused)), (2, 1));
     }
 }
