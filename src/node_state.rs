@@ -198,6 +198,13 @@ impl Masters {
         let mut actions = Vec::new();
         match event {
             Event::Want(id) => self.want(now, id, &mut actions),
+            // Forgotten: whatever it is about, it is over.
+            Event::Unwanted(id)
+            | Event::Connected(id)
+            | Event::Exited(id)
+            | Event::Release(id)
+            | Event::Retire(id)
+                if !self.masters.contains_key(&id) => {}
             Event::Unwanted(id) => {
                 let master = self.master(id);
                 master.wanted = false;
@@ -252,7 +259,6 @@ impl Masters {
 
     fn want(&mut self, now: Instant, id: MasterId, actions: &mut Vec<Action>) {
         let master = self.master(id);
-        master.retired = false;
         master.wanted = true;
         match &mut master.state {
             State::Down => self.wait(id),
@@ -284,10 +290,8 @@ impl Masters {
         while self.counted < max && self.connecting < max.saturating_mul(SLOW_TIMES) {
             let next = self.waiting.pop_front().or_else(|| self.suspects.pop_front());
             let Some(id) = next else { break };
-            let master = self.master(id);
-            if master.state != State::Waiting {
-                continue;
-            }
+            let waits = |master: &&mut Master| master.state == State::Waiting;
+            let Some(master) = self.masters.get_mut(&id).filter(waits) else { continue };
             master.state = State::Connecting { since: now };
             master.counted = true;
             self.connecting += 1;
@@ -349,6 +353,7 @@ impl Masters {
         master.wanted = false;
         master.state = State::Backoff { until: now + pause };
         actions.push(Action::Unreachable(id));
+        self.forget_if_retired(id);
     }
 
     fn release(&mut self, now: Instant, id: MasterId, actions: &mut Vec<Action>) {
@@ -387,9 +392,9 @@ impl Masters {
     }
 
     fn forget_if_retired(&mut self, id: MasterId) {
-        let master = self.master(id);
+        let Some(master) = self.masters.get(&id) else { return };
         let at_rest = matches!(master.state, State::Down | State::Backoff { .. });
-        if master.retired && at_rest && master.sessions == 0 {
+        if master.retired && at_rest && master.sessions == 0 && !master.wanted {
             self.set_due(id);
             self.masters.remove(&id);
         }

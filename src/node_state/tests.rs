@@ -105,3 +105,29 @@ fn a_retired_connection_ends_when_its_last_session_does() {
     sim.on(Event::Exited(A));
     assert!(sim.masters.masters.is_empty());
 }
+
+#[test]
+fn a_retired_connection_is_forgotten_however_it_ends() {
+    let mut sim = Sim::new();
+    sim.on(Event::Want(A));
+    sim.on(Event::Retire(A));
+    assert_eq!(sim.on(Event::Exited(A)), [Action::Unreachable(A)]);
+    assert_eq!(sim.on(Event::Unwanted(A)), []);
+    assert!(sim.masters.masters.is_empty(), "it could not be made");
+
+    sim.on(Event::Want(A));
+    sim.on(Event::Retire(A));
+    assert_eq!(sim.pass(10), [Action::Kill(A), Action::Unreachable(A)]);
+    assert_eq!(sim.on(Event::Exited(A)), []);
+    assert!(sim.masters.masters.is_empty(), "it did not answer");
+
+    sim.on(Event::Want(A));
+    sim.on(Event::Connected(A));
+    sim.on(Event::Retire(A));
+    sim.on(Event::Want(A));
+    sim.masters.acquire(A);
+    sim.on(Event::Unwanted(A));
+    assert_eq!(sim.on(Event::Release(A)), [Action::Close(A)], "wanted once more, and retired");
+    assert_eq!(sim.on(Event::Exited(A)), [Action::Down(A)]);
+    assert!(sim.masters.masters.is_empty(), "it was closed");
+}
