@@ -339,11 +339,12 @@ impl Masters {
             State::Up { .. } if !proven => self.fail(now, id, actions),
             State::Up { .. } | State::Closing { .. } => {
                 self.master(id).state = State::Down;
-                self.forget_if_retired(id);
                 actions.push(Action::Down(id));
             }
+            // Killed, because it was not up in time.
             State::Down | State::Waiting | State::Backoff { .. } => {}
         }
+        self.forget_if_retired(id);
     }
 
     fn fail(&mut self, now: Instant, id: MasterId, actions: &mut Vec<Action>) {
@@ -353,7 +354,6 @@ impl Masters {
         master.wanted = false;
         master.state = State::Backoff { until: now + pause };
         actions.push(Action::Unreachable(id));
-        self.forget_if_retired(id);
     }
 
     fn release(&mut self, now: Instant, id: MasterId, actions: &mut Vec<Action>) {

@@ -9,7 +9,7 @@ use crate::job::Job;
 use crate::job::policy::{MAX_DELAY, RetryOn};
 use crate::node::Node;
 use crate::node_state::{self, MasterId};
-use crate::pool::SlotId;
+use crate::pool::{self, SlotId};
 use crate::protocol::cookie;
 use crate::protocol::message::Output;
 use crate::store::{OpenUnit, Record};
@@ -123,7 +123,17 @@ impl Scheduler {
     }
 
     /// Ends a unit that the ledger does not have, and would not have the next attempt of either.
+    /// One that began while nothing could be written goes on, and keeps its place.
     pub(super) fn refuse(&mut self, now: Now, id: UnitId) {
+        let Some(unit) = self.units.get_mut(&id) else { return };
+        match unit.phase {
+            Phase::Recording | Phase::Waiting => {}
+            Phase::Submitted => self.on_pool(now, pool::Event::Withdraw { unit: id }),
+            Phase::Sent { .. } => {
+                unit.last = true;
+                return;
+            }
+        }
         let Some(unit) = self.units.remove(&id) else { return };
         let outcome = Outcome::Failed { exit: None };
         let detail = "the ledger refused the run; nothing was started".to_owned();
@@ -202,7 +212,7 @@ impl Scheduler {
         unit.cancelled = Some(by.clone());
         match unit.phase {
             Phase::Recording | Phase::Waiting => {}
-            Phase::Submitted => self.on_pool(now, crate::pool::Event::Withdraw { unit: id }),
+            Phase::Submitted => self.on_pool(now, pool::Event::Withdraw { unit: id }),
             Phase::Sent { slot } => {
                 self.order_end(now, id, slot, by);
                 return;
