@@ -164,6 +164,15 @@ impl Masters {
         none && self.masters.values().all(rests)
     }
 
+    /// Whether it will be heard of: up, unreachable or down.
+    #[doc(hidden)]
+    pub fn is_under_way(&self, id: MasterId) -> bool {
+        self.masters.get(&id).is_some_and(|master| match master.state {
+            State::Waiting | State::Connecting { .. } | State::Closing { .. } => true,
+            State::Down | State::Up { .. } | State::Backoff { .. } => false,
+        })
+    }
+
     /// When a `Tick` is next needed, if at all.
     pub fn deadline(&self) -> Option<Instant> {
         self.due.first().map(|(at, _)| *at)

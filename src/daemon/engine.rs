@@ -203,7 +203,7 @@ impl Engine {
 
     /// Does what the scheduler wants done, and what follows from that.
     pub fn settle(&mut self) {
-        while let Some(action) = self.scheduler.next_action() {
+        while let Some(action) = self.scheduler.next_action(Now::read()) {
             self.perform(action);
         }
     }

@@ -27,16 +27,22 @@ impl Locks {
         if locks.is_empty() {
             return true;
         }
+        let free = self.are_free(node, locks, arrival);
         let on = self.nodes.entry(node).or_default();
-        let mut earlier = on.waiting.range(..arrival).map(|(_, (_, theirs))| theirs);
-        if locks.iter().any(|lock| on.held.contains(lock))
-            || earlier.any(|theirs| theirs.iter().any(|lock| locks.contains(lock)))
-        {
+        if !free {
             on.waiting.insert(arrival, (unit, locks.to_vec()));
             return false;
         }
         on.held.extend(locks);
         true
+    }
+
+    /// Nobody holds one of them, and nobody who came earlier waits for one.
+    pub fn are_free(&self, node: Name, locks: &[Name], arrival: u64) -> bool {
+        let Some(on) = self.nodes.get(&node) else { return true };
+        let mut earlier = on.waiting.range(..arrival).map(|(_, (_, theirs))| theirs);
+        !locks.iter().any(|lock| on.held.contains(lock))
+            && !earlier.any(|theirs| theirs.iter().any(|lock| locks.contains(lock)))
     }
 
     pub fn free(&mut self, node: Name, locks: &[Name]) {

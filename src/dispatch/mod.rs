@@ -212,6 +212,34 @@ impl Dispatcher {
             && self.queues.is_at_rest()
     }
 
+    /// A unit that waits for nothing: somebody forgot to wake it.
+    #[doc(hidden)]
+    pub fn forgotten(&self) -> Option<UnitId> {
+        let is_forgotten = |unit: &UnitId, entry: &Entry| match entry.place {
+            Place::Aside | Place::Taken => false,
+            Place::Behind { .. } => self.overlaps.is_first((entry.job, entry.node), *unit),
+            Place::Pending => {
+                let window = self.windows.get(&entry.run);
+                window.is_none_or(|window| window.under_way < window.limit)
+            }
+            Place::Locked => self.locks.are_free(entry.node, &entry.locks, entry.arrival),
+            Place::Queued(ticket) => self.queues.is_forgotten(entry.master, ticket),
+        };
+        self.units.iter().find(|(unit, entry)| is_forgotten(unit, entry)).map(|(unit, _)| *unit)
+    }
+
+    /// Whether a unit could go now.
+    #[doc(hidden)]
+    pub fn has_next(&self) -> bool {
+        self.queues.has_next()
+    }
+
+    /// Connections that are waited for and not up.
+    #[doc(hidden)]
+    pub fn awaited(&self) -> impl Iterator<Item = MasterId> {
+        self.queues.awaited()
+    }
+
     fn make_pending(&mut self, unit: UnitId) {
         let Some(entry) = self.units.get_mut(&unit) else { return };
         entry.place = Place::Pending;
@@ -276,8 +304,16 @@ impl Dispatcher {
 
     /// Units whose locks have become free go back to their runs' windows.
     fn wake(&mut self, node: Name) {
-        for unit in self.locks.wake(node) {
-            self.make_pending(unit);
+        loop {
+            let woken = self.locks.wake(node);
+            if woken.is_empty() {
+                return;
+            }
+            // One whose window has closed meanwhile waits there, and no longer stands in the way
+            // of those behind it.
+            for unit in woken {
+                self.make_pending(unit);
+            }
         }
     }
 }

@@ -66,6 +66,11 @@ impl Overlaps {
         next
     }
 
+    /// Whether nobody is at work before this one.
+    pub fn is_first(&self, pair: Pair, unit: UnitId) -> bool {
+        self.pairs.get(&pair).is_none_or(|at| at.units.is_empty() || at.units.contains(&unit))
+    }
+
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
     }

@@ -100,12 +100,16 @@ impl Queues {
     }
 
     pub fn proven(&mut self, master: MasterId, now: Instant) {
-        let Some(queue) = self.queues.get_mut(&master) else { return };
-        queue.proven = Some(now);
-        if queue.probe.is_some() {
-            self.change(master, |queue| queue.probe = None);
-            self.probes -= 1;
+        if !self.queues.contains_key(&master) {
+            return;
         }
+        let mut probing = false;
+        // Its head may be parked, and is no probe any more.
+        self.change(master, |queue| {
+            queue.proven = Some(now);
+            probing = queue.probe.take().is_some();
+        });
+        self.probes -= usize::from(probing);
     }
 
     /// A unit that was taken is done with the connection.
@@ -157,6 +161,22 @@ impl Queues {
     pub fn is_at_rest(&self) -> bool {
         let none = self.queues.is_empty() && self.ready.is_empty() && self.parked.is_empty();
         none && self.probes == 0
+    }
+
+    /// Whether a unit that could go is in nobody's sight.
+    pub fn is_forgotten(&self, master: MasterId, ticket: Ticket) -> bool {
+        let head = self.queues.get(&master).and_then(Queue::head);
+        let seen = |heads: &BTreeSet<_>| heads.contains(&(ticket, master));
+        head == Some(ticket) && !seen(&self.ready) && !seen(&self.parked)
+    }
+
+    pub fn has_next(&self) -> bool {
+        !self.ready.is_empty() || self.probes < self.max_probes && !self.parked.is_empty()
+    }
+
+    pub fn awaited(&self) -> impl Iterator<Item = MasterId> {
+        let awaited = |queue: &Queue| !queue.up && !queue.units.is_empty();
+        self.queues.iter().filter(move |(_, queue)| awaited(queue)).map(|(id, _)| *id)
     }
 
     /// Changes a queue and keeps the heads in step with it.

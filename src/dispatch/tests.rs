@@ -144,6 +144,36 @@ fn a_lock_is_held_once_on_a_node_and_waiters_are_not_overtaken() {
 }
 
 #[test]
+fn whoever_waits_for_its_window_does_not_stand_before_a_lock() {
+    let mut sim = Sim::new();
+    sim.dispatcher.open_run(RunId(1), 1);
+    let disk = ["disk".to_owned()];
+    let mut enter = |run: u64, node: MasterId| {
+        let unit = UnitId(100 + sim.next);
+        sim.next += 1;
+        let (run, sessions, overlap) = (RunId(run), 9, Overlap::Allow);
+        let name = format!("n{}", node.0);
+        let (node, master) = (name.as_str(), node);
+        let ask = Ask { unit, run, job: "a", node, master, sessions, overlap, locks: &disk };
+        assert!(sim.dispatcher.enter(ask));
+        sim.dispatcher.admit(unit);
+        unit
+    };
+    let holder = enter(0, A);
+    let first = enter(1, A);
+    let second = enter(0, A);
+    // The window of the first closes while it waits for the lock.
+    let elsewhere = enter(1, B);
+    assert_eq!([sim.take(), sim.take(), sim.take()], [Some(holder), Some(elsewhere), None]);
+    sim.dispatcher.leave(holder);
+    assert_eq!([sim.take(), sim.take()], [Some(second), None], "the first cannot use it yet");
+    sim.dispatcher.leave(first);
+    sim.dispatcher.leave(second);
+    sim.dispatcher.leave(elsewhere);
+    assert!(sim.dispatcher.locks.is_empty() && sim.dispatcher.units.is_empty());
+}
+
+#[test]
 fn a_small_job_waits_one_turn_of_a_large_one() {
     let mut sim = Sim::new();
     let large: Vec<_> = (0..100)
@@ -175,6 +205,20 @@ fn a_stale_connection_is_tried_with_one_unit_and_half_of_the_workers() {
     assert_eq!(sim.take(), None);
     sim.dispatcher.leave(units[1]);
     assert_eq!(sim.take(), Some(units[3]));
+}
+
+#[test]
+fn a_connection_that_answers_after_all_waits_for_no_other() {
+    let mut sim = Sim::new();
+    sim.dispatcher.set_workers(2);
+    let first = sim.enter("a", A);
+    assert_eq!(sim.take(), Some(first));
+    sim.now += Duration::from_secs(60);
+    let probe = sim.enter("a", B);
+    let second = sim.enter("a", A);
+    assert_eq!([sim.take(), sim.take()], [Some(probe), None], "one probe at a time");
+    sim.dispatcher.proven(A, sim.now);
+    assert_eq!(sim.take(), Some(second));
 }
 
 proptest! {

@@ -140,8 +140,12 @@ impl Scheduler {
         }
     }
 
-    /// What is to be done next. To be asked until there is nothing.
-    pub fn next_action(&mut self) -> Option<Action> {
+    /// What is to be done next. To be asked until there is nothing, whatever has happened: only
+    /// then are units handed over to the workers and nodes that have become free.
+    pub fn next_action(&mut self, now: Now) -> Option<Action> {
+        if self.outbox.is_empty() {
+            self.pump(now);
+        }
         self.outbox.pop_front()
     }
 
@@ -176,12 +180,23 @@ impl Scheduler {
                 Timer::Overdue(unit) => self.overdue(now, unit),
             }
         }
-        self.pump(now);
     }
 
     /// Nothing is recorded, queued or running.
     pub fn is_idle(&self) -> bool {
         self.units.is_empty()
+    }
+
+    /// Something that will not go on by itself though it could, between two events. For tests.
+    #[doc(hidden)]
+    pub fn forgotten(&self) -> Option<String> {
+        let unit = self.dispatcher.forgotten().map(|unit| format!("unit {unit} is not woken"));
+        let next = self.pool.room() > 0 && self.dispatcher.has_next();
+        let next = next.then(|| "a unit that could go is not sent".to_owned());
+        let mut awaited = self.dispatcher.awaited();
+        let master = awaited.find(|id| !self.masters.is_under_way(*id));
+        let master = master.map(|id| format!("{id:?} is waited for and not wanted"));
+        unit.or(next).or(master)
     }
 
     /// Nothing is left of anything: no unit, no book about one, no worker, no connection. For

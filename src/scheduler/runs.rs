@@ -185,7 +185,6 @@ impl Scheduler {
                 self.admit(now, id);
             }
         }
-        self.pump(now);
     }
 
     /// The ledger refuses these units' rows, as those of a run that it has already. Those that

@@ -135,7 +135,6 @@ impl Scheduler {
                 self.on_pool(now, pool::Event::Done { slot, unit });
             }
         }
-        self.pump(now);
     }
 
     fn on_node(&mut self, now: Now, id: UnitId, remote_pgid: Option<u32>) {

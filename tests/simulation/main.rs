@@ -2,7 +2,10 @@
 //! a set of books.
 //!
 //! Everything the event loop would do is played: `week` plays long spans on large fleets in a
-//! [`world`] that is mostly well, `chaos` short ones in which everything goes wrong.
+//! [`world`] that is mostly well, `chaos` short ones in which everything goes wrong, and `turns` one
+//! event after the other.
 
+mod chaos;
+mod turns;
 mod week;
 mod world;

@@ -219,7 +219,7 @@ impl World {
     }
 
     fn settle(&mut self) {
-        while let Some(action) = self.scheduler.next_action() {
+        while let Some(action) = self.scheduler.next_action(self.now()) {
             self.perform(action);
         }
     }

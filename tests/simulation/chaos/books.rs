@@ -1,0 +1,333 @@
+//! What must hold whatever happens, checked with each record and each unit that is sent.
+//!
+//! Knows the rules of jobs as the manual has them, and nothing of how the scheduler keeps them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use loom::cron::Fires;
+use loom::job::Job;
+use loom::job::policy::{Overlap, RetryOn};
+use loom::node_state::MasterId;
+use loom::scheduler;
+use loom::store::{Gap, OpenUnit, Record};
+use loom::unit::{Outcome, Reason, RunEnd, RunId, Trigger, UnitId};
+
+/// A due instant: of this job, in this epoch of the clock.
+pub type Instant = (String, u32, Timestamp);
+
+#[derive(Debug)]
+struct Unit {
+    run: RunId,
+    attempt: u32,
+    closed: Option<Outcome>,
+    /// When it may begin at the earliest.
+    not_before: Duration,
+    sent: bool,
+    may_start: bool,
+}
+
+#[derive(Debug)]
+struct Run {
+    job: Arc<Job>,
+    targets: usize,
+    deadline: Option<Duration>,
+    begun: bool,
+    /// The last attempt on each node.
+    last: BTreeMap<String, UnitId>,
+    cancelled: bool,
+    closed: bool,
+}
+
+/// At work at this moment, as the workers see it.
+#[derive(Debug, Clone)]
+pub struct AtWork {
+    pub unit: UnitId,
+    pub run: RunId,
+    pub job: Arc<Job>,
+    pub node: String,
+    pub master: MasterId,
+}
+
+#[derive(Debug, Default)]
+pub struct Books {
+    units: HashMap<UnitId, Unit>,
+    runs: HashMap<RunId, Run>,
+    at_work: HashMap<UnitId, AtWork>,
+    /// By job, epoch, first instant and reason.
+    gaps: BTreeMap<(String, u32, Timestamp, &'static str), (Timestamp, u64)>,
+    run_instants: BTreeSet<Instant>,
+    pub sent: usize,
+    pub stopping: bool,
+}
+
+/// A run about to be made, as the player knows it.
+pub struct Made {
+    pub job: Arc<Job>,
+    pub targets: usize,
+    pub deadline: Option<Duration>,
+}
+
+impl Books {
+    /// `made`: what the run is of, if this opens one.
+    pub fn record(&mut self, now: Duration, record: &Record, made: Option<&Made>) {
+        match record {
+            Record::OpenRun { run, job, trigger, scheduled_at, epoch, units, .. } => {
+                let made = made.expect("a run that nobody made");
+                assert_eq!(made.job.name, *job);
+                if *trigger == Trigger::Schedule {
+                    let instant = (job.clone(), *epoch, scheduled_at.expect("an instant"));
+                    assert!(self.run_instants.insert(instant), "{job}: an instant runs twice");
+                }
+                assert!(!units.is_empty(), "a run of nothing");
+                let open = Run {
+                    job: made.job.clone(),
+                    targets: made.targets,
+                    deadline: made.deadline,
+                    begun: false,
+                    last: BTreeMap::new(),
+                    cancelled: false,
+                    closed: false,
+                };
+                assert!(self.runs.insert(*run, open).is_none(), "run {run} twice");
+                for unit in units {
+                    assert_eq!(unit.attempt, 1);
+                    self.open(*run, unit, Duration::ZERO);
+                }
+            }
+            Record::Retry { run, unit } => {
+                let before = self.runs[run].last[&unit.node];
+                let before = &self.units[&before];
+                let retries = &self.runs[run].job.retries;
+                assert_eq!(unit.attempt, before.attempt + 1);
+                assert!(unit.attempt <= retries.attempts, "an attempt too many");
+                let outcome = before.closed.as_ref().expect("the attempt before is over");
+                let kind = RetryOn::of(outcome).expect("an outcome to be tried again");
+                assert!(retries.on.contains(&kind), "{kind:?} is not to be tried again");
+                assert!(!self.stopping, "another attempt at a stop");
+                // Half of it may be jitter.
+                self.open(*run, unit, now + retries.delay / 2);
+            }
+            Record::StartRun { run, .. } => {
+                let run = self.runs.get_mut(run).expect("known");
+                assert!(!std::mem::replace(&mut run.begun, true), "begun twice");
+            }
+            Record::StartUnit { unit, .. } | Record::OnNode { unit, .. } => {
+                let unit = &self.units[unit];
+                assert!(unit.sent && unit.closed.is_none());
+            }
+            Record::CloseUnit { unit: id, outcome, .. } => {
+                let unit = self.units.get_mut(id).expect("opened before it is closed");
+                assert!(unit.closed.is_none(), "unit {id} is closed twice");
+                assert!(!self.runs[&unit.run].closed, "unit {id} outlives its run");
+                if *outcome == (Outcome::Skipped { reason: Reason::Constraint }) {
+                    assert!(self.runs[&unit.run].job.success.is_some(), "no constraint");
+                    assert!(!unit.sent);
+                }
+                if *outcome == (Outcome::Skipped { reason: Reason::Deadline }) {
+                    assert!(!self.runs[&unit.run].begun, "skipped after it had begun");
+                }
+                unit.closed = Some(outcome.clone());
+            }
+            Record::CloseRun { run: id, end, .. } => {
+                let run = self.runs.get_mut(id).expect("known");
+                assert!(!std::mem::replace(&mut run.closed, true), "run {id} is closed twice");
+                let last: Vec<&Unit> = run.last.values().map(|unit| &self.units[unit]).collect();
+                assert!(last.iter().all(|unit| unit.closed.is_some()), "run {id} has open units");
+                let ok = last.iter().filter(|u| u.closed == Some(Outcome::Succeeded)).count();
+                let needed = run.job.success.map(|share| share.at_least(run.targets));
+                if let Some(needed) = needed {
+                    assert_eq!(*end == RunEnd::Succeeded, ok >= needed, "run {id}: {end:?}");
+                }
+            }
+            Record::Gap(gap) => self.gap(gap),
+            Record::Jobs { .. }
+            | Record::Accounted { .. }
+            | Record::Paused(_)
+            | Record::Hook(_)
+            | Record::Epoch(_)
+            | Record::Swept { .. } => {}
+        }
+    }
+
+    fn open(&mut self, run: RunId, unit: &OpenUnit, not_before: Duration) {
+        let OpenUnit { unit: id, node, attempt, .. } = unit;
+        let open = Unit {
+            run,
+            attempt: *attempt,
+            closed: None,
+            not_before,
+            sent: false,
+            may_start: false,
+        };
+        assert!(self.units.insert(*id, open).is_none(), "unit {id} twice");
+        let run = self.runs.get_mut(&run).expect("known");
+        assert!(!run.closed && !run.cancelled);
+        run.last.insert(node.clone(), *id);
+    }
+
+    fn gap(&mut self, gap: &Gap) {
+        // Those of one node, and of what nobody's clock had due, cover no instant.
+        if gap.node.is_some() {
+            return;
+        }
+        let key = (gap.job.clone(), gap.epoch, gap.first_at, gap.reason.as_str());
+        let before = self.gaps.insert(key, (gap.last_at, gap.count));
+        if let Some((last, count)) = before {
+            assert!(gap.last_at >= last && gap.count >= count, "a gap shrinks: {gap:?}");
+        }
+    }
+
+    /// Forgets a gap of a run by hand: no instant is behind it.
+    pub fn disregard(&mut self, job: &str, epoch: u32, at: Timestamp) {
+        for reason in [Reason::Overlap, Reason::NoTargets] {
+            self.gaps.remove(&(job.to_owned(), epoch, at, reason.as_str()));
+        }
+    }
+
+    /// The unit is on the disk, or nothing can be written.
+    pub fn may_start(&mut self, unit: UnitId) {
+        self.units.get_mut(&unit).expect("known").may_start = true;
+    }
+
+    pub fn open_runs(&self) -> Vec<RunId> {
+        let mut open: Vec<RunId> =
+            self.runs.iter().filter(|(_, run)| !run.closed).map(|(id, _)| *id).collect();
+        open.sort();
+        open
+    }
+
+    pub fn cancel(&mut self, run: RunId) {
+        self.runs.get_mut(&run).expect("known").cancelled = true;
+    }
+
+    /// A unit goes to a worker.
+    pub fn send(&mut self, now: Duration, id: UnitId, unit: &scheduler::Unit) {
+        let book = self.units.get_mut(&id).expect("recorded");
+        assert!(!std::mem::replace(&mut book.sent, true), "unit {id} is sent twice");
+        assert!(book.closed.is_none(), "unit {id} is over");
+        assert!(book.may_start, "unit {id} is not on the disk");
+        assert!(now >= book.not_before, "unit {id} comes too early");
+        assert!(!self.stopping, "unit {id} starts at a stop");
+        let run = &self.runs[&unit.run];
+        assert!(!run.cancelled && !run.closed, "the run of unit {id} is over");
+        if let Some(deadline) = run.deadline.filter(|_| !run.begun) {
+            assert!(now <= deadline, "unit {id} begins after the deadline");
+        }
+        self.assert_hope(unit.run);
+        let AtWork { .. } = self.at_work.entry(id).or_insert(AtWork {
+            unit: id,
+            run: unit.run,
+            job: unit.job.clone(),
+            node: unit.node.name.clone(),
+            master: unit.master,
+        });
+        self.sent += 1;
+        self.assert_room(id, unit);
+    }
+
+    fn assert_hope(&self, id: RunId) {
+        let run = &self.runs[&id];
+        let Some(success) = run.job.success else { return };
+        let over = |unit: &&UnitId| self.units[*unit].closed.is_some();
+        let ok = |unit: &&UnitId| self.units[*unit].closed == Some(Outcome::Succeeded);
+        let may = run.last.values().filter(|unit| !over(unit) || ok(unit)).count();
+        // One that never had a chance is noticed with the first unit that ends.
+        if run.last.values().any(|unit| over(&unit)) {
+            assert!(
+                may >= success.at_least(run.targets),
+                "run {id} is hopeless: {run:?} {:?}",
+                run.last.values().map(|u| (u, &self.units[u])).collect::<Vec<_>>()
+            );
+        }
+    }
+
+    fn assert_room(&self, id: UnitId, unit: &scheduler::Unit) {
+        let job = &unit.job;
+        let others = || self.at_work.values().filter(|other| other.unit != id);
+        let of_run = others().filter(|other| other.run == unit.run).count();
+        let parallel = job.parallel.map(|share| share.at_most(self.runs[&unit.run].targets));
+        assert!(parallel.is_none_or(|most| of_run < most), "unit {id}: beyond parallel");
+        let on_master = others().filter(|other| other.master == unit.master).count();
+        assert!(on_master < unit.node.max_sessions as usize, "unit {id}: beyond max_sessions");
+        for other in others().filter(|other| other.node == unit.node.name) {
+            let shared = other.job.locks.iter().any(|lock| job.locks.contains(lock));
+            assert!(!shared, "{id} and {} share a lock", other.unit);
+            let same = other.job.name == job.name && job.overlap != Overlap::Allow;
+            assert!(!same, "{id} and {} overlap", other.unit);
+        }
+    }
+
+    pub fn at_work(&self) -> usize {
+        self.at_work.len()
+    }
+
+    /// Its worker is done with it, or gone.
+    pub fn leaves_work(&mut self, unit: UnitId) {
+        self.at_work.remove(&unit);
+    }
+
+    /// Everything is over, and the instants that fell due are covered, each once.
+    pub fn assert_complete(&self, due: &BTreeSet<Instant>, jobs: &HashMap<String, Arc<Job>>) {
+        assert!(self.open_runs().is_empty());
+        let open: Vec<_> = self.units.iter().filter(|(_, unit)| unit.closed.is_none()).collect();
+        assert!(open.is_empty(), "{open:?}");
+        let mut covered = self.run_instants.clone();
+        for ((job, epoch, first, reason), (last, count)) in &self.gaps {
+            let fires = instants(&jobs[job], *first, *last);
+            assert_eq!(fires.len() as u64, *count, "{job}: {reason} from {first} to {last}");
+            for at in fires {
+                let once = covered.insert((job.clone(), *epoch, at));
+                assert!(once, "{job}: {at} is covered twice, the second time by {reason}");
+            }
+        }
+        let left: Vec<_> = due.difference(&covered).collect();
+        assert!(left.is_empty(), "nothing covers {left:?}");
+        let more: Vec<_> = covered.difference(due).collect();
+        assert!(more.is_empty(), "nobody asked for {more:?}");
+    }
+}
+
+/// The due instants of a job, first and last included.
+pub fn instants(job: &Job, first: Timestamp, last: Timestamp) -> Vec<Timestamp> {
+    let zone = job.zone();
+    let mut all = vec![first];
+    while let Some(next) = all.last().and_then(|at| job.schedule.next_after(&zone, *at))
+        && next <= last
+    {
+        all.push(next);
+    }
+    all
+}
+
+pub fn instants_of(job: &Job, fires: Fires) -> Vec<Timestamp> {
+    let all = instants(job, fires.first, fires.last);
+    assert_eq!(all.len() as u64, fires.count);
+    all
+}
+
+/// Of earlier attempts and runs nothing is needed twice.
+#[derive(Debug, Default)]
+pub struct Seen(HashSet<MasterId>);
+
+impl Seen {
+    pub fn begins(&mut self, id: MasterId) {
+        assert!(self.0.insert(id), "two connections {id:?} at once");
+    }
+
+    pub fn ends(&mut self, id: MasterId) {
+        self.0.remove(&id);
+    }
+
+    pub fn has(&self, id: MasterId) -> bool {
+        self.0.contains(&id)
+    }
+
+    pub fn all(&self) -> Vec<MasterId> {
+        let mut all: Vec<MasterId> = self.0.iter().copied().collect();
+        all.sort();
+        all
+    }
+}

@@ -1,0 +1,231 @@
+//! Single turns of the scheduler, one after the other: what one event must not do to others.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use loom::job::Job;
+use loom::job::policy::{Overlap, Retries, RetryOn, Share};
+use loom::node_state::{self, MasterId};
+use loom::pool::{self, SlotId};
+use loom::protocol::message::{FromWorker, Output, Report};
+use loom::scheduler::{Action, Now, Numbers, Scheduler, Target};
+use loom::store::Record;
+use loom::unit::{Canceller, Outcome, Reason, RunId, Trigger, UnitId};
+
+use super::world::{job, node};
+
+struct Turns {
+    scheduler: Scheduler,
+    nodes: Vec<Target>,
+    now: Now,
+    opened: HashSet<UnitId>,
+    ends: Vec<Outcome>,
+    sent: Vec<(SlotId, UnitId)>,
+    connecting: Vec<MasterId>,
+}
+
+impl Turns {
+    fn new(nodes: usize, workers: usize) -> Turns {
+        let numbers =
+            Numbers { cookie_prefix: "turns".into(), epoch: 0, next_run: 1, next_unit: 1 };
+        let pool = pool::Limits {
+            min: 0,
+            max: workers,
+            idle_timeout: Duration::from_secs(20),
+            recycle_after: 0,
+        };
+        let masters = node_state::Limits {
+            connect_timeout: Duration::from_secs(20),
+            persist: Duration::from_secs(60),
+            max_connecting: 10,
+        };
+        let wall: Timestamp = "2026-03-01T00:00:30Z".parse().unwrap();
+        Turns {
+            scheduler: Scheduler::new(numbers, BTreeMap::new(), pool, masters),
+            nodes: (0..nodes).map(|n| (Arc::new(node(n)), MasterId(n as u32))).collect(),
+            now: Now { mono: Instant::now(), wall },
+            opened: HashSet::new(),
+            ends: Vec::new(),
+            sent: Vec::new(),
+            connecting: Vec::new(),
+        }
+    }
+
+    fn run(&mut self, job: Job) -> RunId {
+        let targets: Vec<Target> = (job.targets.iter())
+            .map(|name| self.nodes[name[1..].parse::<usize>().unwrap()].clone())
+            .collect();
+        let run =
+            self.scheduler.begin_run(self.now, &Arc::new(job), &targets, Trigger::Manual, None);
+        self.settle();
+        run.expect("a run")
+    }
+
+    /// Everything is written at once, workers start, and connections are left to the test.
+    fn settle(&mut self) {
+        while let Some(action) = self.scheduler.next_action(self.now) {
+            match action {
+                Action::Record(Record::OpenRun { units, .. }) => {
+                    self.opened.extend(units.iter().map(|unit| unit.unit));
+                    let units = units.into_iter().map(|unit| unit.unit);
+                    self.scheduler.recorded(self.now, units);
+                }
+                Action::Record(Record::Retry { unit, .. }) => {
+                    self.opened.insert(unit.unit);
+                    self.scheduler.recorded(self.now, [unit.unit]);
+                }
+                Action::Record(Record::CloseUnit { unit, outcome, .. }) => {
+                    assert!(self.opened.remove(&unit), "{unit} is closed, and not open");
+                    self.ends.push(outcome);
+                }
+                Action::Connect(id) => self.connecting.push(id),
+                Action::Send { slot, unit } => {
+                    if self.scheduler.unit(unit).is_some() {
+                        self.scheduler.sent(self.now, slot, unit, 1);
+                        self.sent.push((slot, unit));
+                    }
+                }
+                Action::Record(_)
+                | Action::Close(_)
+                | Action::EndMaster(_)
+                | Action::Spawn(_)
+                | Action::Cancel { .. }
+                | Action::Shutdown(_)
+                | Action::KillWorker(_)
+                | Action::Tell(_) => {}
+            }
+        }
+    }
+
+    fn on_master(&mut self, event: node_state::Event) {
+        self.scheduler.on_master(self.now, event);
+        self.settle();
+    }
+
+    /// The unit that was sent as the nth ends.
+    fn done(&mut self, nth: usize, outcome: Outcome) {
+        let (slot, unit) = self.sent[nth];
+        let report = Report { outcome, detail: None, output: Output::default() };
+        self.scheduler.hear(self.now, slot, FromWorker::Done { unit, report });
+        self.settle();
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now.mono += time;
+        self.scheduler.tick(self.now);
+        self.settle();
+    }
+
+    fn ended(&self, outcome: &Outcome) -> usize {
+        self.ends.iter().filter(|end| *end == outcome).count()
+    }
+}
+
+const FAILED: Outcome = Outcome::Failed { exit: Some(1) };
+
+fn retries(attempts: u32, on: &[RetryOn]) -> Retries {
+    Retries { attempts, on: on.iter().copied().collect(), ..Retries::default() }
+}
+
+/// Each failure makes room for the next: in turn, or the stack would end.
+#[test]
+fn ten_thousand_nodes_that_fail_in_a_row_do_not_nest() {
+    const NODES: usize = 10_000;
+    let mut turns = Turns::new(NODES, 10);
+    // So that all of them are in their pause at once.
+    turns.run(job("first", "* * * * *", 0..NODES));
+    while let Some(id) = turns.connecting.pop() {
+        turns.on_master(node_state::Event::Exited(id));
+    }
+    assert_eq!(turns.ended(&Outcome::Unreachable), NODES);
+    for success in [None, Some(Share::Percent(1))] {
+        let name = format!("{success:?}");
+        let plain = job(&name, "* * * * *", 0..NODES);
+        turns.run(Job { parallel: Some(Share::Count(1)), success, ..plain });
+    }
+    let skipped = turns.ended(&Outcome::Skipped { reason: Reason::Constraint });
+    assert_eq!(turns.ended(&Outcome::Unreachable) + skipped, 3 * NODES);
+    assert!(turns.scheduler.is_idle() && turns.connecting.is_empty());
+}
+
+#[test]
+fn what_a_cancelled_run_makes_room_for_goes_at_once() {
+    let mut turns = Turns::new(2, 4);
+    let rules = |name: &str, nodes| Job { locks: vec!["apt".into()], ..job(name, "@daily", nodes) };
+    turns.run(job("warm", "@daily", 0..1));
+    turns.on_master(node_state::Event::Connected(MasterId(0)));
+    turns.done(0, Outcome::Succeeded);
+    // It waits for its connection and has the lock.
+    let mut moved = turns.nodes[0].clone();
+    moved.1 = MasterId(1);
+    let there = std::mem::replace(&mut turns.nodes[0], moved);
+    let first = turns.run(rules("first", 0..1));
+    turns.nodes[0] = there;
+    turns.run(rules("second", 0..1));
+    assert_eq!(turns.sent.len(), 1);
+    assert!(turns.scheduler.cancel_run(turns.now, first, &Canceller::User("ann".into())));
+    turns.settle();
+    assert_eq!(turns.sent.len(), 2);
+}
+
+#[test]
+fn what_runs_of_a_job_that_is_removed_is_not_tried_again() {
+    let mut turns = Turns::new(1, 4);
+    let plain = job("job", "* * * * *", 0..1);
+    turns.run(Job { retries: retries(3, &[RetryOn::Failed]), ..plain });
+    turns.on_master(node_state::Event::Connected(MasterId(0)));
+    turns.scheduler.skip_removed(turns.now, |_, _| true);
+    turns.done(0, FAILED);
+    assert!(turns.scheduler.is_idle());
+}
+
+#[test]
+fn what_runs_of_a_hopeless_run_is_not_tried_again() {
+    let mut turns = Turns::new(2, 4);
+    let plain = job("job", "* * * * *", 0..2);
+    let (success, retries) = (Some(Share::Count(2)), retries(2, &[RetryOn::Failed]));
+    turns.run(Job { success, retries, ..plain });
+    turns.on_master(node_state::Event::Connected(MasterId(0)));
+    turns.on_master(node_state::Event::Connected(MasterId(1)));
+    turns.done(0, Outcome::Signaled { signal: 9 });
+    turns.done(1, FAILED);
+    assert!(turns.scheduler.is_idle());
+}
+
+/// The end of the first makes room for the second, whose end makes the run hopeless: by then the
+/// first must have been told of, its next attempt included.
+#[test]
+fn a_unit_is_told_of_before_others_end_because_of_it() {
+    let mut turns = Turns::new(2, 4);
+    turns.run(job("pause", "* * * * *", 1..2));
+    turns.on_master(node_state::Event::Exited(MasterId(1)));
+    let plain = job("job", "* * * * *", 0..2);
+    turns.run(Job {
+        parallel: Some(Share::Count(1)),
+        success: Some(Share::Percent(100)),
+        retries: retries(2, &[RetryOn::Failed]),
+        ..plain
+    });
+    turns.on_master(node_state::Event::Connected(MasterId(0)));
+    turns.done(0, FAILED);
+    assert!(turns.scheduler.is_idle());
+    assert_eq!(turns.ended(&Outcome::Skipped { reason: Reason::Constraint }), 1);
+}
+
+#[test]
+fn a_unit_that_runs_is_not_ended_because_the_ledger_refuses_it() {
+    let mut turns = Turns::new(1, 4);
+    let rules = || Job { overlap: Overlap::Queue, ..job("job", "* * * * *", 0..1) };
+    turns.run(rules());
+    turns.run(rules());
+    turns.on_master(node_state::Event::Connected(MasterId(0)));
+    turns.scheduler.refused(turns.now, [UnitId(1)]);
+    turns.settle();
+    assert_eq!(turns.sent.len(), 1, "the next still waits for it");
+    turns.done(0, Outcome::Succeeded);
+    assert_eq!(turns.sent.len(), 2);
+    turns.pass(Duration::from_secs(1));
+    assert_eq!(turns.scheduler.forgotten(), None);
+}
