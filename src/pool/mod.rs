@@ -151,8 +151,12 @@ impl Pool {
         if self.is_hopeless() {
             return usize::MAX;
         }
-        (self.index.free.len() + self.limits.max.saturating_sub(self.live()))
-            .saturating_sub(self.queue.len())
+        // While none can be started they wait where connections and turns are watched over.
+        let new = match self.not_before {
+            Some(_) => 0,
+            None => self.limits.max.saturating_sub(self.live()),
+        };
+        (self.index.free.len() + new).saturating_sub(self.queue.len())
     }
 
     /// Whether this worker holds this unit: only then does its word on it count. It does until
@@ -199,8 +203,7 @@ impl Pool {
     /// When a `Tick` is next needed, if at all.
     pub fn deadline(&self) -> Option<Instant> {
         let slots = self.index.due.first().map(|(at, _)| *at).into_iter();
-        let wanting = !self.queue.is_empty() || self.live() < self.limits.min;
-        let spawn = self.not_before.filter(|_| wanting && !self.stopping);
+        let spawn = self.not_before.filter(|_| !self.stopping);
         slots.chain(self.prune_at()).chain(spawn).min()
     }
 
@@ -305,7 +308,9 @@ impl Pool {
     fn spawn_failed(&mut self, now: Instant, id: SlotId, actions: &mut Vec<Action>) {
         let Some(slot) = self.remove(id) else { return };
         self.back_off(now);
-        if let State::Busy { unit, overdue, .. } = slot.state {
+        if let State::Busy { unit, overdue, .. } = slot.state
+            && !self.stopping
+        {
             self.queue.push_front((unit, overdue.map(|at| at.saturating_duration_since(now))));
         }
         if self.is_hopeless() {
@@ -341,6 +346,7 @@ impl Pool {
     }
 
     fn tick(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        self.not_before.take_if(|at| now >= *at);
         let due: Vec<(Instant, SlotId)> =
             self.index.due.iter().take_while(|(at, _)| now >= *at).copied().collect();
         for (at, id) in due {

@@ -294,6 +294,20 @@ fn when_no_worker_can_be_started_the_unit_fails_in_the_end() {
 }
 
 #[test]
+fn while_no_worker_can_be_started_there_is_room_for_nobody() {
+    let mut sim = Sim::new(LIMITS);
+    sim.submit();
+    assert_eq!(sim.pool.room(), 2);
+    sim.on(Event::Broken { slot: SlotId(0) });
+    sim.on(Event::Exited { slot: SlotId(0) });
+    assert_eq!(sim.pool.room(), 0, "it waits where its turn and its connection are looked after");
+    let deadline = sim.pool.deadline().expect("the end of the pause");
+    sim.now = deadline;
+    assert_eq!(sim.on(Event::Tick), []);
+    assert_eq!((sim.pool.room(), sim.pool.deadline()), (3, None));
+}
+
+#[test]
 fn stop_asks_all_to_leave_and_kills_those_that_stay() {
     let mut sim = Sim::new(LIMITS);
     let idle = sim.idle();
