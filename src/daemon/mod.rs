@@ -300,6 +300,8 @@ impl Daemon {
         }
         if look.opens_epoch() {
             self.engine.scheduler.begin_epoch();
+            // Before the jobs' instants come again in the ledger's eyes, they are others.
+            self.engine.settle();
             for job in self.engine.jobs.keys() {
                 let job = job.clone();
                 self.engine.ledger.submit(Record::Accounted { job, through: now });
