@@ -77,6 +77,8 @@ pub enum Event {
     Release(MasterId),
     /// Its parameters are no longer configured: drop it once it is unused.
     Retire(MasterId),
+    /// Nobody knows whether it still works: make it anew, unless it is in use.
+    Renew(MasterId),
     Adjust(Limits),
     /// Time has passed; due at [`Masters::deadline`].
     Tick,
@@ -229,6 +231,7 @@ impl Masters {
                 self.master(id).retired = true;
                 self.drop_if_unused(now, id, &mut actions);
             }
+            Event::Renew(id) => self.renew(now, id, &mut actions),
             Event::Adjust(limits) => self.adjust(limits),
             Event::Tick => self.tick(now, &mut actions),
         }
@@ -238,7 +241,8 @@ impl Masters {
             | Event::Connected(id)
             | Event::Exited(id)
             | Event::Release(id)
-            | Event::Retire(id) => self.set_due(id),
+            | Event::Retire(id)
+            | Event::Renew(id) => self.set_due(id),
             Event::Adjust(_) | Event::Tick => {}
         }
         self.start_waiting(now, &mut actions);
@@ -398,6 +402,17 @@ impl Masters {
             actions.push(Action::Close(id));
         }
         self.forget_if_retired(id);
+    }
+
+    /// Whoever waits for it wants it again when it is gone.
+    fn renew(&mut self, now: Instant, id: MasterId, actions: &mut Vec<Action>) {
+        let master = self.master(id);
+        if let State::Up { .. } = master.state
+            && master.sessions == 0
+        {
+            master.state = State::Closing { since: now };
+            actions.push(Action::Close(id));
+        }
     }
 
     fn forget_if_retired(&mut self, id: MasterId) {

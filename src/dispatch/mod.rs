@@ -177,6 +177,16 @@ impl Dispatcher {
         Some(unit)
     }
 
+    /// When [`Dispatcher::take_stuck`] is next needed, if at all.
+    pub fn stuck_at(&self) -> Option<Instant> {
+        self.queues.stuck_at()
+    }
+
+    /// Unused connections that are better made anew than waited for any longer.
+    pub fn take_stuck(&mut self, now: Instant) -> Vec<MasterId> {
+        self.queues.take_stuck(now)
+    }
+
     /// Those that wait for this connection, in their order.
     pub fn waiting_for(&self, master: MasterId) -> Vec<UnitId> {
         self.queues.waiting_for(master)

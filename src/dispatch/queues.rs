@@ -6,7 +6,8 @@
 //!
 //! A connection that has not been used for a while may have died unnoticed, and would hold a
 //! worker until ssh gives it up. So the first unit on it is a probe: no other goes there before
-//! the node has answered, and at most half of the workers are out on probes.
+//! the node has answered, and at most half of the workers are out on probes. If all of these are
+//! kept waiting, the connections behind them are better made anew, which takes no worker.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -17,6 +18,11 @@ use crate::unit::UnitId;
 
 /// A connection that answered so recently is trusted.
 const FRESH: Duration = Duration::from_secs(10);
+/// A node that works answers a probe in less.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Connections to be made anew at once: about as many as can be within [`PATIENCE`]. Those that
+/// are left may yet be probed, which is cheaper.
+const RENEWED: usize = 50;
 
 /// The place in the order: the turn, then the order of arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +63,8 @@ pub struct Queues {
     parked: BTreeSet<(Ticket, MasterId)>,
     probes: usize,
     max_probes: usize,
+    /// When a probe last went out, or what waits for one was last reported.
+    probed: Option<Instant>,
     /// The turn it is, and the last drawn for each job.
     turn: u64,
     drawn: HashMap<Name, u64>,
@@ -142,10 +150,29 @@ impl Queues {
                 queue.taken += 1;
                 queue.probe = taken.filter(|_| stale);
             });
-            self.probes += usize::from(stale);
+            if stale {
+                self.probes += 1;
+                self.probed = Some(now);
+            }
             self.turn = self.turn.max(ticket.turn);
             return taken;
         }
+    }
+
+    /// When [`Queues::take_stuck`] is next needed, if at all.
+    pub fn stuck_at(&self) -> Option<Instant> {
+        let stuck = self.probes >= self.max_probes.max(1) && !self.parked.is_empty();
+        self.probed.filter(|_| stuck).map(|at| at + PATIENCE)
+    }
+
+    /// The first of the connections that wait for a probe, if no probe gets an answer.
+    pub fn take_stuck(&mut self, now: Instant) -> Vec<MasterId> {
+        if self.stuck_at().is_none_or(|at| now < at) {
+            return Vec::new();
+        }
+        self.probed = Some(now);
+        let unused = |master: &MasterId| self.queues.get(master).is_some_and(|q| q.taken == 0);
+        self.parked.iter().map(|(_, master)| *master).filter(unused).take(RENEWED).collect()
     }
 
     pub fn waiting_for(&self, master: MasterId) -> Vec<UnitId> {

@@ -221,6 +221,35 @@ fn a_connection_that_answers_after_all_waits_for_no_other() {
     assert_eq!(sim.take(), Some(second));
 }
 
+#[test]
+fn what_waits_behind_probes_without_an_answer_is_reported_once_a_second() {
+    let second = Duration::from_secs(1);
+    let mut sim = Sim::new();
+    sim.dispatcher.set_workers(4);
+    (2..7).for_each(|n| sim.up(MasterId(n)));
+    let in_use = sim.enter("a", MasterId(6));
+    assert_eq!(sim.take(), Some(in_use));
+    sim.now += 60 * second;
+    let units: Vec<_> = (2..7).map(|n| sim.enter("a", MasterId(n))).collect();
+    assert_eq!(sim.dispatcher.stuck_at(), None, "nobody was tried yet");
+    assert_eq!([sim.take(), sim.take(), sim.take()], [Some(units[0]), Some(units[1]), None]);
+    assert_eq!(sim.dispatcher.take_stuck(sim.now), []);
+    sim.now += second;
+    assert_eq!(sim.dispatcher.stuck_at(), Some(sim.now));
+    assert_eq!(sim.dispatcher.take_stuck(sim.now), [MasterId(4), MasterId(5)], "not those in use");
+    assert_eq!(sim.dispatcher.stuck_at(), Some(sim.now + second));
+    // One is made anew, and needs no probe.
+    sim.dispatcher.set_up(MasterId(4), false, sim.now);
+    sim.up(MasterId(4));
+    assert_eq!([sim.take(), sim.take()], [Some(units[2]), None]);
+    // An answer, and the next is tried.
+    sim.dispatcher.proven(MasterId(2), sim.now);
+    assert_eq!(sim.dispatcher.stuck_at(), None);
+    assert_eq!(sim.take(), Some(units[3]));
+    sim.now += second;
+    assert_eq!(sim.dispatcher.take_stuck(sim.now), [], "nobody is left but the one in use");
+}
+
 proptest! {
     /// Each unit leaves exactly once; sessions, windows and locks hold at every moment; and when
     /// everything is up and free, nothing is left waiting.

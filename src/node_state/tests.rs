@@ -94,6 +94,21 @@ fn a_connection_lost_before_it_served_counts_as_a_failure() {
 }
 
 #[test]
+fn a_connection_is_made_anew_unless_it_is_in_use() {
+    let mut sim = Sim::new();
+    sim.on(Event::Want(A));
+    assert_eq!(sim.on(Event::Renew(A)), [], "it is being made");
+    sim.on(Event::Connected(A));
+    sim.masters.acquire(A);
+    assert_eq!(sim.on(Event::Renew(A)), []);
+    sim.on(Event::Release(A));
+    assert_eq!(sim.on(Event::Renew(A)), [Action::Close(A)]);
+    assert_eq!(sim.on(Event::Renew(A)), []);
+    assert_eq!(sim.on(Event::Exited(A)), [Action::Down(A)]);
+    assert_eq!(sim.on(Event::Want(A)), [Action::Connect(A)]);
+}
+
+#[test]
 fn a_retired_connection_ends_when_its_last_session_does() {
     let mut sim = Sim::new();
     sim.on(Event::Want(A));

@@ -158,7 +158,8 @@ impl Scheduler {
     /// When [`Scheduler::tick`] is next needed.
     pub fn deadline(&self) -> Option<Instant> {
         let timer = self.timers.first().map(|(at, _)| *at);
-        self.pool.deadline().into_iter().chain(self.masters.deadline()).chain(timer).min()
+        let others = [self.masters.deadline(), self.dispatcher.stuck_at(), timer];
+        self.pool.deadline().into_iter().chain(others.into_iter().flatten()).min()
     }
 
     /// Time has passed.
@@ -168,6 +169,9 @@ impl Scheduler {
         }
         if self.masters.deadline().is_some_and(|at| now.mono >= at) {
             self.on_master(now, node_state::Event::Tick);
+        }
+        for id in self.dispatcher.take_stuck(now.mono) {
+            self.on_master(now, node_state::Event::Renew(id));
         }
         while let Some((at, timer)) = self.timers.first().copied()
             && now.mono >= at
