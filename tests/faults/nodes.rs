@@ -282,3 +282,45 @@ fn half_of_the_nodes_hang_and_the_others_are_on_time() {
     daemon.stop();
     Books::of(&site).with(&farm).balance();
 }
+
+/// What has hung since it was last used is told from what works by its first unit, on which a
+/// worker waits; the others' first units must not wait with it.
+#[test]
+#[ignore = "minutes: make faults"]
+fn half_of_the_nodes_fall_silent_while_idle_and_the_others_are_on_time() {
+    let _fault = Fault::new("half of the nodes hang");
+    const NODES: usize = 8;
+    /// Longer than a connection is trusted without a word from its node.
+    const IDLE: Duration = Duration::from_secs(12);
+    let farm = Farm::start(NODES);
+    let site = Site::new(&farm);
+    site.settings("connect_timeout: 5\nstop_timeout: 1\nmax_workers: 4\n");
+    let names = farm.names();
+    let more = format!("schedule: '@yearly'\ntargets: [{}]", names.join(", "));
+    site.write_witnessed("all", "true", &more);
+    let mut daemon = Daemon::start_with_control(&site);
+    for unit in daemon.run_to_end("all", SOON) {
+        assert_outcome(&unit, "succeeded");
+    }
+    std::thread::sleep(IDLE);
+    let dead = &names[..NODES / 2];
+    dead.iter().for_each(|node| farm.freeze(node));
+    let run = daemon.run("all");
+    let (run, units) = daemon.ledger().wait_for_run("all", run, 2 * SILENCE);
+    dead.iter().for_each(|node| farm.thaw(node));
+    for unit in &units {
+        let took = Duration::from_millis((unit.finished_at.unwrap() - run.queued_at) as u64);
+        eprintln!("{} {:?} after {took:?}: {:?}", unit.node, unit.outcome, unit.detail);
+    }
+    for unit in &units {
+        let took = Duration::from_millis((unit.finished_at.unwrap() - run.queued_at) as u64);
+        if dead.contains(&unit.node) {
+            assert_outcome(unit, "unreachable");
+        } else {
+            assert_outcome(unit, "succeeded");
+            assert!(took < Duration::from_secs(5), "{took:?} for {unit:?}");
+        }
+    }
+    daemon.stop();
+    Books::of(&site).with(&farm).balance();
+}
