@@ -80,9 +80,15 @@ impl Daemon {
         let mut sent = control.flush();
         for request in requests {
             let Request { id, by, command } = request;
-            let level = match command {
+            // Who asks how things are may do so all the time.
+            let level = match &command {
                 Command::Status => log::Level::Debug,
-                _ => log::Level::Info,
+                Command::Run { .. }
+                | Command::Cancel { .. }
+                | Command::Pause
+                | Command::Resume
+                | Command::Reload
+                | Command::Stop { .. } => log::Level::Info,
             };
             log::log!(target: "loom::control", level, "{by}: {command:?}");
             let reply = Reply { id, answer: self.obey(command, by) };
