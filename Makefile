@@ -36,7 +36,8 @@ faults: build ## inject every fault; print what became of each in a table
 test-full: build ## run everything there is to be tested, at length
 	@$(call run_tests,PROPTEST_CASES=2000 $(CARGO) test --locked --workspace && $(call run_faults))
 
-# The table comes last, and however the tests end. LOOM_KILLS: how often the parent is killed.
+# The table comes last, and however the tests end. LOOM_KILLS: how often the parent is killed;
+# LOOM_UNITS: how many units under load.
 define run_faults
 { rm -f $(FAULTS); LOOM_FAULTS=$(FAULTS) $(CARGO) test --locked --test faults -- --include-ignored; \
 held=$$?; touch $(FAULTS); sh tests/faults/table.sh tests/faults/faults.txt $(FAULTS) && [ $$held -eq 0 ]; }

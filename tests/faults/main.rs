@@ -15,6 +15,7 @@ mod daemons;
 mod disk;
 mod files;
 mod ledger;
+mod load;
 mod nodes;
 mod parent;
 mod schedule;
