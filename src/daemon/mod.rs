@@ -1,7 +1,7 @@
 //! The daemon: the engine, driven by the clock, by signals and by changed files.
 //!
 //! It owns everything and decides nothing. The timetable says what is due, the scheduler what to
-//! do about it; `reload` takes a new configuration over, `control` answers the gateway, `tell`
+//! do about it; `takeover` looks back at earlier daemons, `reload` takes a new configuration over, `control` answers the gateway, `tell`
 //! says what happens, `stop` ends in good order.
 
 mod connections;
@@ -12,6 +12,7 @@ mod reload;
 mod runtime;
 mod sockets;
 mod stop;
+mod takeover;
 mod tell;
 mod token;
 mod workers;
@@ -31,19 +32,18 @@ pub use token::Token;
 
 use crate::config::Config;
 use crate::config::watch::Watch;
-use crate::cron::Schedule;
 use crate::cron::clock::{Clock, Look};
 use crate::hook::Hooks;
 use crate::hook::child::Setting;
-use crate::job::{self, Job};
+use crate::job::Job;
 use crate::logging;
-use crate::store::{JobEntry, JobRow, Opened, Record, Retention, Writer};
+use crate::store::{JobEntry, Record, Retention, Writer};
 use crate::sys::clock::{Alarm, Rung, since_boot};
 use crate::sys::limits;
 use crate::sys::notify;
 use crate::sys::poll::Interest;
 use crate::sys::signals::{Signal, Signals};
-use crate::timetable::{self, Standstill, Timetable, Untold, Verdict};
+use crate::timetable::{Standstill, Timetable, Untold, Verdict};
 use crate::unit::{Canceller, Trigger};
 use hooks::HookRunner;
 use reload::Reload;
@@ -352,78 +352,6 @@ impl Daemon {
         self.engine.ledger.submit(Record::Jobs { jobs, at: now });
         self.timetable.replace(&self.engine.jobs, now);
         self.hooks.retain(|name| self.engine.jobs.contains_key(name));
-    }
-
-    /// What earlier daemons left: a clock behind the ledger, and time without a daemon.
-    fn take_over_from_earlier(&mut self, opened: &Opened, now: Timestamp) {
-        if !opened.lost_units.is_empty() {
-            log::warn!(
-                target: "loom::run",
-                "{} units of an earlier daemon were left open and are lost",
-                opened.lost_units.len()
-            );
-        }
-        self.begin_epoch_if_behind(&opened.jobs, now);
-        let mut due = Vec::new();
-        for row in opened.jobs.iter().filter(|row| row.removed_at.is_none()) {
-            due.extend(self.due_in_downtime(row, now));
-        }
-        // Gaps are told of the jobs as they were, before the ledger hears what they are now.
-        let (gaps, runs): (Vec<_>, Vec<_>) =
-            due.into_iter().partition(|(_, verdict)| matches!(verdict, Verdict::Gap(..)));
-        for (job, verdict) in gaps {
-            self.carry_out(&job, verdict);
-        }
-        self.engine.settle();
-        self.adopt_jobs(now);
-        for (job, verdict) in runs {
-            self.carry_out(&job, verdict);
-        }
-    }
-
-    /// A clock behind the ledger was set back while no daemon ran: its instants come again, and
-    /// are others than those that were accounted for.
-    fn begin_epoch_if_behind(&mut self, jobs: &[JobRow], now: Timestamp) {
-        let Some(latest) = jobs.iter().map(|row| row.accounted_through).max() else { return };
-        if !Look::at_start(latest, now).opens_epoch() {
-            return;
-        }
-        log::warn!(
-            target: "loom::cron",
-            "the clock was set back: the ledger reaches to {latest}; schedules begin anew"
-        );
-        self.engine.scheduler.begin_epoch();
-        self.engine.settle();
-        for row in jobs.iter().filter(|row| row.accounted_through > now) {
-            let job = row.entry.name.clone();
-            self.engine.ledger.submit(Record::Accounted { job, through: now });
-        }
-    }
-
-    /// What fell due while no daemon ran, by the schedule that was in force then.
-    fn due_in_downtime(&self, row: &JobRow, now: Timestamp) -> Vec<(Arc<Job>, Verdict)> {
-        let JobEntry { name, schedule, timezone } = &row.entry;
-        let Ok(schedule) = Schedule::parse(schedule) else {
-            log::error!(target: "loom::ledger", "{name}: this is no schedule: {schedule}");
-            return Vec::new();
-        };
-        let zone = job::zone(timezone.as_deref());
-        let job = self.engine.jobs.get(name);
-        let may_run = job.filter(|job| job.enabled && !self.paused);
-        let verdicts = timetable::downtime(
-            &schedule,
-            &zone,
-            row.accounted_through,
-            now,
-            may_run.map(Arc::as_ref),
-        );
-        // One that is no more has nobody to tell, but its gap is recorded all the same.
-        let gone = || {
-            let source = job::Source { file: Default::default(), line: 0 };
-            Arc::new(Job::new(name.clone(), String::new(), schedule.clone(), source))
-        };
-        let job = job.cloned().unwrap_or_else(gone);
-        verdicts.into_iter().map(|verdict| (job.clone(), verdict)).collect()
     }
 }
 
