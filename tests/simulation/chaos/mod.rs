@@ -5,6 +5,7 @@
 
 mod books;
 mod hands;
+mod operator;
 mod player;
 
 use std::collections::BTreeSet;

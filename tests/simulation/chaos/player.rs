@@ -16,8 +16,8 @@ use loom::store::Record;
 use loom::timetable::{Standstill, Timetable, Untold, Verdict};
 use loom::unit::{Canceller, Trigger, UnitId};
 
+use super::Plan;
 use super::books::{Books, Instant as Due, Made, Seen, instants_of};
-use super::{Plan, Stop};
 use crate::world::node;
 
 const LOOK: Duration = Duration::from_secs(60);
@@ -69,17 +69,17 @@ pub struct Ledger {
 
 pub struct Player {
     pub scheduler: Scheduler,
-    timetable: Timetable,
+    pub timetable: Timetable,
     clock: Clock,
     look_at: Timestamp,
-    paused: bool,
+    pub paused: bool,
     was_down: bool,
 
     pub plan: Plan,
-    jobs: BTreeMap<String, Arc<Job>>,
-    all_jobs: HashMap<String, Arc<Job>>,
-    nodes: BTreeMap<String, (Arc<Node>, MasterId)>,
-    all_nodes: Vec<Arc<Node>>,
+    pub jobs: BTreeMap<String, Arc<Job>>,
+    pub all_jobs: HashMap<String, Arc<Job>>,
+    pub nodes: BTreeMap<String, (Arc<Node>, MasterId)>,
+    pub all_nodes: Vec<Arc<Node>>,
     pub health: HashMap<String, Health>,
     /// Which node a connection leads to.
     pub masters: Vec<String>,
@@ -88,7 +88,7 @@ pub struct Player {
     start: Timestamp,
     pub passed: Duration,
     /// How far the wall clock was set.
-    set_by: SignedDuration,
+    pub set_by: SignedDuration,
     later: BinaryHeap<std::cmp::Reverse<(Duration, u64, Later)>>,
     order: u64,
     dice: u64,
@@ -103,7 +103,7 @@ pub struct Player {
     made: Option<Made>,
     watches: BTreeMap<String, Watch>,
     due: BTreeSet<Due>,
-    healed: bool,
+    pub healed: bool,
     ended: bool,
 }
 
@@ -252,7 +252,7 @@ impl Player {
         self.passed + wait
     }
 
-    fn is_ledger_down(&self) -> bool {
+    pub fn is_ledger_down(&self) -> bool {
         self.ledger.degraded && self.ledger.waiting.len() >= MEMORY
     }
 
@@ -297,7 +297,7 @@ impl Player {
         }
     }
 
-    fn begin_run(&mut self, job: &Arc<Job>, trigger: Trigger, at: Option<Timestamp>) {
+    pub fn begin_run(&mut self, job: &Arc<Job>, trigger: Trigger, at: Option<Timestamp>) {
         let targets: Vec<Target> =
             job.targets.iter().filter_map(|name| self.nodes.get(name)).cloned().collect();
         let now = self.now();
@@ -324,7 +324,7 @@ impl Player {
         }
     }
 
-    fn adopt_jobs(&mut self, now: Timestamp) {
+    pub fn adopt_jobs(&mut self, now: Timestamp) {
         self.timetable.replace(&self.jobs, now);
         self.watches.retain(|name, _| self.jobs.contains_key(name));
         for (name, job) in &self.jobs {
@@ -333,7 +333,7 @@ impl Player {
         }
     }
 
-    fn add_node(&mut self, node: Arc<Node>) {
+    pub fn add_node(&mut self, node: Arc<Node>) {
         let id = MasterId(self.masters.len() as u32);
         self.masters.push(node.name.clone());
         self.health.entry(node.name.clone()).or_insert(Health::Well);
@@ -407,127 +407,6 @@ impl Player {
         }
     }
 
-    fn make_mischief(&mut self) {
-        // The operator is heard when everything else is done.
-        self.settle();
-        let may = self.may();
-        match self.draw(16) {
-            0..=2 if may.nodes => self.change_health(),
-            3 | 4 if may.workers => self.harm_a_worker(),
-            5 if may.spawn => self.no_spawn = !self.no_spawn,
-            6 if may.ledger => self.degrade(!self.ledger.degraded),
-            7 if may.ledger => self.ledger.refusing = !self.ledger.refusing,
-            8 if may.people => self.cancel_a_run(),
-            9 if may.people => self.run_by_hand(),
-            10 if may.people => {
-                self.look();
-                self.paused = !self.paused;
-            }
-            11 | 12 if may.reloads => self.reload(),
-            13 if may.clock => self.set_clock(),
-            14 if self.plan.stop.is_some() && self.draw(10) == 0 => self.stop(),
-            _ => {}
-        }
-    }
-
-    fn cancel_a_run(&mut self) {
-        let open = self.books.open_runs();
-        if open.is_empty() {
-            return;
-        }
-        let run = open[self.draw(open.len() as u64) as usize];
-        if self.scheduler.cancel_run(self.now(), run, &Canceller::User("ann".into())) {
-            self.books.cancel(run);
-        }
-    }
-
-    fn run_by_hand(&mut self) {
-        let names: Vec<String> = self.jobs.keys().cloned().collect();
-        if names.is_empty() || self.is_ledger_down() || self.books.stopping {
-            return;
-        }
-        let name = &names[self.draw(names.len() as u64) as usize];
-        let job = self.jobs[name].clone();
-        self.begin_run(&job, Trigger::Manual, None);
-    }
-
-    fn set_clock(&mut self) {
-        const STEPS: [i64; 8] = [20, 90, 1800, 9000, 200_000, -90, -1800, -400_000];
-        let by = STEPS[self.draw(STEPS.len() as u64) as usize];
-        self.set_by += SignedDuration::from_secs(by);
-        // The alarm rings when the clock is set.
-        if !self.books.stopping {
-            self.look();
-        }
-    }
-
-    fn reload(&mut self) {
-        if self.books.stopping {
-            return;
-        }
-        let now = self.look();
-        let mut limit = 60;
-        match self.draw(5) {
-            0 => {
-                let n = self.draw(self.plan.jobs.len() as u64);
-                self.jobs.remove(&format!("j{n}"));
-            }
-            1 => self.jobs = self.all_jobs.clone().into_iter().collect(),
-            2 => {
-                let n = self.draw(self.plan.nodes as u64);
-                if let Some((_, old)) = self.nodes.remove(&format!("n{n}")) {
-                    self.scheduler.on_master(self.now(), node_state::Event::Retire(old));
-                }
-            }
-            3 => {
-                let n = self.draw(self.plan.nodes as u64);
-                let node = self.all_nodes[n as usize].clone();
-                if let Some((_, old)) = self.nodes.remove(&node.name) {
-                    self.scheduler.on_master(self.now(), node_state::Event::Retire(old));
-                }
-                self.add_node(node);
-            }
-            _ => {
-                self.max_workers = 1 + self.draw(6) as usize;
-                limit = self.draw(100);
-            }
-        }
-        let (pool, masters) = (limits(self.max_workers), master_limits(limit));
-        self.scheduler.adjust(self.now(), pool, masters);
-        let (jobs, nodes) = (&self.jobs, &self.nodes);
-        self.scheduler.skip_removed(self.now(), |job, node| {
-            !jobs.contains_key(&job.name) || !nodes.contains_key(&node.name)
-        });
-        self.settle();
-        self.adopt_jobs(now);
-    }
-
-    fn stop(&mut self) {
-        if self.books.stopping {
-            return;
-        }
-        self.look();
-        self.scheduler.stop(self.now(), &Canceller::Shutdown);
-        self.books.stopping = true;
-        if self.plan.stop == Some(Stop::Hurry) {
-            self.after_ms(0, 20_000, Later::Hurry);
-        }
-    }
-
-    fn heal(&mut self) {
-        self.healed = true;
-        self.no_spawn = false;
-        self.ledger.refusing = false;
-        self.health.values_mut().for_each(|health| *health = Health::Well);
-        if self.ledger.degraded {
-            self.degrade(false);
-        }
-        // What is due is judged by the pause while it lasts.
-        self.look();
-        self.paused = false;
-        self.settle();
-    }
-
     /// Whether a unit of this job or node may still start.
     pub fn assert_configured(&self, unit: UnitId) {
         let unit = self.scheduler.unit(unit).expect("known");
@@ -536,11 +415,11 @@ impl Player {
     }
 }
 
-fn limits(max: usize) -> pool::Limits {
+pub fn limits(max: usize) -> pool::Limits {
     pool::Limits { min: 0, max, idle_timeout: Duration::from_secs(20), recycle_after: 7 }
 }
 
-fn master_limits(persist: u64) -> node_state::Limits {
+pub fn master_limits(persist: u64) -> node_state::Limits {
     node_state::Limits {
         connect_timeout: Duration::from_secs(20),
         persist: Duration::from_secs(persist),
