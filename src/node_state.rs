@@ -110,6 +110,8 @@ struct Master {
     retired: bool,
     /// Takes one of the `max_connecting` places.
     counted: bool,
+    /// It was killed before it was up, and is not gone yet.
+    killed: bool,
     due: Option<Instant>,
 }
 
@@ -266,6 +268,7 @@ impl Masters {
             wanted: false,
             retired: false,
             counted: false,
+            killed: false,
             due: None,
         })
     }
@@ -275,7 +278,7 @@ impl Masters {
         master.wanted = true;
         match &mut master.state {
             State::Down => self.wait(id),
-            State::Backoff { until } if now >= *until => self.wait(id),
+            State::Backoff { until } if now >= *until && !master.killed => self.wait(id),
             State::Backoff { .. } => {
                 master.wanted = false;
                 actions.push(Action::Unreachable(id));
@@ -355,7 +358,7 @@ impl Masters {
                 actions.push(Action::Down(id));
             }
             // Killed, because it was not up in time.
-            State::Down | State::Waiting | State::Backoff { .. } => {}
+            State::Down | State::Waiting | State::Backoff { .. } => self.master(id).killed = false,
         }
         self.forget_if_retired(id);
     }
@@ -418,7 +421,8 @@ impl Masters {
     fn forget_if_retired(&mut self, id: MasterId) {
         let Some(master) = self.masters.get(&id) else { return };
         let at_rest = matches!(master.state, State::Down | State::Backoff { .. });
-        if master.retired && at_rest && master.sessions == 0 && !master.wanted {
+        let in_use = master.sessions > 0 || master.wanted || master.killed;
+        if master.retired && at_rest && !in_use {
             self.set_due(id);
             self.masters.remove(&id);
         }
@@ -434,6 +438,7 @@ impl Masters {
                     self.leave_connecting(id);
                     // It has no sessions to close, and must be gone before the next attempt.
                     actions.push(Action::Kill(id));
+                    self.master(id).killed = true;
                     self.fail(now, id, actions);
                 }
                 State::Connecting { .. } => self.discount(id),

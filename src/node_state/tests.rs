@@ -133,6 +133,9 @@ fn a_retired_connection_is_forgotten_however_it_ends() {
     sim.on(Event::Want(A));
     sim.on(Event::Retire(A));
     assert_eq!(sim.pass(10), [Action::Kill(A), Action::Unreachable(A)]);
+    sim.on(Event::Unwanted(A));
+    sim.pass(60);
+    assert_eq!(sim.on(Event::Want(A)), [Action::Unreachable(A)], "it must be gone first");
     assert_eq!(sim.on(Event::Exited(A)), []);
     assert!(sim.masters.masters.is_empty(), "it did not answer");
 
