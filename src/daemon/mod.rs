@@ -1,8 +1,8 @@
 //! The daemon: the engine, driven by the clock, by signals and by changed files.
 //!
 //! It owns everything and decides nothing. The timetable says what is due, the scheduler what to
-//! do about it; `takeover` looks back at earlier daemons, `reload` takes a new configuration over, `control` answers the gateway, `tell`
-//! says what happens, `stop` ends in good order.
+//! do about it; `takeover` looks back at earlier daemons, `reload` takes a new configuration over,
+//! `control` answers the gateway, `tell` says what happens, `stop` ends in good order.
 
 mod connections;
 mod control;
