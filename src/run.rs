@@ -110,10 +110,10 @@ pub struct Runs {
 
 impl Runs {
     /// `info.units`: 1 or more. `targets`: those left out included, for which the constraint
-    /// holds as well.
-    pub fn open(&mut self, info: Arc<RunInfo>, targets: usize) {
+    /// holds as well. Whether there is hope: so many may be left out that none of it should start.
+    pub fn open(&mut self, info: Arc<RunInfo>, targets: usize) -> bool {
         let constraint = info.job.success.map(|share| share.at_least(targets));
-        let open = Open {
+        let mut open = Open {
             started_at: None,
             left: info.units,
             tally: Tally::default(),
@@ -122,7 +122,10 @@ impl Runs {
             units: Vec::new(),
             info,
         };
+        open.hopeless = open.is_hopeless();
+        let hope = !open.hopeless;
         self.open.insert(open.info.run, open);
+        hope
     }
 
     pub fn len(&self) -> usize {
@@ -255,6 +258,14 @@ mod tests {
         assert!(matches!(end(&mut runs, Outcome::Succeeded), Step::Nothing));
         assert!(matches!(end(&mut runs, failed.clone()), Step::Hopeless));
         assert!(matches!(end(&mut runs, failed), Step::Nothing), "said once");
+    }
+
+    #[test]
+    fn so_many_left_out_that_there_is_no_hope_is_known_at_once() {
+        let mut runs = open(1, Some(Share::Percent(80)));
+        let info = runs.info(RUN).unwrap().clone();
+        assert!(!runs.open(info.clone(), 5), "one of five is here, four must succeed");
+        assert!(runs.open(info, 1));
     }
 
     proptest! {

@@ -98,18 +98,30 @@ impl Scheduler {
                 queued_at: now.wall,
                 units: rows.len(),
             };
-            self.open_run(now, Arc::new(info), targets.len(), rows);
+            let hope = self.open_run(now, Arc::new(info), targets.len(), rows);
+            self.left_out(job, overlapping, instant, trigger, opened);
+            if !hope {
+                self.give_up_hope(now, run);
+            }
+        } else {
+            self.left_out(job, overlapping, instant, trigger, None);
         }
-        self.left_out(job, overlapping, instant, trigger, opened);
         opened
     }
 
-    fn open_run(&mut self, now: Now, info: Arc<RunInfo>, targets: usize, units: Vec<OpenUnit>) {
+    /// Whether its constraint can be met.
+    fn open_run(
+        &mut self,
+        now: Now,
+        info: Arc<RunInfo>,
+        targets: usize,
+        units: Vec<OpenUnit>,
+    ) -> bool {
         self.numbers.next_run += 1;
         let (run, job) = (info.run, info.job.clone());
         let parallel = job.parallel.map_or(usize::MAX, |share| share.at_most(targets));
         self.dispatcher.open_run(run, parallel);
-        self.runs.open(info.clone(), targets);
+        let hope = self.runs.open(info.clone(), targets);
         if let Some(scheduled_at) = info.scheduled_at {
             let late = now.after(scheduled_at, job.splay + LATE);
             self.timers.insert((late, Timer::Late(run)));
@@ -127,6 +139,16 @@ impl Scheduler {
             units,
         });
         self.tell(Event::RunQueued(info));
+        hope
+    }
+
+    /// No further unit of it is to start, nor to be tried again.
+    fn give_up_hope(&mut self, now: Now, run: RunId) {
+        for unit in self.units.values_mut().filter(|unit| unit.run == run) {
+            unit.last = true;
+        }
+        let unsent = self.units_of(run, is_unsent);
+        self.skip(now, unsent, Reason::Constraint);
     }
 
     /// One gap for a due instant of which nothing could run, else one for each node left out: a
@@ -266,13 +288,7 @@ impl Scheduler {
     pub(super) fn count(&mut self, now: Now, run: RunId, unit: &UnitInfo) {
         match self.runs.ended(run, unit) {
             Step::Nothing => {}
-            Step::Hopeless => {
-                for unit in self.units.values_mut().filter(|unit| unit.run == run) {
-                    unit.last = true;
-                }
-                let unsent = self.units_of(run, is_unsent);
-                self.skip(now, unsent, Reason::Constraint);
-            }
+            Step::Hopeless => self.give_up_hope(now, run),
             Step::Over(over) => {
                 self.dispatcher.close_run(run);
                 self.forget_timers(run);
