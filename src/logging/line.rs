@@ -64,7 +64,7 @@ impl<'a> Event<'a> {
         Event { level: Level::Warn, area: "logging", message, fields: Fields::default() }
     }
 
-    /// `2026-11-20T07:01:00.042+01:00 INFO  config::watch: the message`, or JSON; with a newline.
+    /// `2026-11-20T07:01:00.042+01:00 INFO  config: the message`, or JSON; with a newline.
     pub fn line(&self) -> String {
         self.line_in(format(), &Zoned::now())
     }
@@ -113,9 +113,12 @@ pub fn note(message: String) -> String {
     Event::note(message).line()
 }
 
-/// The part of Loom that speaks; other crates keep their names.
+/// The part of Loom that speaks, as docs/operation.md lists them; other crates keep their names.
 pub fn area(target: &str) -> &str {
-    target.strip_prefix("loom::").unwrap_or(target)
+    match target.strip_prefix("loom::") {
+        Some(path) => path.split("::").next().unwrap_or(path),
+        None => target,
+    }
 }
 
 #[cfg(test)]
@@ -209,7 +212,8 @@ mod tests {
 
     #[test]
     fn areas_are_loom_s_own_modules() {
-        assert_eq!(area("loom::config::watch"), "config::watch");
+        assert_eq!(area("loom::config::watch"), "config");
+        assert_eq!(area("loom::unit"), "unit");
         assert_eq!(area("jiff::tz"), "jiff::tz");
     }
 }
