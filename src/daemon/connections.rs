@@ -24,7 +24,7 @@ impl Engine {
         let parameters = &self.parameters[id.0 as usize];
         let master = Master::start(self.paths.runtime.path(), id, parameters)?;
         log::debug!(
-            target: "loom::master",
+            target: "loom::master", node = parameters.node.as_str();
             "connecting to {} (ssh process {})", parameters.node, master.pid()
         );
         self.watch_master(id, &master)?;
@@ -60,9 +60,12 @@ impl Engine {
         let complaint = master.complaint();
         let node = &self.parameters[id.0 as usize].node;
         if complaint.is_empty() {
-            log::debug!(target: "loom::master", "the connection to {node} has ended");
+            log::debug!(
+                target: "loom::master", node = node.as_str();
+                "the connection to {node} has ended"
+            );
         } else {
-            log::warn!(target: "loom::master", "{node}: {complaint}");
+            log::warn!(target: "loom::master", node = node.as_str(); "{node}: {complaint}");
             self.scheduler.complain(id, Some(complaint));
         }
         if let Some(master) = self.connections.remove(&id) {

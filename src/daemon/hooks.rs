@@ -212,9 +212,9 @@ impl HookRunner {
             return;
         }
         running.process.pump(poll);
-        let Of { job, occasion, action, .. } = &running.of;
+        let Of { job, run, occasion, action } = &running.of;
         log::debug!(
-            target: "loom::hook",
+            target: "loom::hook", job = job.as_str(), run = *run;
             "{job}: {}: the {action} has begun, PID {}", occasion.as_str(), running.process.pid()
         );
         self.running.insert(id, running);
@@ -235,10 +235,14 @@ impl HookRunner {
         let Of { job, run, occasion, action } = of;
         let key = occasion.as_str();
         match &result {
-            Ok(()) => log::debug!(target: "loom::hook", "{job}: {key}: the {action} is done"),
-            Err(why) => {
-                log::warn!(target: "loom::hook", "{job}: {key}: the {action} failed: {why}");
-            }
+            Ok(()) => log::debug!(
+                target: "loom::hook", job = job.as_str(), run = run;
+                "{job}: {key}: the {action} is done"
+            ),
+            Err(why) => log::warn!(
+                target: "loom::hook", job = job.as_str(), run = run;
+                "{job}: {key}: the {action} failed: {why}"
+            ),
         }
         self.finished.push(HookRow {
             job,

@@ -1,10 +1,12 @@
 //! What happens to runs and units, as lines of the log.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::event::{Event, UnitInfo};
 use crate::logging::seconds;
-use crate::unit::Reason;
+use crate::unit::{Reason, RunEnd};
 
 /// One event, one line.
 pub fn log_event(event: &Event) {
@@ -21,10 +23,20 @@ pub fn log_event(event: &Event) {
             target: "loom::run", job = run.job.name.as_str(), run = run.run;
             "{}: due at {} and not begun yet", run.job.name, instant(run.scheduled_at)
         ),
-        Event::RunEnded { run, end, succeeded, .. } => log::info!(
-            target: "loom::run", job = run.job.name.as_str(), run = run.run, outcome = *end;
-            "{}: {end}, {succeeded} of {} units succeeded", run.job.name, run.units
-        ),
+        Event::RunEnded { run, started_at, at, end, succeeded, .. } => {
+            let level = match end {
+                RunEnd::Failed | RunEnd::Lost => log::Level::Warn,
+                // What was skipped has been told with its reason.
+                RunEnd::Succeeded | RunEnd::Cancelled | RunEnd::Skipped { .. } => log::Level::Info,
+            };
+            let took = started_at.and_then(|from| Duration::try_from(at.duration_since(from)).ok());
+            log::log!(
+                target: "loom::run", level,
+                job = run.job.name.as_str(), run = run.run, outcome = *end,
+                seconds = took.map(seconds);
+                "{}: {end}, {succeeded} of {} units succeeded", run.job.name, run.units
+            );
+        }
         Event::UnitStarted { unit, run, job, node, worker_pid } => log::debug!(
             target: "loom::unit",
             job = job.name.as_str(), node = node.as_str(), run = *run, unit = *unit,
