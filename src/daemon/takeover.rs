@@ -11,15 +11,15 @@ use crate::cron::clock::Look;
 use crate::job::{self, Job};
 use crate::store::{JobEntry, JobRow, Opened, Record};
 use crate::timetable::{self, Verdict};
+use crate::unit::RunEnd;
 
 impl Daemon {
     /// What earlier daemons left: a clock behind the ledger, and time without a daemon.
     pub(super) fn take_over_from_earlier(&mut self, opened: &Opened, now: Timestamp) {
-        if !opened.lost_units.is_empty() {
+        for (run, job) in &opened.lost_runs {
             log::warn!(
-                target: "loom::run",
-                "{} units of an earlier daemon were left open and are lost",
-                opened.lost_units.len()
+                target: "loom::run", job = job.as_str(), run = *run, outcome = RunEnd::Lost;
+                "{job}: lost, the last daemon ended before it"
             );
         }
         self.begin_epoch_if_behind(&opened.jobs, now);

@@ -53,8 +53,8 @@ pub struct Opened {
     pub paused: bool,
     /// Jobs whose last finished run did not succeed.
     pub failing: BTreeSet<String>,
-    /// Runs that an earlier daemon left open, now `Lost`.
-    pub lost_runs: Vec<RunId>,
+    /// Runs that an earlier daemon left open, now `Lost`, and their jobs.
+    pub lost_runs: BTreeMap<RunId, String>,
     pub lost_units: Vec<UnitId>,
     /// Cookies of what may still run, by node: to be swept before its next unit, and then
     /// reported as [`Record::Swept`].
@@ -212,9 +212,9 @@ fn take_over(conn: &mut Connection, now: Timestamp) -> rusqlite::Result<Opened> 
     let lost_runs = start
         .prepare(
             "UPDATE runs SET state = 'lost', finished_at = ?1
-             WHERE finished_at IS NULL RETURNING id",
+             WHERE finished_at IS NULL RETURNING id, job",
         )?
-        .query_map([millis(now)], |row| row.get(0).map(|id: i64| RunId(id as u64)))?
+        .query_map([millis(now)], |row| Ok((RunId(row.get::<_, i64>(0)? as u64), row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
     let starts = read::meta::<i64>(&start, "starts")? + 1;
     set_meta(&start, "starts", starts)?;

@@ -312,7 +312,7 @@ fn a_start_on_a_full_disk_is_refused_and_harms_nothing() {
         let error = Ledger::open(disk, at(0)).map(drop).unwrap_err().to_string();
         assert!(!error.contains("damaged"), "{error}");
         ballast.set_len(0).unwrap();
-        assert_eq!(Ledger::open(disk, at(0)).unwrap().1.lost_runs, [RunId(1)]);
+        assert!(Ledger::open(disk, at(0)).unwrap().1.lost_runs.keys().eq(&[RunId(1)]));
     });
 }
 
@@ -327,6 +327,6 @@ fn a_read_only_disk_is_refused_at_the_start_and_can_be_read() {
         let error = Ledger::open(disk, at(0)).map(drop).unwrap_err().to_string();
         assert!(error.contains("Read-only file system"), "{error}");
         remount(MsFlags::MS_REMOUNT);
-        assert_eq!(Ledger::open(disk, at(0)).unwrap().1.lost_runs, [RunId(1)]);
+        assert!(Ledger::open(disk, at(0)).unwrap().1.lost_runs.keys().eq(&[RunId(1)]));
     });
 }

@@ -210,7 +210,7 @@ fn what_was_open_is_lost_at_the_next_start_and_remembered_until_swept() {
     drop(ledger);
 
     let (mut ledger, second) = Ledger::open(dir.path(), at(900)).unwrap();
-    assert_eq!(second.lost_runs, [RunId(1)]);
+    assert!(second.lost_runs.keys().eq(&[RunId(1)]));
     assert_eq!(second.lost_units, [UnitId(10), UnitId(13)]);
     assert_eq!((second.next_run, second.next_unit), (RunId(2), UnitId(14)));
     assert_eq!(second.ledger_id, first.ledger_id);
