@@ -224,17 +224,25 @@ fn is_in_time(job: &Job, at: Timestamp, now: Timestamp) -> bool {
 }
 
 /// What becomes of the instants that passed while no daemon ran: after `accounted_through`, by
-/// the schedule that was in force then. `job`: as it is now, if it still is and may run.
+/// the schedule that was in force then. `job`: as it is now, if it still is. One that is switched
+/// off would not have run with a daemon either, and nobody is to be told of it.
 pub fn downtime(
     schedule: &Schedule,
     zone: &TimeZone,
     accounted_through: Timestamp,
     now: Timestamp,
     job: Option<&Job>,
+    paused: bool,
 ) -> Vec<Verdict> {
     let Some(all) = schedule.fires_between(zone, accounted_through, now) else {
         return Vec::new();
     };
+    if job.is_some_and(|job| !job.enabled) {
+        return vec![Verdict::Gap(all, Reason::Disabled)];
+    }
+    if paused {
+        return vec![Verdict::Gap(all, Reason::Paused)];
+    }
     let makes_up = |job: &&Job| job.missed == Missed::Once && is_in_time(job, all.last, now);
     if job.filter(makes_up).is_none() {
         return vec![Verdict::Gap(all, Reason::DaemonDown)];
@@ -284,6 +292,25 @@ mod tests {
             names(table.take_due(Look::Steady, now, 0, Standstill::default())),
             ["hourly", "often"]
         );
+    }
+
+    #[test]
+    fn nobody_misses_a_job_that_was_switched_off_while_no_daemon_ran() {
+        let on = job("tick", "* * * * *");
+        let off = Job { enabled: false, missed: Missed::Once, ..(*on).clone() };
+        let (from, now) = (at("2026-11-21T10:58:30Z"), at("2026-11-21T11:00:30Z"));
+        let reasons = |job: Option<&Job>, paused| -> Vec<Reason> {
+            let verdicts = downtime(&on.schedule, &TimeZone::UTC, from, now, job, paused);
+            let reason = |verdict| match verdict {
+                Verdict::Gap(fires, reason) => (fires.count == 2).then_some(reason),
+                Verdict::Run(_) => None,
+            };
+            verdicts.into_iter().map(|verdict| reason(verdict).expect("one gap of two")).collect()
+        };
+        assert_eq!(reasons(Some(&on), false), [Reason::DaemonDown]);
+        assert_eq!(reasons(None, false), [Reason::DaemonDown]);
+        assert_eq!(reasons(Some(&off), false), [Reason::Disabled]);
+        assert_eq!(reasons(Some(&on), true), [Reason::Paused]);
     }
 
     #[test]

@@ -68,13 +68,13 @@ impl Daemon {
         };
         let zone = job::zone(timezone.as_deref());
         let job = self.engine.jobs.get(name);
-        let may_run = job.filter(|job| job.enabled && !self.paused);
         let verdicts = timetable::downtime(
             &schedule,
             &zone,
             row.accounted_through,
             now,
-            may_run.map(Arc::as_ref),
+            job.map(Arc::as_ref),
+            self.paused,
         );
         // One that is no more has nobody to tell, but its gap is recorded all the same.
         let gone = || {
