@@ -52,8 +52,11 @@ fn hook(item: Item<'_>, what: &str, report: &mut Report) -> Option<Hook> {
     }
     let fields = Fields::open(item, what, &KEYS, report)?;
     let given: Vec<&str> = ACTIONS.into_iter().filter(|key| fields.get(key).is_some()).collect();
+    let is_unknown = |key: Item<'_>| key.text().is_none_or(|key| !KEYS.contains(&key));
     let action = match given[..] {
         [key] => fields.get(key).and_then(|value| action(key, value, report)),
+        // It may well be the action that is misspelt, and that has been told.
+        [] if item.entries().any(|(key, _)| is_unknown(key)) => None,
         _ => {
             let found = match given.is_empty() {
                 true => "none".to_string(),

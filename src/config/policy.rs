@@ -20,6 +20,9 @@ use crate::job::policy::{MAX_DELAY, Missed, Overlap, Retries, RetryOn, Share};
 const MAX_ATTEMPTS: u32 = 100;
 const MAX_LOCKS: usize = 20;
 
+/// The keys of `retries`.
+const RETRIES: [&str; 5] = ["attempts", "delay", "backoff", "jitter", "on"];
+
 pub fn overlap(item: Item<'_>, report: &mut Report) -> Option<Overlap> {
     one_of(item, "overlap", &Overlap::ALL.map(|overlap| (overlap.as_str(), overlap)), report)
 }
@@ -81,8 +84,7 @@ pub fn retries(item: Item<'_>, retries: &mut Retries, report: &mut Report) {
         retries.attempts = attempts(item, "retries", report).unwrap_or(retries.attempts);
         return;
     }
-    let keys = ["attempts", "delay", "backoff", "jitter", "on"];
-    let Some(fields) = Fields::open(item, "retries", &keys, report) else { return };
+    let Some(fields) = Fields::open(item, "retries", &RETRIES, report) else { return };
     if let Some(item) = fields.get("attempts") {
         retries.attempts = attempts(item, "attempts", report).unwrap_or(retries.attempts);
     }
@@ -242,7 +244,9 @@ pub fn warn(job: &Job, fields: &Fields<'_>, report: &mut Report) {
     }
     if let Some(item) = fields.get("retries").filter(|item| item.is_mapping())
         && job.retries.attempts == 1
-        && item.entries().all(|(key, _)| key.text() != Some("attempts"))
+        && item.entries().all(|(key, _)| {
+            key.text().is_some_and(|key| key != "attempts" && RETRIES.contains(&key))
+        })
     {
         report.warning(item, "without attempts nothing is tried again; write attempts: 3, say");
     }

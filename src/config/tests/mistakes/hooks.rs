@@ -48,9 +48,6 @@ jobs/a.yaml:11:23: error: on_late is empty
 jobs/a.yaml:11:37: error: command is a single value, not a list
    11 |       on_late: [x, ~, '', {command: [a]}, {run: x}]
       |                                     ^^^
-jobs/a.yaml:11:43: error: a hook has one of command, webhook and mail; this one has none
-   11 |       on_late: [x, ~, '', {command: [a]}, {run: x}]
-      |                                           ^^^^^^^^
 jobs/a.yaml:11:44: error: unknown key "run"
    11 |       on_late: [x, ~, '', {command: [a]}, {run: x}]
       |                                            ^^^
