@@ -189,8 +189,8 @@ impl Run {
                 Trigger::Once => "once",
                 Trigger::Manual => "manual",
             },
-            scheduled_at: run.scheduled_at,
-            queued_at: run.queued_at,
+            scheduled_at: run.scheduled_at.map(to_the_millisecond),
+            queued_at: to_the_millisecond(run.queued_at),
             started_at: None,
             finished_at: None,
             state: "queued",
@@ -199,7 +199,7 @@ impl Run {
     }
 
     pub fn started(run: &RunInfo, at: Timestamp) -> Run {
-        Run { started_at: Some(at), state: "running", ..Run::queued(run) }
+        Run { started_at: Some(to_the_millisecond(at)), state: "running", ..Run::queued(run) }
     }
 
     pub fn ended(run: &RunInfo, started_at: Option<Timestamp>, at: Timestamp, end: RunEnd) -> Run {
@@ -210,7 +210,13 @@ impl Run {
             RunEnd::Lost => ("lost", None),
             RunEnd::Skipped { reason } => ("skipped", Some(reason.as_str())),
         };
-        Run { started_at, finished_at: Some(at), state, reason, ..Run::queued(run) }
+        Run {
+            started_at: started_at.map(to_the_millisecond),
+            finished_at: Some(to_the_millisecond(at)),
+            state,
+            reason,
+            ..Run::queued(run)
+        }
     }
 }
 
@@ -279,6 +285,11 @@ impl<'a> Gap<'a> {
         let Fires { first, last, count } = fires;
         Gap { first_at: first, last_at: last, count, reason: reason.as_str(), node }
     }
+}
+
+/// As the ledger has it, so that both can be compared.
+fn to_the_millisecond(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
 /// The first so many characters, and an ellipsis for the rest.

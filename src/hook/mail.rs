@@ -103,7 +103,7 @@ fn body(account: &Account, headline: &str) -> String {
             ("crashed", counts.crashed),
             ("lost", counts.lost),
             ("skipped", counts.skipped),
-            ("nodes in all", counts.total),
+            (if counts.total == 1 { "node in all" } else { "nodes in all" }, counts.total),
         ];
         let told = counts.iter().filter(|(_, count)| *count > 0);
         let told: Vec<String> = told.map(|(word, count)| format!("{count} {word}")).collect();
