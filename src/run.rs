@@ -41,11 +41,13 @@ impl Tally {
         }
     }
 
-    /// With a constraint a run succeeds by meeting it. Without, it is as good as its worst unit;
-    /// skipped units count only when nothing else was there.
+    /// With a constraint a run succeeds by meeting it, and is cancelled if those that were
+    /// cancelled could have met it. Without, it is as good as its worst unit; skipped units count
+    /// only when nothing else was there.
     fn verdict(&self, constraint: Option<usize>) -> RunEnd {
         match constraint {
             Some(needed) if self.succeeded >= needed => return RunEnd::Succeeded,
+            Some(needed) if self.succeeded + self.cancelled >= needed => return RunEnd::Cancelled,
             Some(_) | None => {}
         }
         if self.failed > 0 {
@@ -98,8 +100,11 @@ struct Open {
 }
 
 impl Open {
+    /// What somebody cancels proves nothing; and when a run is cancelled unit by unit, the rest of
+    /// it is not to be skipped under another name.
     fn is_hopeless(&self) -> bool {
-        self.constraint.is_some_and(|needed| self.tally.succeeded + self.left < needed)
+        let Tally { succeeded, cancelled, .. } = self.tally;
+        self.constraint.is_some_and(|needed| succeeded + cancelled + self.left < needed)
     }
 }
 
@@ -266,6 +271,23 @@ mod tests {
         let info = runs.info(RUN).unwrap().clone();
         assert!(!runs.open(info.clone(), 5), "one of five is here, four must succeed");
         assert!(runs.open(info, 1));
+    }
+
+    #[test]
+    fn a_constraint_is_not_broken_by_who_cancels() {
+        let cancelled = Outcome::Cancelled { by: Canceller::Shutdown, kill: Kill::Confirmed };
+        let failed = Outcome::Failed { exit: Some(1) };
+        let end_of = |outcomes: [&Outcome; 5]| {
+            let mut runs = open(5, Some(Share::Percent(80)));
+            let steps = outcomes.map(|outcome| end(&mut runs, outcome.clone()));
+            let hopeless = steps.iter().any(|step| matches!(step, Step::Hopeless));
+            let [.., Step::Over(over)] = steps else { panic!("still open") };
+            (over.end, hopeless)
+        };
+        let (f, c) = (&failed, &cancelled);
+        assert_eq!(end_of([c, c, c, c, c]), (RunEnd::Cancelled, false));
+        assert_eq!(end_of([c, c, c, c, f]), (RunEnd::Cancelled, false), "one may fail");
+        assert_eq!(end_of([f, f, c, c, c]), (RunEnd::Failed, true), "not two");
     }
 
     proptest! {
