@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::event::{Event, UnitInfo};
 use crate::logging::seconds;
-use crate::unit::{Reason, RunEnd};
+use crate::unit::{Outcome, Reason, RunEnd};
 
 /// One event, one line.
 pub fn log_event(event: &Event) {
@@ -45,7 +45,18 @@ pub fn log_event(event: &Event) {
         ),
         Event::UnitEnded { unit, run, job, info, again } => {
             let UnitInfo { node, attempt, outcome, detail, took } = info;
-            let level = if outcome.is_success() { log::Level::Info } else { log::Level::Warn };
+            let level = match outcome {
+                Outcome::Succeeded => log::Level::Info,
+                // One cause, told once, of the run.
+                Outcome::Skipped { .. } => log::Level::Debug,
+                Outcome::Failed { .. }
+                | Outcome::Signaled { .. }
+                | Outcome::Unreachable
+                | Outcome::TimedOut { .. }
+                | Outcome::Cancelled { .. }
+                | Outcome::Crashed
+                | Outcome::Lost => log::Level::Warn,
+            };
             let after = took.map_or(String::new(), |took| format!(" after {took:.1?}"));
             let detail = detail.as_ref().map_or(String::new(), |detail| format!(": {detail}"));
             let again = again

@@ -156,7 +156,7 @@ pub struct Gap {
     pub count: u64,
     pub epoch: u32,
     pub reason: Reason,
-    /// The run that lacks the node, or that stood in the way.
+    /// The run that lacks the node.
     pub run: Option<RunId>,
 }
 

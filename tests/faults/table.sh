@@ -1,7 +1,8 @@
 #!/bin/sh
 # Prints what became of each fault: table.sh FAULTS RESULTS
 # FAULTS lists all faults, a line each. RESULTS has a line for each test that ended: its result,
-# its seconds and its fault, with tabs between them. Status 1 if one of the tests did not hold.
+# its seconds and its fault, with tabs between them. Status 1 if a test did not
+# hold, or a fault was not injected at all.
 exec awk -F '\t' '
 BEGIN { rank["held"] = 1; rank["skipped"] = 2; rank["FAILED"] = 3 }
 FILENAME == ARGV[1] { order[++faults] = $0; next }
@@ -23,5 +24,5 @@ END {
     }
     printf "\n%d faults: %d held, %d failed, %d skipped, %d not run\n", \
         faults, count["held"], count["FAILED"], count["skipped"], count["not run"]
-    exit count["FAILED"] > 0
+    exit count["FAILED"] + count["not run"] > 0
 }' "$1" "$2"
