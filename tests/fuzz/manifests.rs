@@ -41,7 +41,7 @@ jobs:
     splay: 30s
     locks: [apt]
     log: /tmp/{job}-{node}-{date}.log
-    hooks: {on_failure: {webhook: 'https://x:y@example.org/t?k=v'}, on_late: {mail: root}}
+    hooks: {on_failure: {webhook: 'https://x:y@example.org/t?k=v'}, on_late: {mail: root@localhost}}
     enabled: no
     description: >-
       of no use
