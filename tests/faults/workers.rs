@@ -298,6 +298,6 @@ fn with_hardly_any_descriptors_it_keeps_its_books_and_does_not_spin() {
 #[test]
 fn with_few_descriptors_it_does_what_it_can() {
     let _fault = Fault::new("nofile=32");
-    let succeeded = with_descriptors(48, true);
+    let succeeded = with_descriptors(64, true);
     assert!(succeeded > 0);
 }
