@@ -130,7 +130,7 @@ fn what_no_longer_fits_into_memory_is_not_started_and_is_a_gap() {
     };
     let ended = || {
         let lines = daemon.log().lines();
-        lines.iter().filter(|line| line.contains("of dead: failed")).count()
+        lines.iter().filter(|line| line.contains("dead: failed, ")).count()
     };
     let mut runs = 0;
     let refused = loop {

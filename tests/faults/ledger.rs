@@ -130,7 +130,7 @@ fn a_ledger_overwritten_beneath_the_daemon_is_not_trusted_again() {
     ask_for_a_run(&daemon);
     until("the run, or what is wrong", TRIED_AGAIN, || {
         let lines = daemon.log().lines();
-        let over = lines.iter().filter(|line| line.contains("of quick: succeeded")).count() == 2;
+        let over = lines.iter().filter(|line| line.contains("quick: succeeded, ")).count() == 2;
         (over || lines.iter().any(|line| line.contains("is damaged"))).then_some(())
     });
     assert!(daemon.process().is_alive());
