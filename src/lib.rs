@@ -20,10 +20,11 @@
 //!
 //! Imports run downward only: `cli` → `launch` → `daemon` → {`config`, `timetable`, `scheduler`,
 //! `hook`, `master`} → {`cron`, `run`, `dispatch`, `node_state`, `pool`, `store`} → {`event`, `job`,
-//! `node`, `unit`, `task`, `protocol`} → `sys`. `cron`, `timetable`, `scheduler`, `run`, `dispatch`,
+//! `node`, `unit`, `access`, `task`, `protocol`} → `sys`. `cron`, `timetable`, `scheduler`, `run`, `dispatch`,
 //! `node_state`, `pool` (but for `pool::child`) and [`hook`] (but for `hook::child`) do no I/O: they
 //! take the time and an event and return actions, which the event loop performs.
 
+pub mod access;
 pub mod arg;
 pub mod cli;
 pub mod config;

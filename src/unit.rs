@@ -36,6 +36,26 @@ pub enum Trigger {
     Once,
     /// A person asked the daemon.
     Manual,
+    /// A person gave a command of their own, which is no job of the configuration.
+    Exec,
+    /// A person had the units of another run tried again.
+    Retry,
+}
+
+impl Trigger {
+    pub const ALL: [Trigger; 5] =
+        [Trigger::Schedule, Trigger::Once, Trigger::Manual, Trigger::Exec, Trigger::Retry];
+
+    /// The word used in the ledger, in what hooks are told and on screen.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Trigger::Schedule => "schedule",
+            Trigger::Once => "once",
+            Trigger::Manual => "manual",
+            Trigger::Exec => "exec",
+            Trigger::Retry => "retry",
+        }
+    }
 }
 
 /// What became of a run. It is as good as its worst unit.

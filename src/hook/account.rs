@@ -10,7 +10,7 @@ use crate::cron::Fires;
 use crate::event::{RunInfo, UnitInfo};
 use crate::job::Job;
 use crate::job::hooks::Occasion;
-use crate::unit::{Kill, Outcome, Reason, RunEnd, RunId, Trigger};
+use crate::unit::{Kill, Outcome, Reason, RunEnd, RunId};
 
 pub const VERSION: u32 = 1;
 
@@ -184,11 +184,7 @@ impl Run {
     pub fn queued(run: &RunInfo) -> Run {
         Run {
             id: run.run.0,
-            trigger: match run.trigger {
-                Trigger::Schedule => "schedule",
-                Trigger::Once => "once",
-                Trigger::Manual => "manual",
-            },
+            trigger: run.trigger.as_str(),
             scheduled_at: run.scheduled_at.map(to_the_millisecond),
             queued_at: to_the_millisecond(run.queued_at),
             started_at: None,

@@ -136,6 +136,9 @@ impl Scheduler {
             scheduled_at: info.scheduled_at,
             epoch: self.numbers.epoch,
             at: now.wall,
+            by: None,
+            retry_of: None,
+            command: None,
             units,
         });
         self.tell(Event::RunQueued(info));

@@ -17,14 +17,6 @@ pub(super) fn millis(at: Timestamp) -> i64 {
     at.as_millisecond()
 }
 
-pub(super) fn trigger(trigger: Trigger) -> &'static str {
-    match trigger {
-        Trigger::Schedule => "schedule",
-        Trigger::Once => "once",
-        Trigger::Manual => "manual",
-    }
-}
-
 /// `state` and `reason` of a finished run.
 pub(super) fn run_end(end: RunEnd) -> (&'static str, Option<&'static str>) {
     match end {
@@ -106,9 +98,9 @@ pub(super) fn opt_time_at(row: &Row, column: &str) -> rusqlite::Result<Option<Ti
 
 pub(super) fn trigger_at(row: &Row) -> rusqlite::Result<Trigger> {
     let word: String = row.get("trigger")?;
-    [Trigger::Schedule, Trigger::Once, Trigger::Manual]
+    Trigger::ALL
         .into_iter()
-        .find(|t| trigger(*t) == word)
+        .find(|trigger| trigger.as_str() == word)
         .ok_or_else(|| unreadable("trigger", word))
 }
 
@@ -189,7 +181,7 @@ fn canceller_at(row: &Row) -> rusqlite::Result<Canceller> {
     }
 }
 
-fn unreadable(column: &str, value: String) -> rusqlite::Error {
+pub(super) fn unreadable(column: &str, value: String) -> rusqlite::Error {
     let message = format!("column {column} holds {value:?}, which this Loom cannot read");
     rusqlite::Error::FromSqlConversionFailure(0, Type::Text, message.into())
 }

@@ -29,6 +29,12 @@ pub enum StoreError {
     )]
     Newer { path: PathBuf, found: u32, known: u32 },
     #[error(
+        "{}: written by an earlier Loom (schema {found}, this one reads {known}); the daemon brings \
+         it up to date when it is started",
+        path.display()
+    )]
+    Older { path: PathBuf, found: u32, known: u32 },
+    #[error(
         "{}: the ledger is damaged: {detail}. Nothing more is written to it. With no loom running, \
          copy ledger.db, -wal and -shm away, then put a backup in their place, or try \
          `sqlite3 ledger.db .recover | sqlite3 mended.db`; without ledger.db* here Loom begins an \

@@ -12,9 +12,10 @@ use rusqlite::{Connection, ErrorCode, Transaction, params};
 use super::columns::millis;
 use super::error::StoreError;
 use super::open;
+use super::people;
 use super::presence::{Change, Presence};
 use super::read::{self, job_rows};
-use super::record::{JobRow, Record};
+use super::record::{JobRow, Record, RequestRow, Switched, TokenRow};
 use super::seal::{Mark, Seal, Stamp};
 use super::write::{Fault, write};
 use crate::unit::{RunId, UnitId};
@@ -59,6 +60,12 @@ pub struct Opened {
     /// Cookies of what may still run, by node: to be swept before its next unit, and then
     /// reported as [`Record::Swept`].
     pub unswept: BTreeMap<String, Vec<String>>,
+    /// Those that are good for something.
+    pub tokens: Vec<TokenRow>,
+    /// Jobs that are switched off by hand.
+    pub switched_off: BTreeMap<String, Switched>,
+    /// Of the last day, the newest first.
+    pub requests: Vec<RequestRow>,
 }
 
 impl Ledger {
@@ -230,6 +237,9 @@ fn take_over(conn: &mut Connection, now: Timestamp) -> rusqlite::Result<Opened> 
         lost_runs,
         lost_units,
         unswept: unswept(&start)?,
+        tokens: people::tokens(&start)?.into_iter().filter(|t| t.revoked_at.is_none()).collect(),
+        switched_off: people::switched_off(&start)?,
+        requests: people::requests_of_the_day(&start, now)?,
     };
     start.commit()?;
     Ok(opened)

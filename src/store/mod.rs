@@ -11,6 +11,7 @@ mod columns;
 mod error;
 mod ledger;
 mod open;
+mod people;
 mod presence;
 mod prune;
 mod queue;
@@ -31,6 +32,7 @@ pub use ledger::{Ledger, Opened};
 pub use prune::{Pruned, Retention};
 pub use read::Reader;
 pub use record::{
-    Gap, HookRow, JobEntry, JobRow, OpenUnit, Record, RunRow, RunState, UnitRow, UnitState,
+    AuditRow, Gap, HookRow, JobEntry, JobRow, OpenUnit, Record, RequestRow, RunRow, RunState,
+    Switched, TokenRow, UnitRow, UnitState,
 };
 pub use thread::{Acknowledged, Condition, MEMORY, Rejected, Seq, Unwritten, Writer};

@@ -22,7 +22,7 @@ pub(super) struct Queue {
     last: u64,
     /// Where each gap waits that may yet grow there.
     gaps: HashMap<Key, u64>,
-    /// One of the records is to be acknowledged before something may start.
+    /// Somebody waits for one of the records to be acknowledged.
     pub urgent: bool,
     pub prune: Option<(Retention, Timestamp)>,
     /// Set when the daemon ends: how long to go on trying.
@@ -77,7 +77,12 @@ impl Queue {
             | Record::Paused(_)
             | Record::Hook(_)
             | Record::Epoch(_)
-            | Record::Swept { .. } => {}
+            | Record::Swept { .. }
+            | Record::Token(_)
+            | Record::RevokeToken { .. }
+            | Record::Audit(_)
+            | Record::Switch { .. }
+            | Record::Request(_) => {}
         }
         self.append(record)
     }

@@ -11,6 +11,7 @@ use super::columns::{
 use super::error::StoreError;
 use super::open;
 use super::record::{Gap, HookRow, JobEntry, JobRow, RunRow, UnitRow};
+use super::schema;
 use crate::job::hooks::Occasion;
 use crate::protocol::message::Output;
 use crate::unit::{RunId, UnitId};
@@ -24,7 +25,12 @@ pub struct Reader {
 impl Reader {
     pub fn open(statedir: &Path) -> Result<Reader, StoreError> {
         let dir = std::fs::canonicalize(statedir).map_err(|e| StoreError::io(statedir, e))?;
-        Ok(Reader { conn: open::readable(&dir)?, path: dir.join(open::FILE) })
+        let (conn, path) = (open::readable(&dir)?, dir.join(open::FILE));
+        let found = schema::version(&conn).map_err(|e| StoreError::sqlite(&path, e))?;
+        if found < schema::VERSION {
+            return Err(StoreError::Older { path, found, known: schema::VERSION });
+        }
+        Ok(Reader { conn, path })
     }
 
     pub fn run(&self, run: RunId) -> Result<Option<RunRow>, StoreError> {
@@ -138,6 +144,9 @@ fn run_row(row: &Row) -> rusqlite::Result<RunRow> {
         started_at: opt_time_at(row, "started_at")?,
         finished_at: opt_time_at(row, "finished_at")?,
         state: run_state_at(row)?,
+        by: row.get("requested_by")?,
+        retry_of: row.get::<_, Option<i64>>("retry_of")?.map(|run| RunId(run as u64)),
+        command: row.get("command")?,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::access::{Globs, Role, TokenHash};
 use crate::protocol::message::Output;
 use crate::unit::{Outcome, Reason, RunEnd, RunId, Trigger, UnitId};
 
@@ -24,6 +25,12 @@ pub enum Record {
         scheduled_at: Option<Timestamp>,
         epoch: u32,
         at: Timestamp,
+        /// Who asked for it, as the audit names them; `None` of its schedule.
+        by: Option<String>,
+        /// The run whose units it tries again.
+        retry_of: Option<RunId>,
+        /// What an exec runs.
+        command: Option<String>,
         units: Vec<OpenUnit>,
     },
     /// Another attempt at a node of an open run.
@@ -79,13 +86,37 @@ pub enum Record {
         node: String,
         cookies: Vec<String>,
     },
+    /// A token by a name that no other one has that is not revoked.
+    Token(TokenRow),
+    /// The token is good for nothing from now on. Its row stays.
+    RevokeToken {
+        name: String,
+        at: Timestamp,
+    },
+    /// Somebody changed something, or was refused to.
+    Audit(AuditRow),
+    /// The job is switched off by hand; `None`: on again. Outlives the daemon.
+    Switch {
+        job: String,
+        off: Option<Switched>,
+    },
+    /// What a request by this key has come to, so that it is not done twice. Takes the place of
+    /// an earlier word of it.
+    Request(RequestRow),
 }
 
 impl Record {
-    /// Whether units wait for it to be on the disk before they start.
+    /// Whether somebody waits for it to be on the disk: units to be started, or a person to be
+    /// told that it is done.
     pub(super) fn is_urgent(&self) -> bool {
         match self {
-            Record::OpenRun { .. } | Record::Retry { .. } => true,
+            Record::OpenRun { .. }
+            | Record::Retry { .. }
+            | Record::Token(_)
+            | Record::RevokeToken { .. }
+            | Record::Audit(_)
+            | Record::Switch { .. }
+            | Record::Request(_) => true,
             Record::Jobs { .. }
             | Record::StartRun { .. }
             | Record::StartUnit { .. }
@@ -175,6 +206,52 @@ pub struct HookRow {
     pub failure: Option<String>,
 }
 
+/// A bearer token as the ledger has it: never the token itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRow {
+    pub name: String,
+    pub hash: TokenHash,
+    pub role: Role,
+    /// It sees and touches only these.
+    pub jobs: Globs,
+    pub created_at: Timestamp,
+    pub created_by: String,
+    pub revoked_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRow {
+    pub at: Timestamp,
+    pub who: String,
+    /// How they came in: by the socket, by a token, by a signal.
+    pub via: String,
+    pub action: String,
+    /// What it was done to: a job, a run, a token.
+    pub subject: String,
+    /// What else a reader must know, in a sentence; never a secret.
+    pub detail: Option<String>,
+}
+
+/// Of a job that is switched off: on whose word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switched {
+    pub by: String,
+    pub at: Timestamp,
+}
+
+/// An idempotency key, and what it stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestRow {
+    /// Unique to `who`.
+    pub key: String,
+    pub who: String,
+    /// Of the request, so that another one by the same key is noticed.
+    pub digest: [u8; 32],
+    /// What it set off, if that is known.
+    pub run: Option<RunId>,
+    pub at: Timestamp,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRow {
     pub run: RunId,
@@ -186,6 +263,11 @@ pub struct RunRow {
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
     pub state: RunState,
+    /// Who asked for it.
+    pub by: Option<String>,
+    pub retry_of: Option<RunId>,
+    /// What an exec ran.
+    pub command: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i32 = 0x4C6F_6F6D;
 
 /// Step n leads from schema version n to n + 1; `PRAGMA user_version` holds the version.
-pub(super) const STEPS: &[&str] = &[FIRST, SECOND];
+pub(super) const STEPS: &[&str] = &[FIRST, SECOND, THIRD];
 
 /// The version this Loom writes.
 pub(super) const VERSION: u32 = STEPS.len() as u32;
@@ -110,6 +110,55 @@ CREATE INDEX hooks_of_job ON hooks (job, at);
 
 CREATE INDEX runs_judged ON runs (job, id, state) WHERE state IN ('succeeded', 'failed', 'lost');
 CREATE INDEX gaps_in_time ON gaps (job, epoch, first_at) WHERE node IS NULL;
+";
+
+/// SQLite looks a strict table through whenever a column is added to it, but rewrites no row.
+const THIRD: &str = "
+ALTER TABLE runs ADD COLUMN requested_by TEXT;
+ALTER TABLE runs ADD COLUMN retry_of INTEGER;
+ALTER TABLE runs ADD COLUMN command TEXT;
+CREATE INDEX runs_by_state ON runs (state, id);
+CREATE INDEX runs_in_time ON runs (queued_at);
+CREATE INDEX runs_by_hand ON runs (trigger, id) WHERE trigger <> 'schedule';
+CREATE INDEX runs_of_retry ON runs (retry_of) WHERE retry_of IS NOT NULL;
+CREATE INDEX units_of_node ON units (node, run);
+
+CREATE TABLE tokens (
+    name TEXT PRIMARY KEY,
+    hash BLOB NOT NULL,
+    role TEXT NOT NULL,
+    jobs TEXT,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    revoked_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    via TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    detail TEXT
+) STRICT;
+CREATE INDEX audit_in_time ON audit (at);
+
+CREATE TABLE requests (
+    key TEXT NOT NULL,
+    who TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    run INTEGER,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (who, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX requests_in_time ON requests (at);
+
+CREATE TABLE switched_off (
+    job TEXT PRIMARY KEY,
+    by TEXT NOT NULL,
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 pub(super) fn version(conn: &Connection) -> rusqlite::Result<u32> {

@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, Transaction, named_params, params};
 
 use super::columns::{self, millis};
 use super::ledger::set_meta;
+use super::people;
 use super::read::job_rows;
 use super::record::{Gap, HookRow, JobEntry, OpenUnit, Record};
 use crate::protocol::message::Output;
@@ -28,21 +29,36 @@ impl From<rusqlite::Error> for Fault {
 pub(super) fn write(to: &Transaction, record: &Record) -> Result<(), Fault> {
     match record {
         Record::Jobs { jobs, at } => Ok(write_jobs(to, jobs, *at)?),
-        Record::OpenRun { run, job, trigger, scheduled_at, epoch, at, units } => {
+        Record::OpenRun {
+            run,
+            job,
+            trigger,
+            scheduled_at,
+            epoch,
+            at,
+            by,
+            retry_of,
+            command,
+            units,
+        } => {
             if let Some(instant) = scheduled_at {
                 refuse_if_gap(to, job, *epoch, *instant)?;
             }
             to.prepare_cached(
-                "INSERT INTO runs (id, job, trigger, scheduled_at, epoch, queued_at, state)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued')",
+                "INSERT INTO runs (id, job, trigger, scheduled_at, epoch, queued_at, state,
+                     requested_by, retry_of, command)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', ?7, ?8, ?9)",
             )?
             .execute(params![
                 run.0 as i64,
                 job,
-                columns::trigger(*trigger),
+                trigger.as_str(),
                 scheduled_at.map(millis),
                 epoch,
-                millis(*at)
+                millis(*at),
+                by,
+                retry_of.map(|run| run.0 as i64),
+                command,
             ])?;
             if let (Trigger::Schedule, Some(instant)) = (trigger, scheduled_at) {
                 accounted_at_least(to, job, *instant)?;
@@ -110,10 +126,15 @@ pub(super) fn write(to: &Transaction, record: &Record) -> Result<(), Fault> {
             }
             Ok(())
         }
+        Record::Token(token) => people::write_token(to, token),
+        Record::RevokeToken { name, at } => people::revoke_token(to, name, *at),
+        Record::Audit(row) => Ok(people::write_audit(to, row)?),
+        Record::Switch { job, off } => Ok(people::write_switch(to, job, off.as_ref())?),
+        Record::Request(request) => Ok(people::write_request(to, request)?),
     }
 }
 
-fn expect_one(changed: usize, otherwise: impl FnOnce() -> String) -> Result<(), Fault> {
+pub(super) fn expect_one(changed: usize, otherwise: impl FnOnce() -> String) -> Result<(), Fault> {
     if changed == 1 { Ok(()) } else { Err(Fault::Refused(otherwise())) }
 }
 

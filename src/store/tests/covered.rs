@@ -44,6 +44,9 @@ fn an_instant_within_a_gap_is_not_run() {
         scheduled_at: None,
         epoch: 0,
         at: at(15),
+        by: None,
+        retry_of: None,
+        command: None,
         units: Vec::new(),
     };
     ledger.apply(&[manual]).unwrap();

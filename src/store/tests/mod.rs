@@ -7,6 +7,8 @@ mod covered;
 mod crash;
 mod damage;
 mod faults;
+mod migration;
+mod people;
 mod prune;
 mod queue;
 mod refusal;
@@ -50,6 +52,9 @@ fn open_run(run: u64, job: &str, nodes: &[&str]) -> Record {
         scheduled_at: Some(at(run as i64)),
         epoch: 0,
         at: at(run as i64),
+        by: None,
+        retry_of: None,
+        command: None,
         units: nodes.iter().zip(10 * run..).map(|(node, id)| unit(id, node, 1)).collect(),
     }
 }
@@ -79,7 +84,9 @@ fn entry(name: &str, schedule: &str) -> JobEntry {
 /// Every row of every table, but for the ledger's random names and its count of transactions.
 fn dump(conn: &Connection) -> Vec<Vec<Value>> {
     let mut rows = Vec::new();
-    for table in ["meta", "jobs", "runs", "units", "gaps", "hooks"] {
+    for table in
+        ["meta", "jobs", "runs", "units", "gaps", "hooks", "tokens", "audit", "switched_off"]
+    {
         let sql = format!("SELECT * FROM {table} ORDER BY 1");
         let mut query = conn.prepare(&sql).unwrap();
         let columns = query.column_count();

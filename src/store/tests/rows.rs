@@ -41,6 +41,9 @@ fn a_unit_s_life_is_read_back_as_it_was_told() {
             started_at: Some(at(2)),
             finished_at: Some(at(300)),
             state: RunState::Done(RunEnd::Failed),
+            by: None,
+            retry_of: None,
+            command: None,
         }
     );
     let units = reader.units(RunId(1)).unwrap();
@@ -58,6 +61,27 @@ fn a_unit_s_life_is_read_back_as_it_was_told() {
     assert_eq!(units[0].output.inline, b"out");
     assert_eq!(units[1].started_at, None);
     assert!(reader.open_units().unwrap().is_empty());
+}
+
+#[test]
+fn a_run_says_who_asked_for_it_and_what_it_goes_back_to() {
+    let dir = statedir();
+    let (mut ledger, _) = open(&dir);
+    for (id, trigger) in (1..).zip(Trigger::ALL) {
+        let mut opening = open_run(id, "exec", &["n"]);
+        let Record::OpenRun { trigger: set_off, by, retry_of, command, .. } = &mut opening else {
+            unreachable!()
+        };
+        *set_off = trigger;
+        *by = Some("ann".to_string());
+        *retry_of = Some(RunId(90 + id));
+        *command = Some("uptime".to_string());
+        ledger.apply(&[opening]).unwrap();
+        let run = Reader::open(dir.path()).unwrap().run(RunId(id)).unwrap().unwrap();
+        assert_eq!(run.trigger, trigger);
+        assert_eq!((run.by.as_deref(), run.retry_of), (Some("ann"), Some(RunId(90 + id))));
+        assert_eq!(run.command.as_deref(), Some("uptime"));
+    }
 }
 
 #[test]

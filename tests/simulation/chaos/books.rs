@@ -149,6 +149,11 @@ impl Books {
             | Record::Hook(_)
             | Record::Epoch(_)
             | Record::Swept { .. } => {}
+            Record::Token(_)
+            | Record::RevokeToken { .. }
+            | Record::Audit(_)
+            | Record::Switch { .. }
+            | Record::Request(_) => panic!("no scheduler's business: {record:?}"),
         }
     }
 
