@@ -31,6 +31,19 @@ fn a_broken_edit_is_refused_with_its_place_and_the_mended_one_is_taken() {
 }
 
 #[test]
+fn where_it_listens_cannot_change_at_a_reload() {
+    let site = site();
+    let mut daemon = Daemon::start(&site);
+    let mark = daemon.log().mark();
+    site.settings("listen: 127.0.0.1:7411\n");
+    daemon.hup();
+    let refusal = "listen, from nothing to 127.0.0.1:7411, cannot change while the daemon runs";
+    daemon.log().wait_after(mark, refusal, SOON);
+    daemon.log().wait_after(mark, "the running configuration stays", SOON);
+    daemon.stop();
+}
+
+#[test]
 fn new_renamed_and_deleted_manifests_are_seen_without_a_signal() {
     let site = site();
     let mut daemon = Daemon::start(&site);

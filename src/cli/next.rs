@@ -269,6 +269,7 @@ mod tests {
             max_output: 0,
             keep: Keep { days: 0, runs: 0, bytes: 0 },
             log_format: Default::default(),
+            listen: None,
         };
         let jobs = [
             job("backup", "0 3 * * *", true),

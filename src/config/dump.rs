@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::compose::is_secret_key;
 use super::fields::show_duration;
-use super::{Config, Settings};
+use super::{Config, Listen, Settings};
 use crate::arg::Arg;
 use crate::job::Job;
 use crate::job::hooks::{Action, Hook, Hooks};
@@ -42,6 +42,17 @@ fn settings(s: &Settings) -> Value {
         "max_output": s.max_output,
         "keep": { "days": s.keep.days, "runs": s.keep.runs, "bytes": s.keep.bytes },
         "log_format": s.log_format.as_str(),
+        "listen": s.listen.as_ref().map(listen),
+    })
+}
+
+fn listen(l: &Listen) -> Value {
+    json!({
+        "address": l.address,
+        "certificate": l.tls.as_ref().map(|tls| &tls.certificate),
+        "key": l.tls.as_ref().map(|tls| &tls.key),
+        "hosts": l.hosts,
+        "plaintext": l.plaintext,
     })
 }
 

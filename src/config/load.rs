@@ -68,7 +68,7 @@ pub fn print(diagnostics: &[Diagnostic]) {
     }
 }
 
-fn find(candidates: &str) -> Result<PathBuf, Box<Diagnostic>> {
+pub(super) fn find(candidates: &str) -> Result<PathBuf, Box<Diagnostic>> {
     let paths = candidates.split(',').map(str::trim).filter(|c| !c.is_empty());
     let mut expanded = paths.map(|path| expand_home(path).unwrap_or_else(|_| path.into()));
     expanded.find(|path| path.is_file()).ok_or_else(|| {
@@ -128,6 +128,13 @@ impl Loader {
         };
         let main = settings::read(root, &path, &mut self.report)?;
         let settings = main.settings;
+        // A certificate that was renewed.
+        if let Some(tls) = settings.listen.as_ref().and_then(|listen| listen.tls.as_ref()) {
+            for path in [&tls.certificate, &tls.key] {
+                self.watch.push(path.clone());
+                self.watch.extend(path.canonicalize());
+            }
+        }
 
         let context = Context {
             base: path.parent().unwrap_or(Path::new("/")),

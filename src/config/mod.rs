@@ -13,6 +13,7 @@ mod dump;
 mod fields;
 mod hooks;
 mod jobs;
+mod listen;
 mod load;
 mod lookup;
 mod nodes;
@@ -33,6 +34,7 @@ mod tests;
 
 pub use compose::is_secret_key;
 pub use dump::dump;
+pub use listen::{Listen, Tls};
 pub use load::{Loaded, load, load_or_report, print};
 
 pub mod receive;
@@ -83,6 +85,8 @@ pub struct Settings {
     pub max_output: u64,
     pub keep: Keep,
     pub log_format: Format,
+    /// Over TCP; the unix socket is always there.
+    pub listen: Option<Listen>,
 }
 
 /// How long the ledger and the logs are kept; the last 10 runs of a job always are.

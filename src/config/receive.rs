@@ -223,6 +223,7 @@ mod tests {
             max_output: 1 << 20,
             keep: Keep { days: 90, runs: 1000, bytes: 1 << 30 },
             log_format: Default::default(),
+            listen: None,
         };
         Config { settings, nodes: BTreeMap::new(), jobs: BTreeMap::new(), watch: Vec::new() }
     }

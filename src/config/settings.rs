@@ -8,12 +8,12 @@ use std::time::Duration;
 use super::diagnostic::quoted;
 use super::fields::{self, Fields};
 use super::report::Report;
-use super::ssh_options;
 use super::yaml::Item;
 use super::{Keep, Settings};
+use super::{listen, ssh_options};
 use crate::logging::Format;
 
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 19] = [
     "nodesfile",
     "jobspath",
     "datafile",
@@ -31,6 +31,7 @@ pub const KEYS: [&str; 18] = [
     "max_output",
     "keep",
     "log_format",
+    "listen",
     "ssh_options",
 ];
 
@@ -76,6 +77,7 @@ pub fn read<'a>(root: Item<'a>, file: &Path, report: &mut Report) -> Option<Main
         max_output: read.size("max_output", 10_000_000),
         keep: read.keep(),
         log_format: read.log_format(),
+        listen: read.fields.get("listen").and_then(|i| listen::read(i, base, read.report)),
     };
     read.workers(&settings);
     let ssh_options = match read.fields.get("ssh_options") {
@@ -189,7 +191,8 @@ fn nearest_zone<'a>(name: &str, zones: &'a [String], report: &mut Report) -> Opt
     })
 }
 
-fn default_statedir() -> PathBuf {
+/// Where the state is unless the main file says so.
+pub fn default_statedir() -> PathBuf {
     if nix::unistd::geteuid().is_root() {
         return PathBuf::from("/var/lib/loom");
     }

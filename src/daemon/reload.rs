@@ -172,13 +172,25 @@ impl Engine {
 /// A key that cannot change while the daemon runs, by name.
 fn unchangeable(old: &Config, new: &Config) -> Option<String> {
     let (old, new) = (&old.settings, &new.settings);
-    (old.statedir != new.statedir).then(|| {
-        format!(
-            "statedir cannot change from {} to {} while the daemon runs; restart it",
-            old.statedir.display(),
-            new.statedir.display()
-        )
-    })
+    if old.statedir != new.statedir {
+        let (old, new) = (old.statedir.display(), new.statedir.display());
+        return Some(format!(
+            "statedir cannot change from {old} to {new} while the daemon runs; restart it"
+        ));
+    }
+    if old.listen == new.listen {
+        return None;
+    }
+    let [old, new] = [old, new].map(|settings| match &settings.listen {
+        Some(listen) => listen.address.to_string(),
+        None => "nothing".to_owned(),
+    });
+    let what = if old == new {
+        format!("the certificate, hosts or plaintext of listen ({old})")
+    } else {
+        format!("listen, from {old} to {new},")
+    };
+    Some(format!("{what} cannot change while the daemon runs; restart it"))
 }
 
 fn log_lines(level: log::Level, text: &str) {

@@ -129,9 +129,44 @@ fn mutated_values_are_within_their_bounds_or_refused() {
             assert!((1000..=1_000_000_000_000).contains(&size), "{text:?}");
             assert!(text.starts_with(|c: char| c.is_ascii_digit()), "{text:?}");
         }
-        for key in ["max_workers", "timezone", "log_format", "datafile", "statedir"] {
+        for key in ["max_workers", "timezone", "log_format", "datafile", "statedir", "listen"] {
             home.read(key, &text, drop);
         }
+    });
+}
+
+/// Whatever it is written as, nothing is opened to a network in the clear unless that is said.
+#[test]
+fn listen_is_this_machine_alone_unless_more_is_said() {
+    const WORDS: &[&str] = &[
+        "localhost",
+        "127.0.0.1",
+        "0.0.0.0",
+        "[::1]",
+        "[::]",
+        "::",
+        "*",
+        ":",
+        "7411",
+        "%1",
+        "-",
+        "0",
+    ];
+    let home = Home::new();
+    let valid = (prop::sample::select(WORDS), any::<u16>());
+    let text = mutate::text(valid.prop_map(|(host, port)| format!("{host}:{port}")), WORDS);
+    fuzz((text, any::<bool>(), any::<bool>()), |(text, mapping, plaintext)| {
+        let address = serde_json::to_string(&text).unwrap();
+        let written = match mapping {
+            true => format!("listen: {{address: {address}, plaintext: {plaintext}}}"),
+            false => format!("listen: {address}"),
+        };
+        let Some(listen) = home.load(&written).and_then(|config| config.settings.listen) else {
+            return;
+        };
+        let loopback = listen.address.ip().to_canonical().is_loopback();
+        assert!(loopback || (mapping && plaintext), "{written}: {listen:?}");
+        assert_ne!(listen.address.port(), 0, "{written}");
     });
 }
 
@@ -226,7 +261,7 @@ fn values_made_to_hurt() {
         "\u{ff11}",
         "1\u{200b}",
     ] {
-        for key in ["idle_timeout", "stop_timeout", "max_output", "max_workers"] {
+        for key in ["idle_timeout", "stop_timeout", "max_output", "max_workers", "listen"] {
             home.read(key, text, drop);
         }
     }

@@ -93,7 +93,7 @@ fn our_own_examples_load_without_a_word() {
 
 #[test]
 fn the_reference_has_a_row_for_every_key() {
-    use crate::config::{defaults, settings};
+    use crate::config::{defaults, listen, settings};
     use crate::job::{hooks::Occasion, policy::RetryOn};
     let reference = include_str!("../../../docs/configuration.md");
     let section = |title: &str| {
@@ -106,6 +106,8 @@ fn the_reference_has_a_row_for_every_key() {
         }
     };
     rows("The main file", &settings::KEYS);
+    let listen = listen::KEYS.map(|key| format!("listen.{key}"));
+    rows("The main file", &listen.each_ref().map(String::as_str));
     rows("Manifests", &defaults::KEYS);
     rows(
         "Manifests",
@@ -130,6 +132,7 @@ fn settings_have_the_documented_defaults_and_take_what_is_written() {
     assert_eq!((settings.keep.days, settings.keep.runs), (90, 1000));
     assert_eq!(settings.keep.bytes, 5_000_000_000);
     assert_eq!(settings.log_format, Format::Text);
+    assert_eq!(settings.listen, None);
     assert_eq!(settings.nodesfile, home.path("nodes.yaml"));
 
     let more = "statedir: ./var/../state\nstop_timeout: 1h30m\nmax_output: 512KiB\n\

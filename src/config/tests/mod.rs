@@ -1,6 +1,7 @@
 //! The configuration as a user meets it: files in, a `Config` or messages out.
 
 mod limits;
+mod listen;
 mod loading;
 mod mistakes;
 mod rules;
