@@ -15,6 +15,7 @@ mod hooks;
 mod jobs;
 mod listen;
 mod load;
+mod locate;
 mod lookup;
 mod nodes;
 mod policy;
@@ -36,6 +37,7 @@ pub use compose::is_secret_key;
 pub use dump::dump;
 pub use listen::{Listen, Tls};
 pub use load::{Loaded, load, load_or_report, print};
+pub use locate::{Located, locate};
 
 pub mod receive;
 pub mod watch;

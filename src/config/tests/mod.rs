@@ -3,6 +3,7 @@
 mod limits;
 mod listen;
 mod loading;
+mod locate;
 mod mistakes;
 mod rules;
 mod secrets;
