@@ -127,6 +127,12 @@ impl Globs {
     }
 }
 
+impl fmt::Display for Globs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.iter().collect::<Vec<_>>().join(", "))
+    }
+}
+
 /// An empty one would match no job, and a list of it would look like no limit at all.
 fn pattern(glob: &str) -> Result<glob::Pattern, BadGlob> {
     let bad = |why: &str| BadGlob { glob: glob.to_owned(), why: why.to_owned() };

@@ -54,6 +54,27 @@ pub enum Event {
     },
 }
 
+/// What set a run off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    pub trigger: Trigger,
+    /// Of one whose schedule came due.
+    pub scheduled_at: Option<Timestamp>,
+    /// Who asked for it.
+    pub by: Option<String>,
+    /// The run whose nodes it is about.
+    pub retry_of: Option<RunId>,
+    /// What an exec runs.
+    pub command: Option<String>,
+}
+
+impl Cause {
+    /// Of what nobody has asked for.
+    pub fn new(trigger: Trigger, scheduled_at: Option<Timestamp>) -> Cause {
+        Cause { trigger, scheduled_at, by: None, retry_of: None, command: None }
+    }
+}
+
 /// What is known of a run from its beginning.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunInfo {

@@ -25,6 +25,7 @@
 //! take the time and an event and return actions, which the event loop performs.
 
 pub mod access;
+pub mod api;
 pub mod arg;
 pub mod cli;
 pub mod config;
@@ -32,6 +33,7 @@ pub mod cron;
 pub mod daemon;
 pub mod dispatch;
 pub mod event;
+pub mod executable;
 pub mod hook;
 pub mod job;
 pub mod launch;

@@ -157,6 +157,10 @@ impl Masters {
         self.masters.values().filter(|master| matches!(master.state, State::Up { .. })).count()
     }
 
+    pub fn is_up(&self, id: MasterId) -> bool {
+        self.masters.get(&id).is_some_and(|master| matches!(master.state, State::Up { .. }))
+    }
+
     /// No connection is up, being made or in use, and those that are retired are forgotten.
     #[doc(hidden)]
     pub fn is_at_rest(&self) -> bool {

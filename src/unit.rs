@@ -68,14 +68,33 @@ pub enum RunEnd {
     Skipped { reason: Reason },
 }
 
+impl RunEnd {
+    /// The single word used in the ledger's `state` column and on screen.
+    pub fn word(self) -> &'static str {
+        match self {
+            RunEnd::Succeeded => "succeeded",
+            RunEnd::Failed => "failed",
+            RunEnd::Cancelled => "cancelled",
+            RunEnd::Lost => "lost",
+            RunEnd::Skipped { .. } => "skipped",
+        }
+    }
+
+    /// Why it was skipped, if it was.
+    pub fn reason(self) -> Option<Reason> {
+        match self {
+            RunEnd::Skipped { reason } => Some(reason),
+            RunEnd::Succeeded | RunEnd::Failed | RunEnd::Cancelled | RunEnd::Lost => None,
+        }
+    }
+}
+
 impl fmt::Display for RunEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RunEnd::Succeeded => f.write_str("succeeded"),
-            RunEnd::Failed => f.write_str("failed"),
-            RunEnd::Cancelled => f.write_str("cancelled"),
-            RunEnd::Lost => f.write_str("lost"),
-            RunEnd::Skipped { reason } => write!(f, "skipped, {}", reason.as_str()),
+        f.write_str(self.word())?;
+        match self.reason() {
+            Some(reason) => write!(f, ", {}", reason.as_str()),
+            None => Ok(()),
         }
     }
 }

@@ -112,7 +112,7 @@ fn one_waits_behind_a_run_and_a_further_one_is_left_out() {
     site.write_witnessed("slow", &span("1"), &rules);
     let mut daemon = Daemon::start_with_control(&site);
     let (first, second) = (daemon.run("slow"), daemon.run("slow"));
-    let third = daemon.control().request(Command::Run { job: "slow".to_owned(), on: None });
+    let third = daemon.control().request(Command::run("slow".to_owned()));
     assert_eq!(third, Ok(Answer::Run(None)));
     for run in [first, second] {
         assert_eq!(end_of(&daemon.ledger(), "slow", run).0, "succeeded");

@@ -11,16 +11,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use nix::unistd::{User, getuid};
 
 use crate::config::diagnostic::escape;
 use crate::config::{self, Config};
 use crate::daemon::{Engine, RuntimeDir, Stopping, Token, log_event};
-use crate::event::{Event, UnitInfo};
+use crate::event::{Cause, Event, UnitInfo};
 use crate::job::Job;
 use crate::store::Writer;
 use crate::sys::poll::Interest;
 use crate::sys::signals::{Signal, Signals};
+use crate::sys::user;
 use crate::unit::{Canceller, Trigger};
 
 /// Run jobs now, without a daemon, and show their output
@@ -62,7 +62,7 @@ fn run(mut config: Config, args: &Args) -> io::Result<bool> {
     config.settings.statedir = state.path().to_owned();
     let mut once = Once::new(config, state.path(), &work)?;
     for (job, nodes) in &work {
-        once.engine.begin_run(job, nodes, Trigger::Once, None);
+        once.engine.begin_run(job, nodes, Cause::new(Trigger::Once, None));
     }
     once.finish()
 }
@@ -156,17 +156,11 @@ impl Once {
                     "loom: ending {} units; once more to hurry",
                     self.engine.scheduler.count_units().running
                 );
-                Stopping::begin(&mut self.engine, Canceller::User(user()), false)
+                Stopping::begin(&mut self.engine, Canceller::User(user::own()), false)
             }
         };
         self.stopping.insert(stopping).hurry(&mut self.engine);
     }
-}
-
-/// Who sits at the terminal.
-fn user() -> String {
-    let user = User::from_uid(getuid()).ok().flatten();
-    user.map_or_else(|| getuid().to_string(), |user| user.name)
 }
 
 /// What became of the units, for the last lines on the screen.

@@ -23,7 +23,8 @@ pub fn dump(config: &Config) -> Value {
     json!({ "settings": settings(&config.settings), "jobs": jobs, "nodes": nodes })
 }
 
-fn settings(s: &Settings) -> Value {
+/// `settings`.
+pub fn settings(s: &Settings) -> Value {
     json!({
         "file": s.file,
         "nodesfile": s.nodesfile,
@@ -56,7 +57,8 @@ fn listen(l: &Listen) -> Value {
     })
 }
 
-fn job(j: &Job) -> Value {
+/// One of `jobs`.
+pub fn job(j: &Job) -> Value {
     let kwargs: Map<_, _> =
         j.kwargs.iter().map(|(name, arg)| (name.clone(), under(name, arg))).collect();
     json!({
@@ -119,7 +121,8 @@ fn hooks(hooks: &Hooks) -> Value {
     Value::Object(all.collect())
 }
 
-fn node(n: &Node) -> Value {
+/// One of `nodes`.
+pub fn node(n: &Node) -> Value {
     json!({
         "user": n.user,
         "ip": n.ip,

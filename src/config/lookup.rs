@@ -1,8 +1,15 @@
 //! Finding jobs and nodes by what a person types on a command line.
 
+use std::collections::HashSet;
+
 use super::report::Hints;
 use super::{Config, diagnostic::quoted, hostset};
 use crate::job::Job;
+
+/// `; did you mean "…"?`, when one of the known words is near.
+pub fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    Hints::default().did_you_mean(word, known)
+}
 
 impl Config {
     /// The job of this name, or a sentence that names a near one.
@@ -16,10 +23,10 @@ impl Config {
     /// Node names, host sets and `@tag`s, separated by commas -> names, each once.
     pub fn resolve_targets(&self, text: &str) -> Result<Vec<String>, String> {
         let words = hostset::expand(text).map_err(|e| format!("{}: {e}", quoted(text)))?;
-        let mut names: Vec<String> = Vec::new();
+        let (mut names, mut seen) = (Vec::new(), HashSet::new());
         for word in words {
             for name in self.resolve_target(&word)? {
-                if !names.contains(&name) {
+                if seen.insert(name.clone()) {
                     names.push(name);
                 }
             }

@@ -10,24 +10,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use super::runtime::RuntimeDir;
 use super::sockets::Sockets;
 use super::token::Token;
 use crate::config::{Config, Settings};
-use crate::event::Event;
+use crate::event::{Cause, Event};
+use crate::executable::Executable;
 use crate::job::Job;
 use crate::master::askpass::Askpass;
 use crate::master::{Master, Parameters};
 use crate::node::Node;
 use crate::node_state::{self, MasterId};
 use crate::pool;
-use crate::pool::child::{Executable, Workers};
+use crate::pool::child::Workers;
 use crate::scheduler::{Action, Now, Numbers, Scheduler, Target};
-use crate::store::{self, Condition, Opened, Record, Seq, Writer};
+use crate::store::{self, Condition, Opened, Record, Seq, Switched, Writer};
 use crate::sys::poll::{Interest, Poll};
-use crate::unit::{RunId, Trigger, UnitId};
+use crate::unit::{RunId, UnitId};
 
 /// Where things are written.
 #[derive(Debug)]
@@ -55,6 +54,9 @@ pub struct Engine {
     pub scheduler: Scheduler,
     /// What has happened, for whoever drives the engine.
     pub events: Vec<Event>,
+
+    /// Jobs that are off by hand, whatever is written of them.
+    pub switched_off: Arc<BTreeMap<String, Switched>>,
 
     pub ledger: Writer,
     /// Why nothing can be written for now.
@@ -113,10 +115,11 @@ impl Engine {
             echo,
             scheduler,
             events: Vec::new(),
+            switched_off: Arc::new(opened.switched_off.clone()),
             ledger,
             trouble: None,
             recording: VecDeque::new(),
-            executable: Executable::find()?,
+            executable: Executable::find("loom-worker")?,
             workers: BTreeMap::new(),
             connections: BTreeMap::new(),
             parameters: Vec::new(),
@@ -133,25 +136,43 @@ impl Engine {
 
     /// Makes the jobs and nodes of `self.config` those that new runs are made of.
     pub fn adopt_config(&mut self) {
-        let share = |(name, job): (&String, &Job)| (name.clone(), Arc::new(job.clone()));
-        self.jobs = self.config.jobs.iter().map(share).collect();
+        let effective = |(name, job): (&String, &Job)| {
+            let enabled = job.enabled && !self.switched_off.contains_key(name);
+            (name.clone(), Arc::new(Job { enabled, ..job.clone() }))
+        };
+        self.jobs = self.config.jobs.iter().map(effective).collect();
         let share = |(name, node): (&String, &Node)| (name.clone(), Arc::new(node.clone()));
         self.nodes = self.config.nodes.iter().map(share).collect();
     }
 
+    /// Switches a job of the configuration off, or on again.
+    pub fn switch(&mut self, name: &str, off: Option<Switched>) {
+        let switched = Arc::make_mut(&mut self.switched_off);
+        let is_off = off.is_some();
+        match off {
+            Some(off) => drop(switched.insert(name.to_owned(), off)),
+            None => drop(switched.remove(name)),
+        }
+        if let (Some(written), Some(job)) = (self.config.jobs.get(name), self.jobs.get_mut(name)) {
+            let enabled = written.enabled && !is_off;
+            *job = Arc::new(Job { enabled, ..written.clone() });
+        }
+    }
+
+    /// Names of the nodes whose connection is up.
+    pub fn connected(&self) -> Vec<String> {
+        let up = |id: &MasterId| self.scheduler.is_connected(*id);
+        let names = self.parameter_index.iter().filter(|(_, id)| up(id));
+        names.map(|(name, _)| name.clone()).collect()
+    }
+
     /// Makes a run of `job` on the nodes of these names; see [`Scheduler::begin_run`].
-    pub fn begin_run(
-        &mut self,
-        job: &Arc<Job>,
-        nodes: &[String],
-        trigger: Trigger,
-        scheduled_at: Option<Timestamp>,
-    ) -> Option<RunId> {
+    pub fn begin_run(&mut self, job: &Arc<Job>, nodes: &[String], cause: Cause) -> Option<RunId> {
         let known = nodes.iter().filter_map(|name| self.nodes.get(name)).cloned();
         let known: Vec<Arc<Node>> = known.collect();
         let targets: Vec<Target> =
             known.into_iter().map(|node| (node.clone(), self.master_of(&node))).collect();
-        let run = self.scheduler.begin_run(Now::read(), job, &targets, trigger, scheduled_at);
+        let run = self.scheduler.begin_run(Now::read(), job, &targets, cause);
         self.settle();
         run
     }
@@ -188,7 +209,9 @@ impl Engine {
                 | Token::Alarm
                 | Token::Watch
                 | Token::Loader
-                | Token::Control
+                | Token::Control(_)
+                | Token::Knock(_)
+                | Token::Told(_)
                 | Token::Hook(_) => others.push(token),
             }
         }

@@ -7,6 +7,7 @@
 mod connections;
 mod control;
 mod engine;
+pub mod gateway;
 pub mod hooks;
 mod reload;
 mod runtime;
@@ -17,13 +18,14 @@ mod tell;
 mod token;
 mod workers;
 
+use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 
-pub use control::Control;
 pub use engine::Engine;
 pub use runtime::RuntimeDir;
 pub use stop::Stopping;
@@ -33,11 +35,14 @@ pub use token::Token;
 use crate::config::Config;
 use crate::config::watch::Watch;
 use crate::cron::clock::{Clock, Look};
+use crate::event::Cause;
 use crate::hook::Hooks;
 use crate::hook::child::Setting;
 use crate::job::Job;
 use crate::logging;
-use crate::store::{JobEntry, Record, Retention, Writer};
+use crate::protocol::VERSION;
+use crate::protocol::control::{FromParent, Hello, News};
+use crate::store::{JobEntry, Record, Retention, TokenRow, Writer};
 use crate::sys::clock::{Alarm, Rung, since_boot};
 use crate::sys::limits;
 use crate::sys::notify;
@@ -45,6 +50,11 @@ use crate::sys::poll::Interest;
 use crate::sys::signals::{Signal, Signals};
 use crate::timetable::{Standstill, Timetable, Untold, Verdict};
 use crate::unit::{Canceller, Trigger};
+use control::Requests;
+use gateway::catalog::{Edition, Feed};
+use gateway::channel::{Channel, Trust};
+use gateway::news::{Tallies, news};
+use gateway::{Gateways, Line};
 use hooks::HookRunner;
 use reload::Reload;
 
@@ -53,6 +63,9 @@ const LOOK: Duration = Duration::from_secs(60);
 
 /// How often the ledger is asked to drop what is not to be kept.
 const PRUNE: Duration = Duration::from_secs(3600);
+
+/// How long the last replies may take on their way.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How long hooks may take that run when everything else has ended.
 const LAST_HOOKS: Duration = Duration::from_secs(5);
@@ -70,7 +83,8 @@ pub struct Start {
     /// When reading the files began.
     pub loaded: SystemTime,
     pub signals: Signals,
-    pub control: Option<Control>,
+    /// One end of a socket pair whose other end is somebody's who may do everything.
+    pub control: Option<OwnedFd>,
 }
 
 struct Daemon {
@@ -85,10 +99,19 @@ struct Daemon {
     was_down: bool,
     signals: Signals,
     reload: Reload,
-    control: Option<Control>,
+    gateways: Gateways,
+    /// Which configuration is in force.
+    edition: Edition,
+    started_at: Timestamp,
+    requests: Requests,
+    /// By name; those that are good.
+    tokens: BTreeMap<String, TokenRow>,
+    tallies: Tallies,
     hooks: Hooks,
     hook_runner: HookRunner,
     stopping: Option<(Signal, Stopping)>,
+    /// Everything is over but for what gateways have yet to be told, which takes no longer.
+    last_words: Option<Instant>,
     prune_at: Instant,
 }
 
@@ -114,9 +137,15 @@ impl Daemon {
         let alarm = Alarm::new()?;
         engine.poll.add(signals.fd(), Token::Signals.into(), Interest::Read)?;
         engine.poll.add(alarm.fd(), Token::Alarm.into(), Interest::Read)?;
-        if let Some(control) = &control {
-            engine.poll.add(control.fd(), Token::Control.into(), Interest::Read)?;
-        }
+        let given = control.map(|socket| Channel::new(socket, Trust::Local)).transpose()?;
+        let settings = &engine.config.settings;
+        let gateways = Gateways::bind(
+            engine.paths.runtime.path(),
+            &settings.statedir,
+            settings.listen.as_ref(),
+            given,
+        )?;
+        gateways.watch(&engine.poll)?;
         let mut daemon = Daemon {
             engine,
             timetable: Timetable::default(),
@@ -127,13 +156,20 @@ impl Daemon {
             was_down: false,
             signals,
             reload,
-            control,
+            gateways,
+            edition: Edition { generation: 1, loaded_at: now },
+            started_at: now,
+            requests: Requests::new(&opened.requests),
+            tokens: opened.tokens.iter().map(|row| (row.name.clone(), row.clone())).collect(),
+            tallies: Tallies::default(),
             hooks: Hooks::new(hostname(), opened.failing.clone()),
             hook_runner: HookRunner::new(Setting::own()),
             stopping: None,
+            last_words: None,
             prune_at: Instant::now(),
         };
         daemon.take_over_from_earlier(&opened, now);
+        daemon.greet(Line::Given);
         Ok(daemon)
     }
 
@@ -148,7 +184,7 @@ impl Daemon {
             if let Some((signal, stopping)) = &mut self.stopping {
                 stopping.tick(&mut self.engine);
                 let (signal, done) = (*signal, stopping.is_done(&self.engine));
-                if done && self.last_hooks_are_over() {
+                if done && self.last_hooks_are_over() && self.last_words_are_said() {
                     self.finish();
                     return Ok(signal);
                 }
@@ -161,6 +197,7 @@ impl Daemon {
                 self.on_loader();
             }
             self.tell_events();
+            self.speak();
             for token in self.engine.turn(self.deadline())? {
                 self.on(token)?;
             }
@@ -173,6 +210,10 @@ impl Daemon {
         let now = Instant::now();
         for event in std::mem::take(&mut self.engine.events) {
             log_event(&event);
+            self.tallies.count(&event);
+            if let Some(news) = news(&event) {
+                self.gateways.tell(self.engine.ledger.submitted(), &news);
+            }
             for firing in self.hooks.on(now, &event) {
                 self.hook_runner.fire(&self.engine.poll, firing);
             }
@@ -190,6 +231,62 @@ impl Daemon {
         self.hook_runner.is_idle()
     }
 
+    /// Whoever asked us to stop is to hear that we do.
+    fn last_words_are_said(&mut self) -> bool {
+        self.speak();
+        let until = *self.last_words.get_or_insert_with(|| Instant::now() + LAST_WORDS);
+        self.gateways.are_quiet() || Instant::now() >= until
+    }
+
+    /// Sends to the gateways what can be sent.
+    fn speak(&mut self) {
+        // What is kept in memory is as good as told, as long as there is nothing better.
+        let through = self.engine.trouble.is_none().then(|| self.engine.ledger.written());
+        self.gateways.tick(&self.engine.poll);
+        self.gateways.flush(&self.engine.poll, through);
+    }
+
+    /// What every gateway is told first.
+    fn greet(&mut self, line: Line) {
+        let hello = Hello {
+            version: VERSION,
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started_at: self.started_at,
+            hostname: hostname(),
+            statedir: self.engine.config.settings.statedir.clone(),
+            serve: self.gateways.serve(line),
+        };
+        self.gateways.say(line, &FromParent::Hello(hello));
+        self.gateways.say(line, &FromParent::News(News::Paused(self.paused)));
+        let feed = self.feed();
+        if let Some(channel) = self.gateways.channel(line) {
+            channel.feed(feed);
+        }
+    }
+
+    fn feed(&self) -> Feed {
+        Feed::new(self.engine.config.clone(), self.edition, self.engine.switched_off.clone())
+    }
+
+    /// There is another configuration.
+    fn publish_catalog(&mut self) {
+        let generation = self.edition.generation + 1;
+        self.edition = Edition { generation, loaded_at: Timestamp::now() };
+        for line in Line::ALL {
+            let feed = self.feed();
+            if let Some(channel) = self.gateways.channel(line) {
+                channel.feed(feed);
+            }
+        }
+    }
+
+    fn knocked(&mut self, line: Line) {
+        if self.gateways.knocked(&self.engine.poll, line).is_some() {
+            self.greet(line);
+        }
+    }
+
     /// Gaps that were kept while the ledger took nothing.
     fn tell_untold(&mut self) {
         if !self.was_down || self.engine.is_ledger_down() {
@@ -203,7 +300,13 @@ impl Daemon {
 
     fn deadline(&self) -> Option<Instant> {
         let stop = self.stopping.as_ref().and_then(|(_, stopping)| stopping.deadline());
-        let others = [self.reload.deadline(), self.hook_runner.deadline(), Some(self.look_at)];
+        let others = [
+            self.reload.deadline(),
+            self.hook_runner.deadline(),
+            self.gateways.deadline(),
+            self.last_words,
+            Some(self.look_at),
+        ];
         stop.into_iter().chain(others.into_iter().flatten()).min()
     }
 
@@ -215,7 +318,9 @@ impl Daemon {
                 self.look();
             }
             Token::Watch => self.reload.files_changed(),
-            Token::Control => self.on_control(),
+            Token::Control(line) => self.on_control(line),
+            Token::Knock(line) => self.knocked(line),
+            Token::Told(line) => self.gateways.printed(&self.engine.poll, line),
             Token::Hook(id) => self.hook_runner.on_token(&self.engine.poll, id),
             // Asked every time round: it has a deadline, too.
             Token::Loader
@@ -236,6 +341,7 @@ impl Daemon {
                 Signal::Chld => {
                     self.engine.reap();
                     self.hook_runner.reap(&self.engine.poll);
+                    self.gateways.reap(&self.engine.poll);
                     // The loader's pipes can end before it does.
                     self.on_loader();
                 }
@@ -266,6 +372,7 @@ impl Daemon {
     }
 
     fn finish(self) {
+        drop(self.gateways);
         self.engine.finish(FLUSH);
         log::info!("stopped");
     }
@@ -333,7 +440,8 @@ impl Daemon {
     fn carry_out(&mut self, job: &Arc<Job>, verdict: Verdict) {
         match verdict {
             Verdict::Run(instant) => {
-                self.engine.begin_run(job, &job.targets, Trigger::Schedule, Some(instant));
+                let cause = Cause::new(Trigger::Schedule, Some(instant));
+                self.engine.begin_run(job, &job.targets, cause);
             }
             Verdict::Gap(fires, reason) => {
                 self.engine.scheduler.gap(job, None, fires, reason, None);

@@ -9,12 +9,15 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::engine::{master_limits, pool_limits};
+use super::gateway::Line;
 use super::{Daemon, Engine, Token};
 use crate::config::Config;
 use crate::config::receive::Loading;
 use crate::config::watch::Watch;
+use crate::job::EXEC;
 use crate::logging;
 use crate::node_state::{self, MasterId};
+use crate::protocol::control::{Answer, Refusal, Reply, Why};
 use crate::scheduler::Now;
 use crate::sys::notify;
 use crate::sys::poll::{Interest, Poll};
@@ -26,11 +29,27 @@ pub struct Reload {
     watch: Watch,
     requested: bool,
     loading: Option<(Loading, SystemTime)>,
+    /// Who waits to hear of the next load, and of the one under way.
+    asking: Vec<Asker>,
+    waiting: Vec<Asker>,
+    /// Why the last one was refused.
+    trouble: Option<String>,
 }
+
+/// A request of a gateway, and the line it came by.
+type Asker = (Line, u64);
 
 impl Reload {
     pub fn new(candidates: String, watch: Watch, poll: &Poll) -> Reload {
-        let reload = Reload { candidates, watch, requested: false, loading: None };
+        let reload = Reload {
+            candidates,
+            watch,
+            requested: false,
+            loading: None,
+            asking: Vec::new(),
+            waiting: Vec::new(),
+            trouble: None,
+        };
         reload.watch_files(poll);
         reload
     }
@@ -49,6 +68,17 @@ impl Reload {
 
     pub fn request(&mut self) {
         self.requested = true;
+    }
+
+    /// To be answered when it is known what comes of it.
+    pub fn request_for(&mut self, line: Line, id: u64) {
+        self.requested = true;
+        self.asking.push((line, id));
+    }
+
+    /// Why the last reload was refused; the configuration in force is the one before.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 
     pub fn files_changed(&mut self) {
@@ -71,11 +101,12 @@ impl Reload {
             return;
         }
         // This load sees every change so far.
+        self.waiting.append(&mut self.asking);
         self.watch.settle(Instant::now());
         log::info!(
             target: "loom::config",
             "loading the configuration again: {}",
-            if changed { "files changed" } else { "SIGHUP" }
+            if changed { "files changed" } else { "asked for" }
         );
         notify::reloading();
         if let Err(e) = self.begin(poll) {
@@ -109,21 +140,36 @@ impl Daemon {
     /// Takes the new configuration over if it is there, or says why it cannot be.
     pub(super) fn on_loader(&mut self) {
         let Some(result) = self.reload.take() else { return };
-        let refused = match result {
-            Ok((config, warnings, begun)) => {
-                log_lines(log::Level::Warn, &warnings);
-                match unchangeable(&self.engine.config, &config) {
-                    None => return self.take_over(config, begun),
-                    Some(why) => why,
-                }
+        let judged = result.and_then(|(config, warnings, begun)| {
+            log_lines(log::Level::Warn, &warnings);
+            match unchangeable(&self.engine.config, &config) {
+                None => Ok((config, warnings, begun)),
+                Some(why) => Err(why),
             }
-            Err(text) => text,
+        });
+        let answer = match judged {
+            Ok((config, warnings, begun)) => {
+                let changes = self.take_over(config, begun);
+                self.reload.trouble = None;
+                self.tallies.reloads += 1;
+                Ok(Answer::Reloaded { warnings, changes })
+            }
+            Err(text) => {
+                log_lines(log::Level::Error, &text);
+                log::error!(target: "loom::config", "the running configuration stays as it is");
+                self.reload.trouble = Some(text.clone());
+                self.tallies.reloads_refused += 1;
+                Err(Refusal { why: Why::Invalid, text })
+            }
         };
-        log_lines(log::Level::Error, &refused);
-        log::error!(target: "loom::config", "the running configuration stays as it is");
+        let seq = self.engine.ledger.submitted();
+        for (line, id) in std::mem::take(&mut self.reload.waiting) {
+            self.gateways.reply(line, seq, Reply { id, answer: answer.clone() });
+        }
     }
 
-    fn take_over(&mut self, config: Config, begun: SystemTime) {
+    /// What has changed.
+    fn take_over(&mut self, config: Config, begun: SystemTime) -> String {
         // What is due by the old schedules is theirs.
         let now = self.look();
         self.reload.watch.replace(&config.watch, begun, Instant::now());
@@ -132,6 +178,8 @@ impl Daemon {
         self.engine.reconfigure(config);
         self.adopt_jobs(now);
         log::info!(target: "loom::config", "reloaded: {summary}");
+        self.publish_catalog();
+        summary
     }
 }
 
@@ -148,7 +196,7 @@ impl Engine {
         self.retire_connections();
         let Engine { jobs, nodes, scheduler, .. } = self;
         scheduler.skip_removed(Now::read(), |job, node| {
-            !jobs.contains_key(&job.name) || !nodes.contains_key(&node.name)
+            (job.name != EXEC && !jobs.contains_key(&job.name)) || !nodes.contains_key(&node.name)
         });
         self.settle();
     }

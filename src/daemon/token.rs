@@ -1,5 +1,6 @@
 //! Names for the descriptors the event loop waits on.
 
+use super::gateway::Line;
 use crate::node_state::MasterId;
 use crate::pool::SlotId;
 
@@ -14,8 +15,12 @@ pub enum Token {
     Watch,
     /// A configuration that is being loaded, and what its loader says of it.
     Loader,
-    /// Whoever was given the other end of the control channel.
-    Control,
+    /// A gateway's control channel.
+    Control(Line),
+    /// Somebody wants a gateway.
+    Knock(Line),
+    /// What a gateway prints.
+    Told(Line),
     Frames(SlotId),
     Orders(SlotId),
     Printed(SlotId),
@@ -39,7 +44,9 @@ impl From<Token> for u64 {
             Token::Printed(SlotId(n)) => (9, n),
             Token::Master(MasterId(n)) => (10, n),
             Token::Hook(n) => (11, n),
-            Token::Control => (12, 0),
+            Token::Control(line) => (12, line as u32),
+            Token::Knock(line) => (13, line as u32),
+            Token::Told(line) => (14, line as u32),
         };
         kind << 32 | u64::from(number)
     }
@@ -63,8 +70,14 @@ impl TryFrom<u64> for Token {
             9 => Token::Printed(SlotId(number)),
             10 => Token::Master(MasterId(number)),
             11 => Token::Hook(number),
-            12 => Token::Control,
+            12 => Token::Control(line(number).ok_or(raw)?),
+            13 => Token::Knock(line(number).ok_or(raw)?),
+            14 => Token::Told(line(number).ok_or(raw)?),
             _ => return Err(raw),
         })
     }
+}
+
+fn line(number: u32) -> Option<Line> {
+    Line::ALL.into_iter().find(|line| *line as u32 == number)
 }

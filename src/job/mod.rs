@@ -63,6 +63,9 @@ pub struct Job {
     pub source: Source,
 }
 
+/// What runs of no job are called; none of the configuration's may be.
+pub const EXEC: &str = "@exec";
+
 /// How late a run may begin, unless the job says otherwise.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(3 * 3600);
 

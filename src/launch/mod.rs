@@ -8,7 +8,7 @@ mod options;
 mod owned;
 
 use std::env;
-use std::io;
+use std::os::fd::OwnedFd;
 use std::process::{self, ExitCode};
 use std::time::SystemTime;
 
@@ -21,7 +21,7 @@ use options::Place;
 
 use crate::config::Config;
 use crate::config::receive;
-use crate::daemon::{self, Control};
+use crate::daemon;
 use crate::logging;
 use crate::sys::daemonize::{Side, Status, daemonize};
 use crate::sys::pidfile::Pidfile;
@@ -50,12 +50,12 @@ struct Launch {
     loaded: SystemTime,
     pidfile: Option<Pidfile>,
     user: Option<Identity>,
-    control: Option<Control>,
+    control: Option<OwnedFd>,
 }
 
 fn prepare(candidates: &str, options: &Options) -> Result<Launch> {
     options.check()?;
-    let control = options.control.map(control_at).transpose().context("--control")?;
+    let control = options.control.map(inherited::adopt).transpose().context("--control")?;
     let here = env::current_dir().context("the current directory")?;
     let candidates = options::absolute(candidates, &here)?;
     let user = Identity::resolve(options.uid.as_deref(), options.gid.as_deref())?;
@@ -85,10 +85,6 @@ fn prepare(candidates: &str, options: &Options) -> Result<Launch> {
     }
     umask(Mode::from_bits_truncate(options.umask));
     Ok(Launch { candidates, config, loaded, pidfile, user, control })
-}
-
-fn control_at(number: i32) -> io::Result<Control> {
-    inherited::adopt(number).and_then(Control::new)
 }
 
 impl Launch {

@@ -8,6 +8,7 @@ mod escape;
 mod fields;
 mod file;
 mod line;
+pub mod printed;
 mod stdout;
 mod syslog;
 

@@ -4,19 +4,18 @@
 //! where is the pool's to decide.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::Instant;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::SlotId;
-use super::printed::Printed;
+
+use crate::executable::Executable;
+use crate::logging::printed::Printed;
 use crate::protocol::frame::{FrameError, Inbox, Outbox};
 use crate::protocol::message::{FromWorker, ToWorker};
 use crate::protocol::{VERSION, WORKER_IN, WORKER_OUT};
@@ -33,44 +32,6 @@ pub enum Stdout {
     Log,
     /// To ours, for `loom once`: units' output is printed by the worker itself.
     Inherit,
-}
-
-/// The worker's executable, opened once: replacing the file beneath a running daemon cannot mix
-/// two versions.
-#[derive(Debug)]
-pub struct Executable {
-    file: File,
-}
-
-impl Executable {
-    /// Looks beside our own executable, then in `../lib/loom` and `../libexec/loom`.
-    pub fn find() -> io::Result<Executable> {
-        let own = std::env::current_exe()?;
-        let dir = own.parent().unwrap_or(Path::new("/"));
-        let places =
-            ["", "../lib/loom", "../libexec/loom"].map(|p| dir.join(p).join("loom-worker"));
-        for place in &places {
-            match File::open(place) {
-                Ok(file) => return Ok(Executable { file }),
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                Err(e) => {
-                    return Err(io::Error::new(e.kind(), format!("{}: {e}", place.display())));
-                }
-            }
-        }
-        let places: Vec<String> = places.iter().map(|p| p.display().to_string()).collect();
-        Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            format!("loom-worker is in none of {}", places.join(", ")),
-        ))
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
-        // What a worker runs is not this daemon and must not report for it.
-        command.arg0("loom-worker").env_remove("NOTIFY_SOCKET");
-        command
-    }
 }
 
 /// One live worker.

@@ -7,7 +7,6 @@
 
 pub mod child;
 mod index;
-mod printed;
 pub mod slot;
 #[cfg(test)]
 mod tests;

@@ -1,56 +1,323 @@
-//! What the gateway asks of the parent, and what it is answered.
+//! What a gateway and the parent say to each other, in the same frames as the workers'.
 //!
-//! Typed messages in the same frames as the workers', over a socket that the parent hands out.
-//! Requests are answered in their order.
+//! The parent says hello and tells which jobs and nodes there are; from then on the gateway asks,
+//! each request is answered by one reply, and what happens to runs and units is told as it
+//! happens. A reply to a change, and news, are told once the ledger's readers can see them.
+//! Nothing here holds a secret but [`Who::Token`] and [`Answer::Token`].
 
+use std::fmt;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::unit::RunId;
+use crate::access::{Globs, Role};
+use crate::arg::Arg;
+use crate::unit::{Outcome, Reason, RunEnd, RunId, Trigger, UnitId};
+
+/// To a gateway.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum FromParent {
+    /// The first message.
+    Hello(Hello),
+    Catalog(Catalog),
+    News(News),
+    Reply(Reply),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`super::VERSION`] of the parent.
+    pub version: u32,
+    /// Of the package, for people.
+    pub release: String,
+    pub pid: u32,
+    pub started_at: Timestamp,
+    pub hostname: String,
+    /// Where ledger and output are.
+    pub statedir: PathBuf,
+    pub serve: Serve,
+}
+
+/// Whom the listener is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Serve {
+    /// Processes of this machine that run under this user, or root.
+    Local { uid: u32 },
+    /// Whoever shows a token.
+    Remote {
+        /// The files of certificate and key; without, no TLS is spoken.
+        tls: Option<(PathBuf, PathBuf)>,
+        /// Names it is called by, besides addresses and `localhost`.
+        hosts: Vec<String>,
+    },
+}
+
+/// The configuration as far as it may be shown, piece by piece. It replaces the one before when
+/// [`Catalog::End`] has come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Catalog {
+    /// `generation` grows with each reload. `settings`: JSON, as `loom check --dump` has it.
+    Begin {
+        generation: u64,
+        loaded_at: Timestamp,
+        settings: String,
+    },
+    Job(Box<JobEntry>),
+    Node(Box<NodeEntry>),
+    End,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobEntry {
+    pub name: String,
+    pub description: String,
+    pub task: String,
+    /// As written.
+    pub schedule: String,
+    /// The job's, else the configuration's; `None` is the system's.
+    pub timezone: Option<String>,
+    pub targets: Vec<String>,
+    pub tags: Vec<String>,
+    /// What the manifest says.
+    pub enabled: bool,
+    /// By `loom disable`, which outranks the manifest.
+    pub switched_off: Option<Switched>,
+    pub file: String,
+    pub line: u32,
+    /// JSON, as `loom check --dump` has it, secrets masked.
+    pub details: String,
+}
+
+/// Of a job that is switched off: on whose word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switched {
+    pub by: String,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeEntry {
+    pub name: String,
+    pub host: String,
+    pub user: String,
+    pub port: Option<u16>,
+    pub tags: Vec<String>,
+    pub max_sessions: u32,
+    /// JSON, as `loom check --dump` has it, secrets masked.
+    pub details: String,
+}
+
+/// What has happened; the ledger's readers can see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum News {
+    RunQueued {
+        run: RunId,
+        job: String,
+        trigger: Trigger,
+        scheduled_at: Option<Timestamp>,
+        at: Timestamp,
+        units: usize,
+    },
+    RunStarted {
+        run: RunId,
+        job: String,
+        at: Timestamp,
+    },
+    RunEnded {
+        run: RunId,
+        job: String,
+        at: Timestamp,
+        end: RunEnd,
+        units: usize,
+        succeeded: usize,
+    },
+    UnitStarted {
+        unit: UnitId,
+        run: RunId,
+        job: String,
+        node: String,
+        at: Timestamp,
+    },
+    UnitEnded {
+        unit: UnitId,
+        run: RunId,
+        job: String,
+        node: String,
+        attempt: u32,
+        at: Timestamp,
+        outcome: Outcome,
+        detail: Option<String>,
+        /// Another attempt follows, after so many milliseconds.
+        again: Option<u64>,
+    },
+    Missed {
+        job: String,
+        node: Option<String>,
+        first_at: Timestamp,
+        last_at: Timestamp,
+        count: u64,
+        reason: Reason,
+    },
+    /// A job was switched off, or on again.
+    Switched {
+        job: String,
+        off: Option<Switched>,
+    },
+    /// All schedules were paused, or go on.
+    Paused(bool),
+    /// Some was left out, because it was not taken in time.
+    Resync,
+}
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     /// Comes back in the reply.
     pub id: u64,
-    /// On whose word, for the ledger.
-    pub by: String,
+    pub who: Who,
+    /// The same key from the same person is the same request, which is carried out once.
+    pub key: Option<String>,
     pub command: Command,
+}
+
+/// On whose word. What a gateway may claim depends on the channel it claims it on.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Who {
+    /// At the other end of the local socket.
+    Peer { uid: u32 },
+    /// Whoever has shown this token.
+    Token(String),
+}
+
+impl fmt::Debug for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Who::Peer { uid } => write!(f, "uid {uid}"),
+            Who::Token(_) => f.write_str("a token"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     Status,
-    /// Run a job now, on its own targets or on these: names, host sets and `@tag`s.
+    /// Run a job now.
     Run {
         job: String,
+        /// In place of its own targets: names, host sets and `@tag`s.
         on: Option<String>,
+        /// Laid over the job's keyword arguments.
+        args: Vec<(String, Arg)>,
+        /// The run whose nodes these are.
+        retry_of: Option<RunId>,
     },
+    /// Run what is no job.
+    Exec(Box<Exec>),
     /// End a run: its units here and on their nodes; nothing more of it starts.
     Cancel {
         run: RunId,
     },
+    Enable {
+        job: String,
+    },
+    Disable {
+        job: String,
+    },
     /// No schedule fires any more; what is queued goes on. Outlives a restart.
     Pause,
     Resume,
+    /// Answered when the configuration was taken over, or refused.
     Reload,
     /// As by SIGTERM; with `drain`, running and queued units may take as long as they take.
     Stop {
         drain: bool,
     },
+    AddToken {
+        name: String,
+        role: Role,
+        jobs: Globs,
+    },
+    RevokeToken {
+        name: String,
+    },
+}
+
+impl Command {
+    /// The job as it is written, on its own targets.
+    pub fn run(job: impl Into<String>) -> Command {
+        Command::Run { job: job.into(), on: None, args: Vec::new(), retry_of: None }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Exec {
+    /// Names, host sets and `@tag`s.
+    pub on: String,
+    /// The dotted path; `loom.run` for a command line.
+    pub task: String,
+    pub args: Vec<Arg>,
+    pub kwargs: Vec<(String, Arg)>,
+    /// Milliseconds, of each unit.
+    pub timeout: Option<u64>,
+    /// Units at once.
+    pub parallel: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reply {
     pub id: u64,
-    /// Or why not, for a person.
-    pub answer: Result<Answer, String>,
+    pub answer: Result<Answer, Refusal>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Why not, for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{text}")]
+pub struct Refusal {
+    pub why: Why,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Why {
+    /// There is no such job, node, run or token.
+    Unknown,
+    /// It is so already, or cannot be now.
+    Conflict,
+    /// It makes no sense.
+    Invalid,
+    /// Nobody by that token.
+    Unauthorized,
+    /// Not with this role, or not on this job.
+    Forbidden,
+    /// Not at present: it is being stopped, or the ledger cannot be written.
+    Unavailable,
+}
+
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
     Done,
     /// `None`: the job runs on none of the nodes, which the ledger explains.
     Run(Option<RunId>),
     Status(Status),
+    /// What was found worth a warning, and what has changed.
+    Reloaded {
+        warnings: String,
+        changes: String,
+    },
+    /// The secret, which is never told again.
+    Token(String),
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Answer::Done => f.write_str("done"),
+            Answer::Run(run) => write!(f, "run {run:?}"),
+            Answer::Status(status) => status.fmt(f),
+            Answer::Reloaded { changes, .. } => write!(f, "reloaded: {changes}"),
+            Answer::Token(_) => f.write_str("a token"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,12 +330,17 @@ pub struct Status {
     /// Live worker processes, and how many of them have a unit.
     pub workers: usize,
     pub busy: usize,
-    /// Connections that are up.
-    pub connections: usize,
+    pub min_workers: u32,
+    pub max_workers: u32,
+    /// Names of nodes whose connection is up.
+    pub connected: Vec<String>,
     /// Records not yet known to be on the disk.
     pub backlog: u64,
     /// Why the ledger cannot be written, if so.
     pub trouble: Option<String>,
+    /// Why the last reload was refused, if it was.
+    pub reload_trouble: Option<String>,
+    pub counters: Counters,
 }
 
 /// Open units by how far they have come.
@@ -81,4 +353,21 @@ pub struct Units {
     /// For their node and a worker.
     pub waiting: usize,
     pub running: usize,
+}
+
+/// Since the daemon was started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Ended runs, by state.
+    pub runs: Vec<(String, u64)>,
+    /// Ended units, by outcome.
+    pub units: Vec<(String, u64)>,
+    /// Due instants that were not run, by reason.
+    pub missed: Vec<(String, u64)>,
+    pub workers_started: u64,
+    pub connections_made: u64,
+    pub reloads: u64,
+    pub reloads_refused: u64,
+    /// Milliseconds that units took in all, from their worker's start.
+    pub unit_millis: u64,
 }

@@ -10,9 +10,14 @@ pub mod frame;
 pub mod message;
 
 /// Raised whenever a message changes. Both ends must agree, or the child is refused.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Frames to the worker arrive on this descriptor of it.
 pub const WORKER_IN: i32 = 3;
 /// Frames from the worker leave on this descriptor of it.
 pub const WORKER_OUT: i32 = 4;
+
+/// The control channel is this descriptor of a gateway: a stream socket, frames both ways.
+pub const GATEWAY_CONTROL: i32 = 3;
+/// And the listening socket this.
+pub const GATEWAY_LISTENER: i32 = 4;

@@ -245,6 +245,10 @@ impl Scheduler {
         self.masters.up()
     }
 
+    pub fn is_connected(&self, id: MasterId) -> bool {
+        self.masters.is_up(id)
+    }
+
     /// Open units by how far they have come.
     pub fn count_units(&self) -> Units {
         let mut count = Units::default();

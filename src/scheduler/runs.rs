@@ -9,7 +9,7 @@ use super::unit::hash;
 use super::{Now, Phase, Scheduler, Timer, Unit};
 use crate::cron::Fires;
 use crate::dispatch::Ask;
-use crate::event::{Event, RunInfo, UnitInfo};
+use crate::event::{Cause, Event, RunInfo, UnitInfo};
 use crate::job::Job;
 use crate::node::Node;
 use crate::node_state::MasterId;
@@ -33,9 +33,9 @@ impl Scheduler {
         now: Now,
         job: &Arc<Job>,
         targets: &[Target],
-        trigger: Trigger,
-        scheduled_at: Option<Timestamp>,
+        cause: Cause,
     ) -> Option<RunId> {
+        let Cause { trigger, scheduled_at, .. } = cause;
         let run = RunId(self.numbers.next_run);
         let mut rows = Vec::new();
         let mut overlapping = Vec::new();
@@ -98,7 +98,7 @@ impl Scheduler {
                 queued_at: now.wall,
                 units: rows.len(),
             };
-            let hope = self.open_run(now, Arc::new(info), targets.len(), rows);
+            let hope = self.open_run(now, Arc::new(info), cause, targets.len(), rows);
             self.left_out(job, overlapping, instant, trigger, opened);
             if !hope {
                 self.give_up_hope(now, run);
@@ -114,6 +114,7 @@ impl Scheduler {
         &mut self,
         now: Now,
         info: Arc<RunInfo>,
+        cause: Cause,
         targets: usize,
         units: Vec<OpenUnit>,
     ) -> bool {
@@ -136,9 +137,9 @@ impl Scheduler {
             scheduled_at: info.scheduled_at,
             epoch: self.numbers.epoch,
             at: now.wall,
-            by: None,
-            retry_of: None,
-            command: None,
+            by: cause.by,
+            retry_of: cause.retry_of,
+            command: cause.command,
             units,
         });
         self.tell(Event::RunQueued(info));
@@ -220,6 +221,11 @@ impl Scheduler {
                 self.refuse(now, id);
             }
         }
+    }
+
+    /// The job of an open run.
+    pub fn job_of(&self, run: RunId) -> Option<Arc<Job>> {
+        self.runs.info(run).map(|info| info.job.clone())
     }
 
     /// Ends a run on somebody's word; `false` if it is not open.

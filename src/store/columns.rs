@@ -19,13 +19,7 @@ pub(super) fn millis(at: Timestamp) -> i64 {
 
 /// `state` and `reason` of a finished run.
 pub(super) fn run_end(end: RunEnd) -> (&'static str, Option<&'static str>) {
-    match end {
-        RunEnd::Succeeded => ("succeeded", None),
-        RunEnd::Failed => ("failed", None),
-        RunEnd::Cancelled => ("cancelled", None),
-        RunEnd::Lost => ("lost", None),
-        RunEnd::Skipped { reason } => ("skipped", Some(reason.as_str())),
-    }
+    (end.word(), end.reason().map(Reason::as_str))
 }
 
 /// An outcome's columns.

@@ -10,7 +10,8 @@ use super::columns::{
 };
 use super::error::StoreError;
 use super::open;
-use super::record::{Gap, HookRow, JobEntry, JobRow, RunRow, UnitRow};
+use super::people;
+use super::record::{Gap, HookRow, JobEntry, JobRow, RunRow, TokenRow, UnitRow};
 use super::schema;
 use crate::job::hooks::Occasion;
 use crate::protocol::message::Output;
@@ -86,6 +87,11 @@ impl Reader {
             params![job, limit],
             hook_row,
         )
+    }
+
+    /// By name, revoked ones included.
+    pub fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
+        people::tokens(&self.conn).map_err(|e| StoreError::sqlite(&self.path, e))
     }
 
     /// Whether all schedules are paused.

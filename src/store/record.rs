@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::access::{Globs, Role, TokenHash};
+pub use crate::protocol::control::Switched;
 use crate::protocol::message::Output;
 use crate::unit::{Outcome, Reason, RunEnd, RunId, Trigger, UnitId};
 
@@ -230,13 +231,6 @@ pub struct AuditRow {
     pub subject: String,
     /// What else a reader must know, in a sentence; never a secret.
     pub detail: Option<String>,
-}
-
-/// Of a job that is switched off: on whose word.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Switched {
-    pub by: String,
-    pub at: Timestamp,
 }
 
 /// An idempotency key, and what it stands for.

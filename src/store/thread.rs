@@ -143,6 +143,16 @@ impl Writer {
         Seq(seq)
     }
 
+    /// The last record submitted.
+    pub fn submitted(&self) -> Seq {
+        Seq(self.submitted)
+    }
+
+    /// Everything up to here is on the disk, but for what was rejected.
+    pub fn written(&self) -> Seq {
+        Seq(self.shared.written())
+    }
+
     /// Deletes what is not to be kept, in batches, whenever there is nothing to write.
     pub fn prune(&mut self, keep: Retention, now: Timestamp) {
         lock(&self.shared.queue).prune = Some((keep, now));

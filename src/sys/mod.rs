@@ -12,3 +12,4 @@ pub mod privileges;
 pub mod process;
 pub mod signals;
 pub mod spawn;
+pub mod user;

@@ -80,6 +80,22 @@ pub enum Problem {
     Call { message: String },
 }
 
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Problem::Unknown { suggestions } if suggestions.is_empty() => {
+                f.write_str("there is no such task")
+            }
+            Problem::Unknown { suggestions } => {
+                write!(f, "there is no such task; did you mean {}?", suggestions.join(" or "))
+            }
+            Problem::Kwarg { name, message } => write!(f, "{name}: {message}"),
+            Problem::Arg { index, message } => write!(f, "argument {}: {message}", index + 1),
+            Problem::Call { message } => f.write_str(message),
+        }
+    }
+}
+
 /// Why the worker could not run this; nothing if it could.
 pub fn check(task: &str, args: &[Arg], kwargs: &[(String, Arg)]) -> Vec<Problem> {
     bind::bind_or_explain(task, args, kwargs).err().unwrap_or_default()

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
-use loom::protocol::control::{Command, Request};
+use loom::protocol::control::{Command, Request, Who};
 use loom::protocol::frame;
 
 use crate::harness::{Books, Daemon, Farm, Fault, SOON, Site, until};
@@ -11,7 +11,8 @@ use crate::harness::{Books, Daemon, Farm, Fault, SOON, Site, until};
 const FAULT: &str = "abuse of the control socket";
 
 fn request(id: u64, command: Command) -> Vec<u8> {
-    frame::encode(&Request { id, by: "test".to_owned(), command }, frame::CAP).unwrap()
+    let who = Who::Peer { uid: nix::unistd::getuid().as_raw() };
+    frame::encode(&Request { id, who, key: None, command }, frame::CAP).unwrap()
 }
 
 /// What the daemon does with these bytes, of which it is to read none any more in the end.

@@ -85,7 +85,7 @@ fn the_ledger_on_a_full_disk_catches_up_when_there_is_room() {
     let mark = daemon.log().mark();
     for _ in 0..3 {
         // All but the first may overlap with it.
-        let _ = daemon.control().request(Command::Run { job: "quick".to_owned(), on: None });
+        let _ = daemon.control().request(Command::run("quick".to_owned()));
     }
     until("the end of the long command", SOON, || {
         farm.evidence("n1", "witness").lines().find(|line| line.starts_with("end ")).map(drop)
@@ -125,7 +125,7 @@ fn what_no_longer_fits_into_memory_is_not_started_and_is_a_gap() {
 
     disk.fill();
     let ask = || {
-        let command = Command::Run { job: "dead".to_owned(), on: None };
+        let command = Command::run("dead".to_owned());
         daemon.control().request(command)
     };
     let ended = || {

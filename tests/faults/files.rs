@@ -50,7 +50,7 @@ fn save(site: &Site, name: &str, text: &str) {
 
 /// The daemon does not know the job.
 fn assert_unknown(daemon: &Daemon<'_>, job: &str) {
-    let command = Command::Run { job: job.to_owned(), on: None };
+    let command = Command::run(job.to_owned());
     assert!(daemon.control().request(command).is_err(), "{job} is known");
 }
 
@@ -197,7 +197,7 @@ fn new_directories_bring_their_manifests() {
     until("all of them", SOON, || {
         let known = |number| {
             let name = format!("many-{number}");
-            let run = Command::Run { job: name, on: None };
+            let run = Command::run(name);
             daemon.control().request(run).is_ok()
         };
         (0..DIRECTORIES).all(known).then_some(())

@@ -109,7 +109,7 @@ fn a_corrupt_ledger_is_refused_and_left_as_it_is() {
 
 /// Asks for a run that may not be recorded any more.
 fn ask_for_a_run(daemon: &Daemon<'_>) {
-    let _ = daemon.control().request(Command::Run { job: "quick".to_owned(), on: None });
+    let _ = daemon.control().request(Command::run("quick".to_owned()));
 }
 
 fn open_for_writing(path: &Path) -> File {
@@ -289,7 +289,7 @@ fn what_was_relied_upon_survives_a_power_loss_at_any_moment() {
     let mut daemon = Daemon::start_with_control(&site);
     for moment in 0..MOMENTS {
         for job in &jobs {
-            let _ = daemon.control().request(Command::Run { job: job.clone(), on: None });
+            let _ = daemon.control().request(Command::run(job.clone()));
         }
         let pause = RandomState::new().hash_one(moment) % 300;
         std::thread::sleep(Duration::from_millis(pause));

@@ -95,7 +95,7 @@ fn workers_that_keep_dying_are_not_replaced_without_end() {
         if round % 20 == 0 {
             // Or it is left out, where the one before still waits for a worker.
             let job = "victim".to_owned();
-            daemon.control().request(control::Command::Run { job, on: None }).unwrap();
+            daemon.control().request(control::Command::run(job)).unwrap();
         }
         round += 1;
         std::thread::sleep(Duration::from_millis(50));

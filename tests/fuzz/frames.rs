@@ -3,12 +3,16 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use loom::access::{Globs, Role};
 use loom::arg::{Arg, MAX_DEPTH};
 use loom::config::{self, Config};
-use loom::protocol::control::{Answer, Command, Reply, Request, Status};
+use loom::protocol::control::{
+    Answer, Catalog, Command, Counters, FromParent, News, Refusal, Reply, Request, Status, Who, Why,
+};
 use loom::protocol::frame::{self, CAP, CONFIG_CAP, FrameError, Inbox};
 use loom::protocol::message::{Endpoint, FromWorker, Output, Report, Sink, ToWorker, UnitOrder};
-use loom::unit::{Canceller, Kill, Outcome, RunId, UnitId};
+use loom::unit::{Canceller, Kill, Outcome, Reason, RunId, UnitId};
 use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -80,7 +84,13 @@ fn valid() -> Vec<Vec<u8>> {
     }
     let by = Canceller::User("eve".into());
     let cancelled = Outcome::Cancelled { by: by.clone(), kill: Kill::Unconfirmed };
-    let request = |command| Request { id: 1, by: "eve".into(), command };
+    let request = |command| Request {
+        id: 1,
+        who: Who::Token("loom_00".into()),
+        key: Some("k".into()),
+        command,
+    };
+    let jobs = Globs::new(["web-*"]).unwrap();
     let status = Status {
         paused: false,
         stopping: false,
@@ -88,9 +98,13 @@ fn valid() -> Vec<Vec<u8>> {
         units: Default::default(),
         workers: 2,
         busy: 1,
-        connections: 3,
+        min_workers: 0,
+        max_workers: 10,
+        connected: vec!["web1".into()],
         backlog: 4,
         trouble: Some("disk full".into()),
+        reload_trouble: None,
+        counters: Counters { units: vec![("lost".into(), 3)], ..Counters::default() },
     };
     vec![
         body(&order(args())),
@@ -103,10 +117,25 @@ fn valid() -> Vec<Vec<u8>> {
         body(&FromWorker::Swept { unit: UnitId(1) }),
         body(&done(cancelled)),
         body(&done(Outcome::Signaled { signal: 9 })),
-        body(&request(Command::Run { job: "j".into(), on: Some("@web".into()) })),
+        body(&request(Command::Run {
+            job: "j".into(),
+            on: Some("@web".into()),
+            args: vec![("chdir".into(), Arg::Str("/".into()))],
+            retry_of: Some(RunId(1)),
+        })),
+        body(&request(Command::AddToken { name: "t".into(), role: Role::Viewer, jobs })),
         body(&request(Command::Cancel { run: RunId(1) })),
         body(&Reply { id: 1, answer: Ok(Answer::Status(status)) }),
-        body(&Reply { id: 1, answer: Err("no".into()) }),
+        body(&Reply { id: 1, answer: Err(Refusal { why: Why::Unknown, text: "no".into() }) }),
+        body(&FromParent::News(News::Missed {
+            job: "j".into(),
+            node: None,
+            first_at: Timestamp::UNIX_EPOCH,
+            last_at: Timestamp::UNIX_EPOCH,
+            count: 1,
+            reason: Reason::Paused,
+        })),
+        body(&FromParent::Catalog(Catalog::End)),
         body(&args()),
         body(&loaded()),
     ]
@@ -132,6 +161,7 @@ fn read(body: &[u8]) {
     read_as::<FromWorker>(body);
     read_as::<Request>(body);
     read_as::<Reply>(body);
+    read_as::<FromParent>(body);
     read_as::<Config>(body);
     read_as::<Vec<Arg>>(body);
     read_as::<Outcome>(body);

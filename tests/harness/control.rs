@@ -2,7 +2,7 @@
 
 use std::os::unix::net::UnixStream;
 
-use loom::protocol::control::{Answer, Command, Reply, Request, Status};
+use loom::protocol::control::{Answer, Command, FromParent, Reply, Request, Status, Who};
 use loom::protocol::frame;
 
 use super::SOON;
@@ -28,18 +28,30 @@ impl Control {
     pub fn request(&mut self, command: Command) -> Result<Answer, String> {
         let id = self.next;
         self.next += 1;
-        let request = Request { id, by: "test".to_owned(), command: command.clone() };
+        let who = Who::Peer { uid: nix::unistd::getuid().as_raw() };
+        let request = Request { id, who, key: None, command: command.clone() };
         frame::write(&mut self.stream, &request, frame::CAP).unwrap();
-        let reply: Option<Reply> = frame::read(&mut self.stream, frame::CAP)
-            .unwrap_or_else(|e| panic!("no answer to {command:?}: {e}"));
-        let reply = reply.unwrap_or_else(|| panic!("hung up instead of answering {command:?}"));
-        assert_eq!(reply.id, id, "the answer to another request");
-        reply.answer
+        let Reply { id: answered, answer } = self.reply(&command);
+        assert_eq!(answered, id, "the answer to another request");
+        answer.map_err(|refusal| refusal.to_string())
+    }
+
+    /// The next reply; what else is told is left aside.
+    fn reply(&mut self, command: &Command) -> Reply {
+        loop {
+            let message = frame::read(&mut self.stream, frame::CAP)
+                .unwrap_or_else(|e| panic!("no answer to {command:?}: {e}"));
+            match message {
+                Some(FromParent::Reply(reply)) => return reply,
+                Some(FromParent::Hello(_) | FromParent::Catalog(_) | FromParent::News(_)) => {}
+                None => panic!("hung up instead of answering {command:?}"),
+            }
+        }
     }
 
     /// Runs a job on its targets, now; the run's id.
     pub fn run(&mut self, job: &str) -> i64 {
-        let command = Command::Run { job: job.to_owned(), on: None };
+        let command = Command::run(job);
         match self.request(command) {
             Ok(Answer::Run(Some(run))) => run.0 as i64,
             other => panic!("{job} is not run: {other:?}"),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use loom::event::Cause;
 use loom::job::Job;
 use loom::job::policy::{Overlap, Retries, RetryOn, Share};
 use loom::node_state::{self, MasterId};
@@ -57,8 +58,12 @@ impl Turns {
         let targets: Vec<Target> = (job.targets.iter())
             .map(|name| self.nodes[name[1..].parse::<usize>().unwrap()].clone())
             .collect();
-        let run =
-            self.scheduler.begin_run(self.now, &Arc::new(job), &targets, Trigger::Manual, None);
+        let run = self.scheduler.begin_run(
+            self.now,
+            &Arc::new(job),
+            &targets,
+            Cause::new(Trigger::Manual, None),
+        );
         self.settle();
         run.expect("a run")
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use loom::cron::Schedule;
 use loom::cron::clock::Look;
+use loom::event::Cause;
 use loom::job::{Job, Source};
 use loom::node::Node;
 use loom::node_state::{self, MasterId};
@@ -171,7 +172,12 @@ impl World {
                             (self.nodes[n as usize].clone(), MasterId(n))
                         })
                         .collect();
-                    self.scheduler.begin_run(now, &job, &targets, Trigger::Schedule, Some(at));
+                    self.scheduler.begin_run(
+                        now,
+                        &job,
+                        &targets,
+                        Cause::new(Trigger::Schedule, Some(at)),
+                    );
                 }
                 Verdict::Gap(fires, reason) => {
                     self.scheduler.gap(&job, None, fires, reason, None);

@@ -1,8 +1,8 @@
-//! Loom's worker: runs one unit at a time over the ssh master of the unit's node.
-//!
+//! Loom's children. The worker runs one unit at a time over the ssh master of the unit's node:
 //! [`serve`] speaks with the parent, [`unit`] decides how one unit ended, [`task`] knows what
-//! there is to run, [`ssh`] runs it on the node, and [`output`] keeps what it wrote.
+//! there is to run, [`ssh`] runs it on the node, and [`output`] keeps what it wrote. The [`gateway`] speaks HTTP.
 
+pub mod gateway;
 pub mod milestone;
 mod nonce;
 pub mod output;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use loom::cron::Fires;
 use loom::cron::clock::{Clock, Look, Watch};
+use loom::event::Cause;
 use loom::job::Job;
 use loom::node::Node;
 use loom::node_state::{self, MasterId};
@@ -306,7 +307,7 @@ impl Player {
         let left = left.map(|left| self.passed + Duration::try_from(left).unwrap_or_default());
         self.settle();
         self.made = Some(Made { job: job.clone(), targets: targets.len(), deadline: left });
-        self.scheduler.begin_run(now, job, &targets, trigger, at);
+        self.scheduler.begin_run(now, job, &targets, Cause::new(trigger, at));
         self.settle();
         self.made = None;
         if trigger == Trigger::Manual {

@@ -1,6 +1,6 @@
-//! What a worker prints on its own stdout and stderr, for our log: lines, so many a minute.
+//! What a child prints on its own stdout and stderr, for our log: lines, so many a minute.
 //!
-//! Nothing is printed there by a worker in good order; units' output goes elsewhere. What comes is
+//! Nothing is printed there by a child in good order; units' output goes elsewhere. What comes is
 //! a panic or a complaint, worth reading, or a flood, not worth a log. It knows bytes and time, and
 //! leaves logging to its owner.
 

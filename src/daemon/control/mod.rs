@@ -1,0 +1,388 @@
+//! What gateways ask for: proven, permitted, carried out, written down, answered.
+//!
+//! Only typed messages in our own frames arrive here, from processes of our own; and yet a gateway
+//! is believed no more than what it can show ([`permits`]).
+
+mod permits;
+mod requests;
+mod tokens;
+mod words;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use nix::unistd::geteuid;
+
+use super::Daemon;
+use super::gateway::Line;
+use super::gateway::channel::Trust;
+use crate::access::{Globs, Role, TokenHash};
+use crate::arg::Arg;
+use crate::cron::Schedule;
+use crate::event::Cause;
+use crate::job::policy::{Overlap, Share};
+use crate::job::{self, Job};
+use crate::protocol::control::{
+    Answer, Command, Exec, News, Refusal, Reply, Request, Status, Switched, Who, Why,
+};
+use crate::scheduler::Now;
+use crate::store::{AuditRow, Record, RequestRow};
+use crate::sys::signals::Signal;
+use crate::sys::user;
+use crate::task;
+use crate::unit::{Canceller, RunId, Trigger};
+use permits::{Person, Subject, permit, unknown};
+pub use requests::Requests;
+use words::Words;
+
+/// Longest key that is remembered, in bytes.
+const LONGEST_KEY: usize = 256;
+
+impl Daemon {
+    pub(super) fn on_control(&mut self, line: Line) {
+        let Some(channel) = self.gateways.channel(line) else { return };
+        let (requests, more) = channel.receive();
+        for Request { id, who, key, command } in requests {
+            let answer = self.answer(line, id, &who, key, command);
+            if let Some(answer) = answer {
+                let seq = self.engine.ledger.submitted();
+                self.gateways.reply(line, seq, Reply { id, answer });
+            }
+        }
+        match more {
+            Ok(true) => {}
+            Ok(false) => self.gateways.hang_up(&self.engine.poll, line, None),
+            Err(e) => self.gateways.hang_up(&self.engine.poll, line, Some(&e.to_string())),
+        }
+    }
+
+    /// `None`: the answer comes later.
+    fn answer(
+        &mut self,
+        line: Line,
+        id: u64,
+        who: &Who,
+        key: Option<String>,
+        command: Command,
+    ) -> Option<Result<Answer, Refusal>> {
+        let person = match self.identify(line, who) {
+            Ok(person) => person,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        if command == Command::Status {
+            return Some(Ok(Answer::Status(self.status())));
+        }
+        let name = &person.name;
+        log::info!(target: "loom::control", "{}", words::line(&person, &command));
+        if command == Command::Reload {
+            return match permit(&person, &command, Subject::default()) {
+                Ok(()) => {
+                    self.audit(&person, &command, None);
+                    self.reload.request_for(line, id);
+                    None
+                }
+                Err(refusal) => Some(Err(refusal)),
+            };
+        }
+        let answer = self.once(&person, key, &command);
+        if let Err(refusal) = &answer {
+            log::warn!(target: "loom::control", "{name}: refused: {refusal}");
+        }
+        Some(answer)
+    }
+
+    /// A request with a key is carried out once.
+    fn once(
+        &mut self,
+        person: &Person,
+        key: Option<String>,
+        command: &Command,
+    ) -> Result<Answer, Refusal> {
+        let Some(key) = key else { return self.obey(person, command) };
+        if key.is_empty() || key.len() > LONGEST_KEY {
+            let text = format!("an idempotency key has 1 to {LONGEST_KEY} bytes");
+            return Err(Refusal { why: Why::Invalid, text });
+        }
+        let (digest, at) = (requests::digest(command), Timestamp::now());
+        if let Some(run) = self.requests.before(&person.name, &key, digest, at)? {
+            return Ok(Answer::Run(run));
+        }
+        let answer = self.obey(person, command)?;
+        if let Answer::Run(run) = answer {
+            let row = RequestRow { key, who: person.name.clone(), digest, run, at };
+            self.requests.note(row.clone());
+            self.engine.ledger.submit(Record::Request(row));
+        }
+        Ok(answer)
+    }
+
+    /// Who asks, by what was shown on this line.
+    fn identify(&self, line: Line, who: &Who) -> Result<Person, Refusal> {
+        let trust = match line {
+            Line::Given | Line::Local => Trust::Local,
+            Line::Remote => Trust::Remote,
+        };
+        let refused = |text: &str| Refusal { why: Why::Unauthorized, text: text.to_owned() };
+        match (who, trust) {
+            (Who::Peer { uid }, Trust::Local) => {
+                if *uid != 0 && *uid != geteuid().as_raw() {
+                    return Err(refused("another user's daemon"));
+                }
+                let name = user::name(*uid);
+                Ok(Person { name, via: "socket", role: Role::Admin, jobs: Globs::default() })
+            }
+            (Who::Peer { .. }, Trust::Remote) => {
+                log::error!(target: "loom::control", "the gateway of the network claims a peer");
+                Err(refused("nobody can be known by their user there"))
+            }
+            (Who::Token(token), _) => {
+                let hash = TokenHash::of(token);
+                let known = self.tokens.values().find(|row| row.hash == hash);
+                let row =
+                    known.ok_or_else(|| refused("this token is not known, or was revoked"))?;
+                Ok(Person {
+                    name: format!("token:{}", row.name),
+                    via: "tcp",
+                    role: row.role,
+                    jobs: row.jobs.clone(),
+                })
+            }
+        }
+    }
+
+    fn obey(&mut self, person: &Person, command: &Command) -> Result<Answer, Refusal> {
+        match command {
+            // Answered before.
+            Command::Status | Command::Reload => {}
+            Command::Run { job, on, args, retry_of } => {
+                return self.run_job(person, command, job, on.as_deref(), args, *retry_of);
+            }
+            Command::Exec(exec) => {
+                permit(person, command, Subject::default())?;
+                return self.exec(person, command, exec);
+            }
+            Command::Cancel { run } => {
+                let job = self.engine.scheduler.job_of(*run).ok_or_else(|| unknown(command))?;
+                let about = Subject { job: Some(&job.name), own_targets: true };
+                permit(person, command, about)?;
+                self.audit(person, command, Some(job.name.clone()));
+                let by = Canceller::User(person.name.clone());
+                self.engine.scheduler.cancel_run(Now::read(), *run, &by);
+                self.engine.settle();
+            }
+            Command::Enable { job } | Command::Disable { job } => {
+                let about = Subject { job: Some(job), own_targets: true };
+                permit(person, command, about)?;
+                self.switch(person, command, job)?;
+            }
+            Command::Pause | Command::Resume => {
+                permit(person, command, Subject::default())?;
+                self.audit(person, command, None);
+                self.pause(*command == Command::Pause);
+            }
+            Command::Stop { drain } => {
+                permit(person, command, Subject::default())?;
+                if self.stopping.is_some() {
+                    return Err(conflict("it is being stopped already"));
+                }
+                self.audit(person, command, None);
+                self.begin_to_stop(Signal::Term, *drain);
+            }
+            Command::AddToken { .. } | Command::RevokeToken { .. } => {
+                permit(person, command, Subject::default())?;
+                return self.change_tokens(person, command);
+            }
+        }
+        Ok(Answer::Done)
+    }
+
+    /// Whether anything may start.
+    fn may_start(&self) -> Result<(), Refusal> {
+        let unavailable = |text: &str| {
+            let text = text.to_owned();
+            Err(Refusal { why: Why::Unavailable, text })
+        };
+        if self.stopping.is_some() {
+            return unavailable("it is being stopped; nothing starts any more");
+        }
+        if self.engine.is_ledger_down() {
+            return unavailable("the ledger cannot be written; nothing starts until it can");
+        }
+        Ok(())
+    }
+
+    fn run_job(
+        &mut self,
+        person: &Person,
+        command: &Command,
+        name: &str,
+        on: Option<&str>,
+        args: &[(String, Arg)],
+        retry_of: Option<RunId>,
+    ) -> Result<Answer, Refusal> {
+        let config = self.engine.config.clone();
+        let found = self.engine.jobs.get(name).filter(|_| person.jobs.matches(name)).cloned();
+        let Some(job) = found else {
+            // The near misses are those that they may see.
+            let names = config.jobs.keys().filter(|name| person.jobs.matches(name));
+            let hint = crate::config::near(name, names.map(String::as_str));
+            let text = format!("there is no job {name:?}{hint}");
+            return Err(Refusal { why: Why::Unknown, text });
+        };
+        let targets = match on {
+            Some(on) => config.resolve_targets(on).map_err(invalid)?,
+            None => job.targets.clone(),
+        };
+        let own: HashSet<&String> = job.targets.iter().collect();
+        let own_targets = targets.iter().all(|target| own.contains(target));
+        permit(person, command, Subject { job: Some(name), own_targets })?;
+        self.may_start()?;
+        let job = with_arguments(&job, args)?;
+        let run = self.engine.begin_run(
+            &job,
+            &targets,
+            Cause {
+                trigger: if retry_of.is_some() { Trigger::Retry } else { Trigger::Manual },
+                scheduled_at: None,
+                by: Some(person.name.clone()),
+                retry_of,
+                command: None,
+            },
+        );
+        self.audit(person, command, run.map(|run| format!("run {run}")));
+        Ok(Answer::Run(run))
+    }
+
+    fn exec(&mut self, person: &Person, command: &Command, exec: &Exec) -> Result<Answer, Refusal> {
+        self.may_start()?;
+        let targets = self.engine.config.resolve_targets(&exec.on).map_err(invalid)?;
+        let Exec { task, args, kwargs, timeout, parallel, .. } = exec;
+        check_call(task, args, kwargs)?;
+        let schedule = Schedule::parse("@yearly").map_err(|e| invalid(e.to_string()))?;
+        let source = job::Source { file: Default::default(), line: 0 };
+        let job = Job {
+            args: args.clone(),
+            kwargs: kwargs.clone(),
+            targets: targets.clone(),
+            timeout: timeout.map(Duration::from_millis),
+            parallel: parallel.filter(|at_once| *at_once > 0).map(Share::Count),
+            overlap: Overlap::Allow,
+            ..Job::new(job::EXEC.to_owned(), task.clone(), schedule, source)
+        };
+        let cause = Cause {
+            trigger: Trigger::Exec,
+            scheduled_at: None,
+            by: Some(person.name.clone()),
+            retry_of: None,
+            command: Some(words::shown(exec)),
+        };
+        let run = self.engine.begin_run(&Arc::new(job), &targets, cause);
+        self.audit(person, command, run.map(|run| format!("run {run}")));
+        Ok(Answer::Run(run))
+    }
+
+    /// By hand, on or off. What is due at this instant is still judged as it was before.
+    fn switch(&mut self, person: &Person, command: &Command, name: &str) -> Result<(), Refusal> {
+        let Some(written) = self.engine.config.jobs.get(name) else { return Err(unknown(command)) };
+        let is_off = self.engine.switched_off.contains_key(name);
+        let off = matches!(command, Command::Disable { .. });
+        if off && is_off {
+            return Err(conflict(&format!("{name} is switched off already")));
+        }
+        if !off && !is_off {
+            let job::Source { file, line } = &written.source;
+            return Err(conflict(&match written.enabled {
+                true => format!("{name} is enabled already"),
+                false => format!(
+                    "{name} is disabled where it is written, {}:{line}; set `enabled: true` there",
+                    file.display()
+                ),
+            }));
+        }
+        let now = self.look();
+        self.audit(person, command, None);
+        let off = off.then(|| Switched { by: person.name.clone(), at: now });
+        self.engine.switch(name, off.clone());
+        self.timetable.replace(&self.engine.jobs, now);
+        let job = name.to_owned();
+        self.engine.ledger.submit(Record::Switch { job: job.clone(), off: off.clone() });
+        self.gateways.tell(self.engine.ledger.submitted(), &News::Switched { job, off });
+        Ok(())
+    }
+
+    /// What is due at this instant is still judged by what was in force before it.
+    fn pause(&mut self, paused: bool) {
+        if self.paused != paused {
+            self.look();
+            self.paused = paused;
+            self.engine.ledger.submit(Record::Paused(paused));
+            self.gateways.tell(self.engine.ledger.submitted(), &News::Paused(paused));
+            log::info!("{}", if paused { "all schedules are paused" } else { "schedules go on" });
+        }
+    }
+
+    fn audit(&mut self, person: &Person, command: &Command, came_of_it: Option<String>) {
+        let Words { action, subject, detail } = words::words(command);
+        self.engine.ledger.submit(Record::Audit(AuditRow {
+            at: Timestamp::now(),
+            who: person.name.clone(),
+            via: person.via.to_owned(),
+            action: action.to_owned(),
+            subject,
+            detail: words::join([detail, came_of_it]),
+        }));
+    }
+
+    fn status(&self) -> Status {
+        let units = self.engine.scheduler.count_units();
+        let settings = &self.engine.config.settings;
+        Status {
+            paused: self.paused,
+            stopping: self.stopping.is_some(),
+            runs: self.engine.scheduler.open_runs(),
+            units,
+            workers: self.engine.scheduler.workers(),
+            busy: units.running,
+            min_workers: settings.min_workers,
+            max_workers: settings.max_workers,
+            connected: self.engine.connected(),
+            backlog: self.engine.ledger.backlog(),
+            trouble: self.engine.trouble.clone(),
+            reload_trouble: self.reload.trouble().map(str::to_owned),
+            counters: self.tallies.counters(),
+        }
+    }
+}
+
+/// The job with these laid over its keyword arguments.
+fn with_arguments(job: &Arc<Job>, args: &[(String, Arg)]) -> Result<Arc<Job>, Refusal> {
+    if args.is_empty() {
+        return Ok(job.clone());
+    }
+    let mut kwargs = job.kwargs.clone();
+    for (name, value) in args {
+        match kwargs.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => old.clone_from(value),
+            None => kwargs.push((name.clone(), value.clone())),
+        }
+    }
+    check_call(&job.task, &job.args, &kwargs)?;
+    Ok(Arc::new(Job { kwargs, ..Job::clone(job) }))
+}
+
+fn check_call(task: &str, args: &[Arg], kwargs: &[(String, Arg)]) -> Result<(), Refusal> {
+    match task::check(task, args, kwargs).first() {
+        Some(problem) => Err(invalid(format!("{task}: {problem}"))),
+        None => Ok(()),
+    }
+}
+
+fn invalid(text: String) -> Refusal {
+    Refusal { why: Why::Invalid, text }
+}
+
+fn conflict(text: &str) -> Refusal {
+    Refusal { why: Why::Conflict, text: text.to_owned() }
+}

@@ -1,0 +1,143 @@
+//! Who may do what. Decides, and does nothing.
+
+use crate::access::{Globs, Role};
+use crate::protocol::control::{Command, Refusal, Why};
+
+/// Who asks, as far as it was proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// For the books: `NAME`, a user of this machine, or `token:NAME`.
+    pub name: String,
+    /// How they came in, for the audit.
+    pub via: &'static str,
+    pub role: Role,
+    /// The only jobs there are, for them.
+    pub jobs: Globs,
+}
+
+/// What a command is about, as the daemon knows it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Subject<'a> {
+    /// The job that it names, or that of the run that it names.
+    pub job: Option<&'a str>,
+    /// All nodes it asks for are targets of the job.
+    pub own_targets: bool,
+}
+
+pub fn permit(person: &Person, command: &Command, about: Subject) -> Result<(), Refusal> {
+    let Person { name, role, jobs, .. } = person;
+    let needed = match command {
+        Command::Status => return Ok(()),
+        Command::Run { args, .. } if !args.is_empty() || !about.own_targets => Role::Admin,
+        Command::Run { .. }
+        | Command::Cancel { .. }
+        | Command::Enable { .. }
+        | Command::Disable { .. } => Role::Operator,
+        Command::Exec(_)
+        | Command::Pause
+        | Command::Resume
+        | Command::Reload
+        | Command::Stop { .. }
+        | Command::AddToken { .. }
+        | Command::RevokeToken { .. } => Role::Admin,
+    };
+    let forbidden = |text| Err(Refusal { why: Why::Forbidden, text });
+    match about.job {
+        // Of what they may not see they are not told that it is there.
+        Some(job) if !jobs.matches(job) => return Err(unknown(command)),
+        None if !jobs.is_all() => {
+            return forbidden(format!("{name} is limited to jobs {jobs}, and this is about more"));
+        }
+        Some(_) | None => {}
+    }
+    if *role >= needed {
+        return Ok(());
+    }
+    let what = match command {
+        Command::Run { args, .. } if !args.is_empty() => "with other arguments, ",
+        Command::Run { .. } if !about.own_targets => "on nodes that are not its own, ",
+        _ => "",
+    };
+    forbidden(format!("{name} is {role}; {what}this takes {needed}"))
+}
+
+/// There is nothing by that name.
+pub fn unknown(command: &Command) -> Refusal {
+    let text = match command {
+        Command::Run { job, .. } | Command::Enable { job } | Command::Disable { job } => {
+            format!("there is no job {job:?}")
+        }
+        Command::Cancel { run } => format!("run {run} is not under way"),
+        Command::RevokeToken { name } => format!("there is no token {name:?}"),
+        Command::Status
+        | Command::Exec(_)
+        | Command::Pause
+        | Command::Resume
+        | Command::Reload
+        | Command::Stop { .. }
+        | Command::AddToken { .. } => "there is no such thing".to_owned(),
+    };
+    Refusal { why: Why::Unknown, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unit::RunId;
+
+    fn person(role: Role, jobs: &[&str]) -> Person {
+        let jobs = Globs::new(jobs).unwrap();
+        Person { name: "token:t".to_owned(), via: "tcp", role, jobs }
+    }
+
+    fn run() -> Command {
+        Command::Run { job: "web".into(), on: None, args: Vec::new(), retry_of: None }
+    }
+
+    const WEB: Subject = Subject { job: Some("web"), own_targets: true };
+    const NOTHING: Subject = Subject { job: None, own_targets: false };
+
+    fn why(role: Role, jobs: &[&str], command: &Command, about: Subject) -> Option<Why> {
+        permit(&person(role, jobs), command, about).err().map(|refusal| refusal.why)
+    }
+
+    #[test]
+    fn a_viewer_changes_nothing() {
+        assert_eq!(why(Role::Viewer, &[], &Command::Status, NOTHING), None);
+        let job = || "web".to_owned();
+        let commands = [
+            (run(), WEB),
+            (Command::Cancel { run: RunId(1) }, WEB),
+            (Command::Enable { job: job() }, WEB),
+            (Command::Disable { job: job() }, WEB),
+            (Command::Pause, NOTHING),
+            (Command::Resume, NOTHING),
+            (Command::Reload, NOTHING),
+            (Command::Stop { drain: true }, NOTHING),
+            (Command::RevokeToken { name: job() }, NOTHING),
+        ];
+        for (command, about) in commands {
+            let forbidden = Some(Why::Forbidden);
+            assert_eq!(why(Role::Viewer, &[], &command, about), forbidden, "{command:?}");
+            assert_eq!(why(Role::Admin, &[], &command, about), None, "{command:?}");
+        }
+    }
+
+    #[test]
+    fn an_operator_runs_jobs_as_they_are_written() {
+        assert_eq!(why(Role::Operator, &[], &run(), WEB), None);
+        let elsewhere = Subject { own_targets: false, ..WEB };
+        assert_eq!(why(Role::Operator, &[], &run(), elsewhere), Some(Why::Forbidden));
+        let args = vec![("x".to_owned(), crate::arg::Arg::Null)];
+        let otherwise = Command::Run { job: "web".into(), on: None, args, retry_of: None };
+        assert_eq!(why(Role::Operator, &[], &otherwise, WEB), Some(Why::Forbidden));
+        assert_eq!(why(Role::Admin, &[], &otherwise, elsewhere), None);
+    }
+
+    #[test]
+    fn jobs_that_one_is_not_for_are_not_there() {
+        assert_eq!(why(Role::Admin, &["db-*"], &run(), WEB), Some(Why::Unknown));
+        assert_eq!(why(Role::Operator, &["w*"], &run(), WEB), None);
+        assert_eq!(why(Role::Admin, &["w*"], &Command::Pause, NOTHING), Some(Why::Forbidden));
+    }
+}

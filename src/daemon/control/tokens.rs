@@ -1,0 +1,101 @@
+//! Tokens: made, and revoked.
+
+use std::fs::File;
+use std::io::Read;
+
+use jiff::Timestamp;
+
+use super::permits::{Person, unknown};
+use super::{Daemon, conflict, invalid};
+use crate::access::TokenHash;
+use crate::protocol::control::{Answer, Command, Refusal, Why};
+use crate::store::{Record, TokenRow};
+
+/// What every token begins with, so that one that has leaked is known for what it is.
+const PREFIX: &str = "loom_";
+/// Random bytes in it.
+const SIZE: usize = 32;
+const LONGEST_NAME: usize = 64;
+
+impl Daemon {
+    pub(super) fn change_tokens(
+        &mut self,
+        person: &Person,
+        command: &Command,
+    ) -> Result<Answer, Refusal> {
+        match command {
+            Command::AddToken { name, role, jobs } => {
+                check_name(name).map_err(invalid)?;
+                if self.tokens.contains_key(name) {
+                    return Err(conflict(&format!("there is a token {name:?}; revoke it first")));
+                }
+                let secret = secret().map_err(|e| Refusal {
+                    why: Why::Unavailable,
+                    text: format!("no random numbers are to be had: {e}"),
+                })?;
+                let row = TokenRow {
+                    name: name.clone(),
+                    hash: TokenHash::of(&secret),
+                    role: *role,
+                    jobs: jobs.clone(),
+                    created_at: Timestamp::now(),
+                    created_by: person.name.clone(),
+                    revoked_at: None,
+                };
+                self.tokens.insert(name.clone(), row.clone());
+                self.engine.ledger.submit(Record::Token(row));
+                self.audit(person, command, None);
+                Ok(Answer::Token(secret))
+            }
+            Command::RevokeToken { name } => {
+                if self.tokens.remove(name).is_none() {
+                    return Err(unknown(command));
+                }
+                let at = Timestamp::now();
+                self.engine.ledger.submit(Record::RevokeToken { name: name.clone(), at });
+                self.audit(person, command, None);
+                Ok(Answer::Done)
+            }
+            _ => Err(unknown(command)),
+        }
+    }
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
+    if (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(fits) {
+        return Ok(());
+    }
+    Err(format!(
+        "{name:?} is no name for a token: it takes 1 to {LONGEST_NAME} letters, digits, `.`, `_`, \
+         `-` and `@`"
+    ))
+}
+
+fn secret() -> std::io::Result<String> {
+    let mut bytes = [0; SIZE];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().fold(PREFIX.to_owned(), |text, byte| text + &format!("{byte:02x}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_long_random_and_known_by_its_beginning() {
+        let (one, other) = (secret().unwrap(), secret().unwrap());
+        assert_ne!(one, other);
+        assert!(one.starts_with("loom_") && one.len() == 5 + 64);
+    }
+
+    #[test]
+    fn names_of_tokens_are_plain() {
+        for good in ["ci", "bob@example.com", "a.b_c-1"] {
+            assert_eq!(check_name(good), Ok(()));
+        }
+        for bad in ["", "a b", "ö", "a/b", &"x".repeat(65)] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+}
