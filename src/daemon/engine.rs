@@ -37,9 +37,8 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// At most 4,096 files to a directory.
     pub fn output_of(&self, unit: UnitId) -> PathBuf {
-        self.output.join(format!("{:04x}", unit.0 >> 12)).join(format!("{unit}.log"))
+        store::output_file(&self.output, unit)
     }
 }
 
@@ -109,7 +108,7 @@ impl Engine {
             poll,
             paths: Paths {
                 runtime,
-                output: config.settings.statedir.join("output"),
+                output: config.settings.statedir.join(store::OUTPUT),
                 max_output: config.settings.max_output,
             },
             echo,

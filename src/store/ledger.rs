@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, params};
 use super::columns::millis;
 use super::error::StoreError;
 use super::open;
+use super::output;
 use super::people;
 use super::presence::{Change, Presence};
 use super::read::{self, job_rows};
@@ -79,7 +80,7 @@ impl Ledger {
         let mut conn = open::writable(&dir, seal.found.as_ref())?;
         let path = dir.join(open::FILE);
         let sqlite = |e| StoreError::sqlite(&path, e);
-        let opened = take_over(&mut conn, now).map_err(sqlite)?;
+        let opened = take_over(&mut conn, &dir, now).map_err(sqlite)?;
         let mark = Mark {
             copy: read::meta(&conn, "copy").map_err(sqlite)?,
             commits: read::meta::<i64>(&conn, "commits").map_err(sqlite)? as u64,
@@ -93,7 +94,7 @@ impl Ledger {
 
     /// Writes all of the records in one transaction, or none. Returns once they are on the disk.
     pub fn apply(&mut self, records: &[Record]) -> Result<(), StoreError> {
-        self.change(|chunk, _| records.iter().try_for_each(|record| write(chunk, record)))
+        self.change(|chunk, dir| records.iter().try_for_each(|record| write(chunk, dir, record)))
     }
 
     /// One transaction, on the disk when it returns; on files that are where they should be, and
@@ -205,10 +206,10 @@ impl Ledger {
 }
 
 /// What was open becomes lost.
-fn take_over(conn: &mut Connection, now: Timestamp) -> rusqlite::Result<Opened> {
+fn take_over(conn: &mut Connection, dir: &Path, now: Timestamp) -> rusqlite::Result<Opened> {
     let start = conn.transaction()?;
     set_meta(&start, "clean", 0)?;
-    let lost_units = start
+    let lost_units: Vec<UnitId> = start
         .prepare(
             "UPDATE units SET outcome = 'lost', finished_at = ?1,
                  detail = 'the daemon ended while it was ' || state, state = 'done'
@@ -216,6 +217,9 @@ fn take_over(conn: &mut Connection, now: Timestamp) -> rusqlite::Result<Opened> 
         )?
         .query_map([millis(now)], |row| row.get(0).map(|id: i64| UnitId(id as u64)))?
         .collect::<rusqlite::Result<_>>()?;
+    for unit in &lost_units {
+        output::adopt(&start, dir, *unit)?;
+    }
     let lost_runs = start
         .prepare(
             "UPDATE runs SET state = 'lost', finished_at = ?1

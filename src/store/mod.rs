@@ -11,6 +11,7 @@ mod columns;
 mod error;
 mod ledger;
 mod open;
+mod output;
 mod people;
 mod presence;
 mod prune;
@@ -29,6 +30,7 @@ mod tests;
 pub use backup::{BackupError, backup};
 pub use error::StoreError;
 pub use ledger::{Ledger, Opened};
+pub use output::{OUTPUT, output_file};
 pub use prune::{Pruned, Retention};
 pub use read::Reader;
 pub use record::{

@@ -3,7 +3,6 @@
 //! Output files go before the rows that name them: a crash in between leaves a row whose file is
 //! gone, never a file that nobody knows.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
@@ -14,6 +13,8 @@ use rusqlite::{Connection, OptionalExtension, named_params, params};
 use super::columns::{millis, path_at};
 use super::error::StoreError;
 use super::ledger::{Ledger, next_id, set_meta};
+use super::output::tail_of;
+use super::people;
 use crate::unit::RunId;
 
 /// The last runs of a job that stay whatever the limits say.
@@ -41,6 +42,9 @@ pub struct Pruned {
     pub runs: u64,
     pub gaps: u64,
     pub hooks: u64,
+    /// Entries of the audit.
+    pub audit: u64,
+    pub requests: u64,
     pub files: u64,
     /// There is another batch to do.
     pub more: bool,
@@ -51,6 +55,8 @@ impl std::ops::AddAssign for Pruned {
         self.runs += batch.runs;
         self.gaps += batch.gaps;
         self.hooks += batch.hooks;
+        self.audit += batch.audit;
+        self.requests += batch.requests;
         self.files += batch.files;
         self.more = batch.more;
     }
@@ -63,6 +69,8 @@ struct Batch<'a> {
     keep: Retention,
     /// What ended before it is too old.
     cutoff: Timestamp,
+    /// The same for requests.
+    forgotten: Timestamp,
     /// Rows that may still be deleted.
     budget: usize,
     done: Pruned,
@@ -73,10 +81,12 @@ impl Ledger {
     pub fn prune(&mut self, keep: Retention, now: Timestamp) -> Result<Pruned, StoreError> {
         let age = SignedDuration::from_hours(24 * i64::from(keep.days));
         let cutoff = now.checked_sub(age).unwrap_or(Timestamp::MIN);
+        let forgotten = now.checked_sub(people::REMEMBERED).unwrap_or(Timestamp::MIN);
         let from = self.pruned_to.clone();
         let (reached, done) = self.change(|change, dir| {
             let done = Pruned::default();
-            Ok(Batch { conn: change, dir, keep, cutoff, budget: BATCH, done }.run(from)?)
+            let budget = BATCH;
+            Ok(Batch { conn: change, dir, keep, cutoff, forgotten, budget, done }.run(from)?)
         })?;
         self.pruned_to = reached;
         Ok(done)
@@ -89,6 +99,10 @@ impl Batch<'_> {
         self.done.more = true;
         while self.budget > 0 {
             let Some(next) = self.job_after(&job)? else {
+                self.forget_people()?;
+                if self.budget == 0 {
+                    break;
+                }
                 self.drop_files_beyond_bytes()?;
                 return Ok((String::new(), self.done));
             };
@@ -232,6 +246,32 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// What was done and asked for too long ago, and the switches of jobs that are no more.
+    fn forget_people(&mut self) -> rusqlite::Result<()> {
+        let audit = self
+            .conn
+            .prepare_cached(
+                "DELETE FROM audit WHERE id IN (
+                     SELECT id FROM audit WHERE at < ?1 ORDER BY at LIMIT ?2)",
+            )?
+            .execute(params![millis(self.cutoff), self.budget as i64])?;
+        self.budget = self.budget.saturating_sub(audit);
+        self.done.audit += audit as u64;
+        let requests = self
+            .conn
+            .prepare_cached(
+                "DELETE FROM requests WHERE (who, key) IN (
+                     SELECT who, key FROM requests WHERE at < ?1 ORDER BY at LIMIT ?2)",
+            )?
+            .execute(params![millis(self.forgotten), self.budget as i64])?;
+        self.budget = self.budget.saturating_sub(requests);
+        self.done.requests += requests as u64;
+        self.conn
+            .prepare_cached("DELETE FROM switched_off WHERE job NOT IN (SELECT name FROM jobs)")?
+            .execute([])?;
+        Ok(())
+    }
+
     fn drop_files_beyond_bytes(&mut self) -> rusqlite::Result<()> {
         let stored: i64 = self.conn.query_row(
             "SELECT ifnull(sum(file_bytes), 0) FROM units WHERE output_file IS NOT NULL",
@@ -302,16 +342,4 @@ fn is_inside(dir: &Path, file: &Path) -> bool {
             .parent()
             .and_then(|parent| fs::canonicalize(parent).ok())
             .is_some_and(|parent| parent.starts_with(dir) && parent != dir)
-}
-
-fn tail_of(file: &Path) -> PathBuf {
-    let mut tail = OsString::from(file);
-    tail.push(".tail");
-    tail.into()
-}
-
-/// What a unit's output takes on the disk.
-pub(super) fn stored_bytes(file: &Path) -> i64 {
-    let length = |path: &Path| fs::symlink_metadata(path).map_or(0, |meta| meta.len() as i64);
-    length(file) + length(&tail_of(file))
 }

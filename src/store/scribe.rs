@@ -139,9 +139,14 @@ fn prune(ledger: &mut Ledger, total: &mut Pruned, keep: Retention, now: Timestam
         }
     }
     if !total.more {
-        let Pruned { runs, gaps, hooks, files, more: _ } = std::mem::take(total);
-        if runs + gaps + hooks + files > 0 {
-            log::info!("pruned {runs} runs, {gaps} gaps, {hooks} hooks and {files} output files");
+        // Keys of requests are no loss to anybody.
+        let Pruned { runs, gaps, hooks, audit, requests: _, files, more: _ } =
+            std::mem::take(total);
+        if runs + gaps + hooks + audit + files > 0 {
+            log::info!(
+                "pruned {runs} runs, {gaps} gaps, {hooks} hooks, {audit} entries of the audit and \
+                 {files} output files"
+            );
         }
         return false;
     }

@@ -1,6 +1,7 @@
 //! From records to rows. What contradicts the books is refused.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use jiff::Timestamp;
 use rusqlite::types::Null;
@@ -8,6 +9,7 @@ use rusqlite::{OptionalExtension, Transaction, named_params, params};
 
 use super::columns::{self, millis};
 use super::ledger::set_meta;
+use super::output::{adopt, may_be_left, stored_bytes};
 use super::people;
 use super::read::job_rows;
 use super::record::{Gap, HookRow, JobEntry, OpenUnit, Record};
@@ -26,7 +28,8 @@ impl From<rusqlite::Error> for Fault {
     }
 }
 
-pub(super) fn write(to: &Transaction, record: &Record) -> Result<(), Fault> {
+/// `dir`: the state directory, where a worker that died may have left output.
+pub(super) fn write(to: &Transaction, dir: &Path, record: &Record) -> Result<(), Fault> {
     match record {
         Record::Jobs { jobs, at } => Ok(write_jobs(to, jobs, *at)?),
         Record::OpenRun {
@@ -94,7 +97,11 @@ pub(super) fn write(to: &Transaction, record: &Record) -> Result<(), Fault> {
         }
         Record::CloseUnit { unit, outcome, detail, output, at } => {
             let changed = close_unit(to, *unit, outcome, detail.as_deref(), output, *at)?;
-            expect_one(changed, || format!("unit {unit} is not open"))
+            expect_one(changed, || format!("unit {unit} is not open"))?;
+            if may_be_left(outcome, output) {
+                adopt(to, dir, *unit)?;
+            }
+            Ok(())
         }
         Record::CloseRun { run, end, at } => {
             let (state, reason) = columns::run_end(*end);
@@ -206,7 +213,7 @@ fn close_unit(
         ":file": output.file.as_deref().map_or(Null.into(), columns::path),
         ":bytes": output.bytes as i64,
         ":truncated": output.truncated,
-        ":file_bytes": output.file.as_deref().map_or(0, super::prune::stored_bytes),
+        ":file_bytes": output.file.as_deref().map_or(0, |file| stored_bytes(file) as i64),
     })
 }
 

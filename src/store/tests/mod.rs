@@ -8,6 +8,7 @@ mod crash;
 mod damage;
 mod faults;
 mod migration;
+mod output;
 mod people;
 mod prune;
 mod queue;

@@ -142,6 +142,68 @@ fn files_outside_the_state_directory_are_not_touched() {
     assert!(outside.exists());
 }
 
+/// They are of no job of the configuration, which is not to say that it was removed.
+#[test]
+fn the_runs_of_commands_are_kept_as_those_of_any_job() {
+    let dir = statedir();
+    let (mut ledger, _) = open(&dir);
+    ledger.apply(&[jobs(&["here"], 0)]).unwrap();
+    fill(&mut ledger, dir.path(), "exec", 1..=30);
+    let done = prune(&mut ledger, keep(1000, 20, u64::MAX), at(31 * DAY));
+    assert_eq!((done.runs, done.files), (10, 20));
+    prune(&mut ledger, keep(15, 20, u64::MAX), at(30 * DAY));
+    assert!(runs(&dir, "exec").into_iter().eq(15..=30));
+    prune(&mut ledger, keep(1, 1, u64::MAX), at(900 * DAY));
+    assert!(runs(&dir, "exec").into_iter().eq(21..=30), "the last ten stay");
+}
+
+#[test]
+fn the_audit_goes_by_days_and_requests_after_one() {
+    let dir = statedir();
+    let (mut ledger, _) = open(&dir);
+    let audit = |second: i64| {
+        let [who, via, action, subject] = ["ann", "socket", "run", "j"].map(str::to_string);
+        Record::Audit(AuditRow { at: at(second), who, via, action, subject, detail: None })
+    };
+    let request = |second: i64| {
+        let (key, who) = (second.to_string(), "ann".to_string());
+        let digest = [0; 32];
+        Record::Request(RequestRow { key, who, digest, run: None, at: at(second) })
+    };
+    for seconds in [0..1500, 10 * DAY - 2..10 * DAY] {
+        let records: Vec<_> = seconds.flat_map(|s| [audit(s), request(s)]).collect();
+        ledger.apply(&records).unwrap();
+    }
+    let done = prune(&mut ledger, keep(10, 1, 0), at(10 * DAY));
+    assert_eq!((done.audit, done.requests), (0, 1500));
+    let first = ledger.prune(keep(5, 1, 0), at(10 * DAY)).unwrap();
+    assert!(first.more && first.audit <= 1000, "{first:?}");
+    assert_eq!(first.audit + prune(&mut ledger, keep(5, 1, 0), at(10 * DAY)).audit, 1500);
+    let done = prune(&mut ledger, keep(5, 1, 0), at(11 * DAY - 1));
+    assert_eq!((done.audit, done.requests), (0, 1), "one of the two is a day old");
+}
+
+#[test]
+fn a_switch_goes_with_the_last_of_its_job() {
+    let dir = statedir();
+    let (mut ledger, _) = open(&dir);
+    let by = || "ann".to_string();
+    let off = |job: &str| Record::Switch {
+        job: job.to_string(),
+        off: Some(Switched { by: by(), at: at(1) }),
+    };
+    ledger.apply(&[jobs(&["gone", "here"], 0), off("gone"), off("here")]).unwrap();
+    ledger.apply(&[jobs(&["here"], DAY)]).unwrap();
+    let switched = |ledger: &Ledger| {
+        let off = crate::store::people::switched_off(&ledger.conn).unwrap();
+        off.into_keys().collect::<Vec<_>>()
+    };
+    prune(&mut ledger, keep(90, 1, 0), at(50 * DAY));
+    assert_eq!(switched(&ledger), ["gone", "here"], "it may yet come back");
+    prune(&mut ledger, keep(90, 1, 0), at(100 * DAY));
+    assert_eq!(switched(&ledger), ["here"]);
+}
+
 #[test]
 fn a_thousand_jobs_take_several_bounded_batches() {
     let dir = statedir();
