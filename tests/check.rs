@@ -86,3 +86,34 @@ fn a_frame_holds_the_configuration() {
     assert!(stdout.is_empty());
     assert_eq!(config.jobs["j"].targets, ["a"]);
 }
+
+#[test]
+fn a_difference_exits_2_and_none_0() {
+    let home = home(JOB);
+    let dump = check(home.path(), &["--dump"]).stdout;
+    fs::write(home.path().join("old.json"), dump).unwrap();
+    let output = check(home.path(), &["--diff=old.json"]);
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("no difference\n", ""));
+    assert_eq!(output.status.code(), Some(0));
+
+    let job = JOB.replace("targets", "schedule: '@yearly', targets");
+    fs::write(home.path().join("jobs/j.yaml"), job).unwrap();
+    let output = check(home.path(), &["--diff=old.json"]);
+    let told = text(&output.stdout);
+    assert!(told.starts_with("~ job j\n    schedule: \"* * * * *\" -> \"@yearly\"\n"), "{told}");
+    assert_eq!(output.status.code(), Some(2));
+    let output = check(home.path(), &["--diff=old.json", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["jobs"]["changed"][0]["changes"][0]["new"], "@yearly");
+    assert_eq!(json["fires"]["jobs"][0]["before"], 1440);
+    assert_eq!(output.status.code(), Some(2));
+
+    for (argument, expected) in [
+        ("--diff=none.json", "loom: none.json: No such file"),
+        ("--diff=nodes.yaml", "loom: nodes.yaml: expected"),
+    ] {
+        let output = check(home.path(), &[argument]);
+        assert!(text(&output.stderr).starts_with(expected), "{}", text(&output.stderr));
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
+    }
+}

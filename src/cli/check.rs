@@ -1,18 +1,36 @@
-//! `loom check`: validate the configuration; print it; hand it to a daemon.
+//! `loom check`: validate the configuration; print it; compare it; hand it to a daemon.
 
-use std::io::{self, Write};
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use jiff::Timestamp;
+
+use super::diff::{self, Side};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::{self, Config, Loaded};
 use crate::protocol::frame;
 
 /// Validate the configuration and say everything that is wrong with it
+///
+/// Exits 0 if it is sound and 1 if it is not. With --diff: 0 if there is no difference, 2 if there
+/// is one, 1 if the two cannot be compared.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Print the resolved configuration as JSON, secrets masked
     #[arg(long)]
     pub dump: bool,
+
+    /// Say what would change in the running daemon, and what that does to the fires of the next 24
+    /// hours; or what has changed since DUMP, a file that --dump has written
+    #[arg(long, value_name = "DUMP", num_args = 0..=1, require_equals = true)]
+    #[arg(conflicts_with_all = ["dump", "frame"])]
+    pub diff: Option<Option<PathBuf>>,
+
+    /// The difference as JSON
+    #[arg(long, requires = "diff")]
+    pub json: bool,
 
     /// Write the configuration to stdout as one frame, for a daemon
     #[arg(long, hide = true, conflicts_with = "dump")]
@@ -23,6 +41,9 @@ pub fn check(config: &str, args: &Args) -> ExitCode {
     match config::load(config) {
         Ok(loaded) => {
             config::print(&loaded.warnings);
+            if let Some(against) = &args.diff {
+                return compare(config, &loaded.config, against.as_deref(), args.json);
+            }
             match hand_over(&loaded, args) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(e) => {
@@ -55,6 +76,54 @@ fn hand_over(loaded: &Loaded, args: &Args) -> Result<(), frame::FrameError> {
         writeln!(stdout, "{summary}")?;
     }
     Ok(())
+}
+
+/// With the running configuration, or with the one in a file.
+fn compare(candidates: &str, new: &Config, against: Option<&Path>, json: bool) -> ExitCode {
+    let old = match against {
+        Some(file) => dumped(file),
+        None => running_config(candidates),
+    };
+    let difference = old.and_then(|old| diff::compare(&old, &config::dump(new), Timestamp::now()));
+    let difference = match difference {
+        Ok(difference) => difference,
+        Err(e) => {
+            eprintln!("loom: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut stdout = io::stdout().lock();
+    let text = match json {
+        true => format!("{:#}\n", difference.json()),
+        false => diff::show(&difference, stdout.is_terminal() && !no_colour()),
+    };
+    match stdout.write_all(text.as_bytes()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("loom: the difference cannot be written: {e}");
+            ExitCode::FAILURE
+        }
+        Ok(()) | Err(_) if difference.is_none() => ExitCode::SUCCESS,
+        Ok(()) | Err(_) => ExitCode::from(DIFFERS),
+    }
+}
+
+/// As `terraform plan -detailed-exitcode`: 1 is taken for a configuration with mistakes.
+const DIFFERS: u8 = 2;
+
+fn no_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+}
+
+fn dumped(file: &Path) -> Result<Side, String> {
+    let wrong = |e: &dyn std::fmt::Display| format!("{}: {e}", file.display());
+    let text = fs::read(file).map_err(|e| wrong(&e))?;
+    let config = serde_json::from_slice(&text).map_err(|e| wrong(&e))?;
+    Ok(Side { config, ..Side::default() })
+}
+
+/// What the daemon runs that these candidates lead to.
+fn running_config(_candidates: &str) -> Result<Side, String> {
+    Err("a running daemon cannot be asked yet; compare with a file: --diff=DUMP".to_owned())
 }
 
 /// `ok: 12 jobs on 5 nodes from 3 files, 1 warning`
