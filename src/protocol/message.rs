@@ -15,7 +15,7 @@ use crate::unit::{Canceller, Outcome, RunId, UnitId};
 /// How often a busy worker shows that it lives; three missed and it is killed.
 pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// Output up to this many bytes comes back inside `Done`; more goes to a file.
+/// Output up to this many bytes comes back inside `Done`; more is in a file only.
 pub const INLINE_OUTPUT: usize = 4096;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,8 +98,9 @@ pub struct Endpoint {
 /// Where a unit's output goes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sink {
-    /// Created, parents included, when output outgrows [`INLINE_OUTPUT`]. CRI log format. The
-    /// tail of what exceeds the cap is kept in the same path with `.tail` added.
+    /// Created, parents included, when output outgrows [`INLINE_OUTPUT`] or has waited for a
+    /// second while the unit goes on. CRI log format. The tail of what exceeds the cap is kept in
+    /// the same path with `.tail` added.
     pub file: PathBuf,
     /// Bytes kept in all: the head in `file`, the rest as a rotating tail.
     pub max_bytes: u64,
@@ -123,7 +124,8 @@ pub struct Report {
 pub struct Output {
     /// CRI log lines, when all of it fits into [`INLINE_OUTPUT`]; else empty.
     pub inline: Vec<u8>,
-    /// Where the rest is, when it does not.
+    /// Where it is, if a file was made. It then has no more than `inline`, unless that is empty;
+    /// whoever has followed the file goes on at the same byte there.
     pub file: Option<PathBuf>,
     /// What the task wrote in all, kept or not.
     pub bytes: u64,

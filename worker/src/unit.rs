@@ -57,8 +57,9 @@ pub async fn run(
     let limit = [order.timeout, own_limit].into_iter().flatten().min();
     let expires = limit.and_then(|limit| Instant::now().checked_add(limit));
     let mut interrupted_at = None;
+    let live = context.output.live();
     let (outcome, detail) = {
-        let mut task = std::pin::pin!(prepared(&mut context, &order));
+        let mut task = std::pin::pin!(live.beside(prepared(&mut context, &order)));
         let interruption = tokio::select! {
             biased;
             result = &mut task => Err(result),

@@ -89,6 +89,41 @@ fn a_job_log_that_cannot_be_written_is_said_once_and_fails_nothing() {
 }
 
 #[test]
+fn what_a_unit_has_said_can_be_read_while_it_goes_on() {
+    let rig = rig();
+    let mut worker = Worker::start();
+    let go_on = rig.path("go-on");
+    let line = format!(
+        "echo one; until test -e {go_on}; do sleep 0.05; done; printf 'sure? '; \
+         until test -e {go_on}.2; do sleep 0.05; done; echo yes"
+    );
+    let order = rig.order("loom.run", &[&line]);
+    let file = order.output.file.clone();
+    let wait_for = |end: &str| {
+        eventually(end, || fs::read(&file).is_ok_and(|log| log.ends_with(end.as_bytes())));
+    };
+    worker.order(order);
+    worker.started();
+    let said = Instant::now();
+    wait_for(" stdout F one\n");
+    assert!(said.elapsed() < Duration::from_secs(2), "{:?}", said.elapsed());
+    fs::write(&go_on, "").unwrap();
+    let said = Instant::now();
+    wait_for(" stdout P sure? \n");
+    assert!(said.elapsed() < Duration::from_secs(2), "{:?}", said.elapsed());
+    fs::write(go_on + ".2", "").unwrap();
+    let report = worker.done();
+    assert_eq!((&report.outcome, &report.detail), (&Outcome::Succeeded, &None));
+    assert_eq!(stdout(&report), "one\nsure? yes\n");
+    assert_eq!(fs::read(&file).unwrap(), report.output.inline);
+
+    let quick = rig.order("loom.run", &["echo quick"]);
+    let file = quick.output.file.clone();
+    assert_eq!(stdout(&worker.run(quick)), "quick\n");
+    assert!(!file.exists());
+}
+
+#[test]
 fn a_hundred_megabytes_take_no_memory() {
     let rig = rig();
     let mut worker = Worker::start();
@@ -209,6 +244,23 @@ fn a_disk_that_hangs_keeps_no_unit_from_its_timeout() {
     }
     assert_eq!(stdout(&worker.run(rig.order("loom.run", &["echo fine"]))), "fine\n");
     assert!(worker.most_memory() < MEMORY, "{} bytes", worker.most_memory());
+}
+
+#[test]
+fn a_disk_that_hangs_costs_little_output_nothing_but_its_file() {
+    let rig = rig();
+    let mut worker = Worker::start();
+    let slept = rig.path("slept");
+    let order = hung(&rig, &format!("echo one; sleep 2; touch {slept}"));
+    worker.order(order);
+    eventually("the command ends", || Path::new(&slept).exists());
+    let ended = Instant::now();
+    let report = worker.done();
+    assert!(ended.elapsed() < Duration::from_secs(5), "{:?}", ended.elapsed());
+    assert_eq!(report.outcome, Outcome::Succeeded);
+    assert_eq!((stdout(&report).as_str(), report.output.truncated), ("one\n", false));
+    let said = "its output could not be written while it ran: writing it has stalled";
+    assert_eq!(detail(&report), said);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The forms of a unit's output, and the files they end up in.
 
+use super::forms::{Forms, LONGEST};
 use super::*;
 use loom::protocol::message::INLINE_OUTPUT;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tempfile::TempDir;
 
 fn finish(output: Output) -> (message::Output, Vec<String>) {
@@ -186,4 +188,136 @@ fn a_plain_log_that_cannot_be_written_costs_nothing_else() {
     assert_eq!(text(&std::fs::read(output.file.unwrap()).unwrap(), "stdout").len(), 70_000);
     assert_eq!((troubles.len(), output.truncated), (1, false));
     assert!(troubles[0].contains("appended to"), "{troubles:?}");
+}
+
+fn sink(dir: &TempDir) -> Sink {
+    Sink { file: dir.path().join("unit.log"), max_bytes: 1 << 20, log: None, echo: None }
+}
+
+/// Runs a unit that says all this, each after what is awaited of the files, and goes on.
+fn live<T>(sink: Sink, unit: impl AsyncFnOnce(&mut Output) -> T) -> (Output, T) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let mut output = Output::new(sink);
+    let told = runtime.block_on(output.live().beside(unit(&mut output)));
+    (output, told)
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "still not so: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn has(file: &Path, end: &str) -> bool {
+    std::fs::read(file).is_ok_and(|log| log.ends_with(end.as_bytes()))
+}
+
+#[test]
+fn a_line_of_a_unit_that_goes_on_is_in_its_file_a_second_later() {
+    let dir = TempDir::new().unwrap();
+    let sink = sink(&dir);
+    let file = sink.file.clone();
+    let (output, ()) = live(sink, async |output| {
+        let begun = Instant::now();
+        output.line(Stream::Stdout, "one");
+        until("the first is there", || has(&file, " stdout F one\n")).await;
+        assert!(begun.elapsed() >= Duration::from_secs(1), "nothing was held back");
+        output.line(Stream::Stderr, "two");
+        until("the second is there", || has(&file, " stderr F two\n")).await;
+        output.line(Stream::Stdout, "three");
+    });
+    let (output, troubles) = finish(output);
+    assert!(troubles.is_empty(), "{troubles:?}");
+    assert_eq!(text(&output.inline, "stdout"), b"one\nthree\n");
+    assert_eq!(text(&output.inline, "stderr"), b"two\n");
+    // Whoever has followed the file so far goes on in the row.
+    assert_eq!(std::fs::read(&file).unwrap(), output.inline);
+    assert_eq!((output.file, output.truncated), (Some(file), false));
+}
+
+#[test]
+fn a_line_is_shown_before_it_ends_and_stays_one_line_in_the_plain_log() {
+    let dir = TempDir::new().unwrap();
+    let log = dir.path().join("job.log");
+    let sink = Sink { log: Some(log.clone()), ..sink(&dir) };
+    let file = sink.file.clone();
+    let (output, ()) = live(sink, async |output| {
+        output.receive(Stream::Stdout, b"10%").unwrap();
+        until("the beginning is there", || has(&file, " stdout P 10%\n")).await;
+        assert!(!log.exists());
+        output.receive(Stream::Stdout, b"\r20%").unwrap();
+        output.receive(Stream::Stderr, b"err\n").unwrap();
+        until("more of it is there", || has(&file, " stdout P \r20%\n")).await;
+        assert_eq!(std::fs::read(&log).unwrap(), b"err\n");
+        output.receive(Stream::Stdout, b"\n$ ").unwrap();
+        until("the prompt is there", || has(&file, " stdout P $ \n")).await;
+    });
+    let (output, troubles) = finish(output);
+    assert!(troubles.is_empty(), "{troubles:?}");
+    assert_eq!(text(&output.inline, "stdout"), b"10%\r20%\n$ ");
+    assert_eq!(lines(&log), ["err\n", "10%\r20%\n", "$ \n"]);
+    let tags = lines(&file).into_iter().map(|line| line.split(' ').nth(2).unwrap().to_owned());
+    assert_eq!(tags.collect::<String>(), "PFPFP", "nothing is written twice");
+}
+
+#[test]
+fn a_line_that_was_shown_is_split_where_any_other_is() {
+    let dir = TempDir::new().unwrap();
+    let log = dir.path().join("job.log");
+    let mut forms = Forms::new(Sink { log: Some(log.clone()), ..sink(&dir) });
+    let long = "x".repeat(LONGEST * 2 + 5);
+    for part in [&long[..LONGEST], &long[LONGEST..], "\n"] {
+        forms.add(Stream::Stdout, part.as_bytes());
+        forms.show(Instant::now() + Duration::from_secs(2));
+    }
+    let (output, troubles) = finish(Output { forms: Rc::new(RefCell::new(forms)) });
+    assert!(troubles.is_empty(), "{troubles:?}");
+    let kept = std::fs::read(output.file.unwrap()).unwrap();
+    assert_eq!(text(&kept, "stdout"), format!("{long}\n").as_bytes());
+    assert_eq!(lines(&log), [format!("{long}\n")]);
+}
+
+#[test]
+fn nothing_is_due_when_nothing_waits() {
+    let dir = TempDir::new().unwrap();
+    let mut forms = Forms::new(sink(&dir));
+    assert_eq!(forms.due(), None);
+    forms.add(Stream::Stdout, b"one\n");
+    let due = forms.due().expect("a line waits");
+    forms.add(Stream::Stderr, b"tw");
+    assert_eq!(forms.due(), Some(due), "the first counts");
+    forms.show(due - Duration::from_millis(1));
+    assert_eq!(forms.due(), Some(due));
+    forms.show(due);
+    let later = forms.due().expect("half a line waits");
+    assert!(later > due);
+    forms.show(later);
+    assert_eq!(forms.due(), None);
+    // There is a file now, and whole lines do not wait any more.
+    forms.add(Stream::Stderr, b"o\nthree\n");
+    assert_eq!(forms.due(), None);
+    forms.add(Stream::Stdout, b"half of it");
+    let half = forms.due().expect("half a line waits");
+    std::thread::sleep(Duration::from_millis(2));
+    forms.add(Stream::Stdout, b", and\nanother half");
+    assert!(forms.due().unwrap() > half, "it began later");
+    forms.end();
+    assert_eq!(forms.due(), None);
+}
+
+#[test]
+fn little_output_is_safe_from_whatever_happens_to_its_file() {
+    let dir = TempDir::new().unwrap();
+    let sink = sink(&dir);
+    std::os::unix::fs::symlink(dir.path().join("victim"), &sink.file).unwrap();
+    let mut forms = Forms::new(sink);
+    forms.add(Stream::Stdout, b"a line\n");
+    forms.show(Instant::now() + Duration::from_secs(2));
+    let (output, troubles) = finish(Output { forms: Rc::new(RefCell::new(forms)) });
+    assert_eq!(text(&output.inline, "stdout"), b"a line\n");
+    assert!(!output.truncated && output.file.is_none());
+    assert!(troubles[0].starts_with("its output could not be written while it ran: "));
+    assert!(!dir.path().join("victim").exists());
 }

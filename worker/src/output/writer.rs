@@ -1,7 +1,7 @@
 //! The thread that writes what a unit says, so that a disk or a reader that stalls stalls nothing
 //! else.
 //!
-//! What waits to be written is bounded: while there is no [`Writer::room`], nothing more is read
+//! What waits to be written is bounded: while there is no [`Queue::room`], nothing more is read
 //! from the unit.
 
 use std::collections::VecDeque;
@@ -25,7 +25,7 @@ const ROOM: usize = 4 << 20;
 const OVERHEAD: usize = 64;
 /// Nothing written for so long, and it counts as stalled.
 const STALLED: Duration = Duration::from_secs(60);
-/// The same, once the unit has to end.
+/// The same, once the unit has to end, or when its report has everything.
 const STALLED_IN_A_HURRY: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(100);
 const STACK: usize = 256 * 1024;
@@ -45,12 +45,14 @@ pub struct Written {
     pub file: Option<PathBuf>,
     /// Entries are missing.
     pub dropped: bool,
-    /// In sentences without a full stop.
-    pub troubles: Vec<String>,
+    /// Why they are, other than that there were too many.
+    pub trouble: Option<String>,
+    /// In a sentence without a full stop.
+    pub log_trouble: Option<String>,
 }
 
 pub struct Writer {
-    queue: Arc<Queue>,
+    pub queue: Arc<Queue>,
     written: oneshot::Receiver<Written>,
     /// Somebody reads along, and may take any time.
     echoes: bool,
@@ -58,7 +60,7 @@ pub struct Writer {
 }
 
 #[derive(Default)]
-struct Queue {
+pub struct Queue {
     state: Mutex<State>,
     /// There is something to write, or to end for.
     fed: Condvar,
@@ -100,23 +102,16 @@ impl Writer {
         self.queue.fed.notify_one();
     }
 
-    /// Returns once there is room for more, at once if there is.
-    pub async fn room(&self) {
-        loop {
-            let freed = self.queue.freed.notified();
-            if self.queue.lock().bytes < ROOM {
-                return;
-            }
-            freed.await;
-        }
-    }
-
-    /// Waits until all is written, or until it is clear that it will not be. `hurry` says that,
-    /// and by when, the unit has to end.
-    pub async fn finish(mut self, hurry: impl Future<Output = Instant>) -> Written {
+    /// Waits until all is written, or until it is clear that it will not be; not for long if it
+    /// is `safe` elsewhere. `hurry` says that, and by when, the unit has to end.
+    pub async fn finish(mut self, safe: bool, hurry: impl Future<Output = Instant>) -> Written {
         self.queue.lock().closed = true;
         self.queue.fed.notify_one();
-        let patience = if self.echoes { Duration::MAX } else { STALLED };
+        let patience = match (self.echoes, safe) {
+            (true, _) => Duration::MAX,
+            (false, true) => STALLED_IN_A_HURRY,
+            (false, false) => STALLED,
+        };
         let stalled = async {
             tokio::select! {
                 () = self.queue.stalls(patience) => {}
@@ -138,8 +133,8 @@ impl Writer {
         state.abandoned = true;
         state.pieces.clear();
         let file = state.made.then(|| self.path.clone());
-        let troubles = vec!["its output could not be kept: writing it has stalled".to_owned()];
-        Written { file, dropped: true, troubles }
+        let trouble = Some("writing it has stalled".to_owned());
+        Written { file, dropped: true, trouble, log_trouble: None }
     }
 }
 
@@ -154,6 +149,17 @@ impl Drop for Writer {
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("a panic ends the process")
+    }
+
+    /// Returns once there is room for more, at once if there is.
+    pub async fn room(&self) {
+        loop {
+            let freed = self.freed.notified();
+            if self.lock().bytes < ROOM {
+                return;
+            }
+            freed.await;
+        }
     }
 
     /// The next to write; `None` at the end.
@@ -231,9 +237,8 @@ fn write(queue: &Queue, sink: Sink) -> Written {
     let (file, dropped, joined) = store.finish();
     let trouble = trouble.or(joined.err());
     let dropped = dropped || trouble.is_some();
-    let trouble = trouble.map(|error| format!("its output could not be kept: {error}"));
-    let troubles = trouble.into_iter().chain(log.and_then(JobLog::finish)).collect();
-    Written { file, dropped, troubles }
+    let trouble = trouble.map(|error| error.to_string());
+    Written { file, dropped, trouble, log_trouble: log.and_then(JobLog::finish) }
 }
 
 /// Whoever reads along may go away.
