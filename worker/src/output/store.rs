@@ -2,42 +2,61 @@
 //!
 //! Half of the limit is for the beginning, in the file itself. What comes after is written to
 //! `.tail`, which at a quarter of the limit becomes `.tail.old`, in place of the one before.
+//!
+//! Each of these begins with a seam: an entry without text whose tag is `P:from=N`, where N counts
+//! the bytes of all the entries before it, dropped or not, seams apart. So whoever reads along
+//! knows what has gone missing; where nothing has, the seam is left out when the files are joined.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use super::now;
 
 pub struct Store {
     path: PathBuf,
     max: u64,
     file: Option<Growing>,
     part: Part,
+    /// Of entries, in all files.
+    written: u64,
     dropped: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Head,
-    Tail { rotated: bool },
+    Tail(Rotated),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rotated {
+    Never,
+    /// The seam of `.tail.old` takes so many bytes.
+    Since {
+        seam: u64,
+    },
 }
 
 struct Growing {
     file: File,
     size: u64,
+    /// The bytes of its seam.
+    seam: u64,
 }
 
 impl Store {
     pub fn new(path: PathBuf, max: u64) -> Store {
-        Store { path, max, file: None, part: Part::Head, dropped: false }
+        Store { path, max, file: None, part: Part::Head, written: 0, dropped: false }
     }
 
     /// Whole entries, each of which ends with a newline and has no other.
     pub fn append(&mut self, mut entries: &[u8]) -> io::Result<()> {
         while !entries.is_empty() {
             let mut fits = self.fitting(entries);
-            if fits == 0 && self.size() > 0 {
+            if fits == 0 && self.has_entries() {
                 self.next_part()?;
                 fits = self.fitting(entries);
             }
@@ -56,7 +75,7 @@ impl Store {
     fn fitting(&self, entries: &[u8]) -> usize {
         let limit = match self.part {
             Part::Head => self.max / 2,
-            Part::Tail { .. } => self.max / 4,
+            Part::Tail(_) => self.max / 4,
         };
         let room = limit.saturating_sub(self.size());
         let room = usize::try_from(room).unwrap_or(usize::MAX);
@@ -70,28 +89,38 @@ impl Store {
         self.file.as_ref().map_or(0, |growing| growing.size)
     }
 
+    fn has_entries(&self) -> bool {
+        self.file.as_ref().is_some_and(|growing| growing.size > growing.seam)
+    }
+
     fn write(&mut self, entries: &[u8]) -> io::Result<()> {
         if self.file.is_none() {
             make_parent(&self.path)?;
-            self.file = Some(Growing { file: create(&self.path)?, size: 0 });
+            self.file = Some(Growing { file: create(&self.path)?, size: 0, seam: 0 });
         }
         let growing = self.file.as_mut().expect("it was just made");
         growing.file.write_all(entries)?;
         growing.size += entries.len() as u64;
+        self.written += entries.len() as u64;
         Ok(())
     }
 
     fn next_part(&mut self) -> io::Result<()> {
         let tail = self.named(".tail");
+        let seam = self.file.as_ref().map_or(0, |growing| growing.seam);
         self.part = match self.part {
-            Part::Head => Part::Tail { rotated: false },
-            Part::Tail { rotated } => {
-                self.dropped |= rotated;
+            Part::Head => Part::Tail(Rotated::Never),
+            Part::Tail(rotated) => {
+                self.dropped |= rotated != Rotated::Never;
                 fs::rename(&tail, self.named(".tail.old"))?;
-                Part::Tail { rotated: true }
+                Part::Tail(Rotated::Since { seam })
             }
         };
-        self.file = Some(Growing { file: create(&tail)?, size: 0 });
+        let seam = format!("{} stderr P:from={} \n", now(), self.written);
+        let mut file = create(&tail)?;
+        file.write_all(seam.as_bytes())?;
+        let seam = seam.len() as u64;
+        self.file = Some(Growing { file, size: seam, seam });
         Ok(())
     }
 
@@ -113,16 +142,17 @@ impl Store {
     /// Whole output becomes one file again; else the parts of the tail do.
     fn join(&self) -> io::Result<()> {
         let (tail, old) = (self.named(".tail"), self.named(".tail.old"));
+        let seam = self.file.as_ref().map_or(0, |growing| growing.seam);
         match self.part {
             Part::Head => Ok(()),
-            Part::Tail { rotated: false } => append(&tail, &self.path),
-            Part::Tail { rotated: true } if self.dropped => {
-                append(&tail, &old)?;
+            Part::Tail(Rotated::Never) => append(&tail, seam, &self.path),
+            Part::Tail(Rotated::Since { .. }) if self.dropped => {
+                append(&tail, seam, &old)?;
                 fs::rename(&old, &tail)
             }
-            Part::Tail { rotated: true } => {
-                append(&old, &self.path)?;
-                append(&tail, &self.path)
+            Part::Tail(Rotated::Since { seam: before }) => {
+                append(&old, before, &self.path)?;
+                append(&tail, seam, &self.path)
             }
         }
     }
@@ -140,10 +170,12 @@ fn create(path: &Path) -> io::Result<File> {
     options.custom_flags(libc::O_NOFOLLOW).open(path)
 }
 
-/// Moves the content of one file to the end of another.
-fn append(from: &Path, to: &Path) -> io::Result<()> {
+/// Moves what one file has behind its seam to the end of another.
+fn append(from: &Path, seam: u64, to: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let mut to = options.append(true).custom_flags(libc::O_NOFOLLOW).open(to)?;
-    io::copy(&mut File::open(from)?, &mut to)?;
+    let mut source = File::open(from)?;
+    source.seek(SeekFrom::Start(seam))?;
+    io::copy(&mut source, &mut to)?;
     fs::remove_file(from)
 }

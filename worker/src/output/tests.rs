@@ -321,3 +321,20 @@ fn little_output_is_safe_from_whatever_happens_to_its_file() {
     assert!(troubles[0].starts_with("its output could not be written while it ran: "));
     assert!(!dir.path().join("victim").exists());
 }
+
+#[test]
+fn the_tail_begins_with_where_it_goes_on() {
+    const LINES: u64 = 20_000;
+    let kept = keep(100_000, |output| {
+        for i in 0..LINES {
+            output.receive(Stream::Stdout, format!("{i:010}\n").as_bytes()).unwrap();
+        }
+    });
+    let end = lines(&tail(&kept.output.file.unwrap()));
+    let (_, from) = end[0].trim_end().split_once(" stderr P:from=").expect("a seam");
+    let from: u64 = from.parse().unwrap();
+    let entry = end[1].len() as u64;
+    assert_eq!(from % entry, 0);
+    assert!(end[1].ends_with(&format!(" {:010}\n", from / entry)), "{}", end[1]);
+    assert_eq!(from + entry * (end.len() as u64 - 1), entry * LINES, "there is one seam");
+}
