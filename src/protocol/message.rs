@@ -111,6 +111,12 @@ pub struct Sink {
     pub echo: Option<String>,
 }
 
+/// A unit's file below the output directory, [`Sink::file`] of the daemon's units: at most 4,096
+/// units to a directory.
+pub fn output_file(unit: UnitId) -> PathBuf {
+    PathBuf::from(format!("{:04x}/{unit}.log", unit.0 >> 12))
+}
+
 /// How a unit ended, told by the worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {

@@ -1,1 +1,6 @@
-//! Kept output.
+//! Reads what units wrote, as it is kept: to show it, a part of it, or what comes to it.
+//!
+//! Log entries lie in a unit's row of the ledger, or in files: the head and, of what exceeded the
+//! limit, a tail in one or two parts that are rotated while the unit runs. What a worker writes is
+//! told in [`crate::output`]. Everything here blocks, for no longer than a disk takes; nothing here
+//! knows of HTTP or of the ledger.
