@@ -32,9 +32,11 @@ pub use error::StoreError;
 pub use ledger::{Ledger, Opened};
 pub use output::{OUTPUT, output_file};
 pub use prune::{Pruned, Retention};
-pub use read::Reader;
+pub use read::{
+    Account, AuditFilter, Contact, Covered, EXEC, Failure, Neighbours, Reader, RunFilter, Tally,
+};
 pub use record::{
-    AuditRow, Gap, HookRow, JobEntry, JobRow, OpenUnit, Record, RequestRow, RunRow, RunState,
+    AuditRow, Gap, HookRow, JobEntry, JobRow, Kept, OpenUnit, Record, RequestRow, RunRow, RunState,
     Switched, TokenRow, UnitRow, UnitState,
 };
 pub use thread::{Acknowledged, Condition, MEMORY, Rejected, Seq, Unwritten, Writer};

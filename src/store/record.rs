@@ -1,5 +1,7 @@
 //! What is told to the ledger, and what is read back from it. No I/O.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 
 use crate::access::{Globs, Role, TokenHash};
@@ -170,6 +172,24 @@ pub enum RunState {
     Done(RunEnd),
 }
 
+impl RunState {
+    /// The words of the ledger's `state` column.
+    pub const WORDS: [&str; 7] =
+        ["queued", "running", "succeeded", "failed", "cancelled", "lost", "skipped"];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            RunState::Queued => "queued",
+            RunState::Running => "running",
+            RunState::Done(RunEnd::Succeeded) => "succeeded",
+            RunState::Done(RunEnd::Failed) => "failed",
+            RunState::Done(RunEnd::Cancelled) => "cancelled",
+            RunState::Done(RunEnd::Lost) => "lost",
+            RunState::Done(RunEnd::Skipped { .. }) => "skipped",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnitState {
     Queued,
@@ -264,7 +284,7 @@ pub struct RunRow {
     pub command: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnitRow {
     pub unit: UnitId,
     pub run: RunId,
@@ -278,5 +298,18 @@ pub struct UnitRow {
     pub cookie: Option<String>,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
-    pub output: Output,
+    pub output: Kept,
+}
+
+/// What is kept of a unit's output, and where; the bytes themselves are read one unit at a time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// So many bytes of log are in the ledger itself.
+    pub inline: u64,
+    /// The log is here, its end beside it in the same name with `.tail` added.
+    pub file: Option<PathBuf>,
+    /// What the task wrote in all; of a unit whose worker died, what its files take.
+    pub bytes: u64,
+    /// Some of it is not kept.
+    pub truncated: bool,
 }

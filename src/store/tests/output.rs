@@ -23,12 +23,12 @@ fn close_untold(unit: u64, outcome: Outcome) -> Record {
     Record::CloseUnit { unit: UnitId(unit), outcome, detail: None, output, at: at(200) }
 }
 
-fn kept(dir: &TempDir, run: u64) -> Output {
+fn kept(dir: &TempDir, run: u64) -> Kept {
     Reader::open(dir.path()).unwrap().units(RunId(run)).unwrap().remove(0).output
 }
 
-fn left(file: PathBuf, bytes: u64) -> Output {
-    Output { inline: Vec::new(), file: Some(file), bytes, truncated: true }
+fn left(file: PathBuf, bytes: u64) -> Kept {
+    Kept { inline: 0, file: Some(file), bytes, truncated: true }
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn what_was_told_is_not_doubted() {
     for (run, outcome) in (1..).zip([Outcome::Succeeded, Outcome::Unreachable]) {
         leave(&dir, 10 * run);
         ledger.apply(&[open_run(run, "j", &["n"]), close_untold(10 * run, outcome)]).unwrap();
-        assert_eq!(kept(&dir, run), Output::default());
+        assert_eq!(kept(&dir, run), Kept::default());
     }
     leave(&dir, 30);
     ledger.apply(&[open_run(3, "j", &["n"]), close_unit(30, Outcome::Lost)]).unwrap();
@@ -118,6 +118,6 @@ fn only_a_plain_file_is_output() {
     for run in 1..=3 {
         let records = [open_run(run, "j", &["n"]), close_untold(10 * run, Outcome::Crashed)];
         ledger.apply(&records).unwrap();
-        assert_eq!(kept(&dir, run), Output::default());
+        assert_eq!(kept(&dir, run), Kept::default());
     }
 }

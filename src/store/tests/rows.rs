@@ -17,7 +17,7 @@ fn a_unit_s_life_is_read_back_as_it_was_told() {
         ])
         .unwrap();
     let reader = Reader::open(dir.path()).unwrap();
-    assert_eq!(reader.open_units().unwrap().len(), 2);
+    assert_eq!(reader.open_units_page(9999).unwrap().len(), 2);
     ledger
         .apply(&[
             close_unit(10, Outcome::Failed { exit: Some(3) }),
@@ -58,9 +58,16 @@ fn a_unit_s_life_is_read_back_as_it_was_told() {
     );
     assert_eq!(units[0].remote_pgid, Some(4711));
     assert_eq!(units[0].worker_pid, Some(77));
-    assert_eq!(units[0].output.inline, b"out");
+    let Output { inline, file, bytes, truncated } = reader.output(UnitId(10)).unwrap().unwrap();
+    assert_eq!((inline.as_slice(), file, bytes, truncated), (&b"out"[..], None, 3, false));
+    assert_eq!(units[0].output, Kept { inline: 3, file: None, bytes: 3, truncated: false });
+    assert_eq!(reader.unit(UnitId(12)).unwrap().as_ref(), Some(&units[2]));
+    assert_eq!(
+        (reader.unit(UnitId(13)).unwrap(), reader.output(UnitId(13)).unwrap()),
+        (None, None)
+    );
     assert_eq!(units[1].started_at, None);
-    assert!(reader.open_units().unwrap().is_empty());
+    assert!(reader.open_units_page(9999).unwrap().is_empty());
 }
 
 #[test]

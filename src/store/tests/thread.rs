@@ -58,7 +58,7 @@ fn the_end_writes_what_is_left_and_leaves_one_clean_file() {
         .unwrap();
     assert_eq!(clean, 1);
     let reader = Reader::open(dir.path()).unwrap();
-    assert_eq!(reader.open_units().unwrap().len(), 5000);
+    assert_eq!(reader.open_units_page(9999).unwrap().len(), 5000);
     drop(reader);
     assert_eq!(open(&dir).1.lost_units.len(), 5000);
 }

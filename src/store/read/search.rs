@@ -1,0 +1,219 @@
+//! Finding runs by a filter: which index to walk down, so that a page costs about a page.
+
+use jiff::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use crate::access::Globs;
+use crate::store::columns::millis;
+use crate::store::record::RunState;
+use crate::unit::{RunId, Trigger};
+
+/// What stands for a job in the runs of a person's own command.
+pub const EXEC: &str = "exec";
+
+/// So many jobs are looked up one by one. The runs of more are met soon enough among all runs.
+const FEW: usize = 64;
+
+/// Which runs are wanted. What is empty or `None` asks for nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RunFilter {
+    pub job: Option<String>,
+    /// Those that may be seen. Who is limited to some jobs sees no [`EXEC`].
+    pub jobs: Globs,
+    /// Any of these words, see [`RunState::WORDS`].
+    pub states: Vec<String>,
+    /// Any of these.
+    pub triggers: Vec<Trigger>,
+    /// With a unit there.
+    pub node: Option<String>,
+    /// Queued at that time or later.
+    pub since: Option<Timestamp>,
+    /// Queued before that time.
+    pub until: Option<Timestamp>,
+    pub retry_of: Option<RunId>,
+}
+
+impl RunFilter {
+    fn shows(&self, job: &str) -> bool {
+        self.jobs.is_all() || job != EXEC && self.jobs.matches(job)
+    }
+}
+
+/// The latest first, below `before` if given, `limit` at most.
+pub(super) fn ids(
+    conn: &Connection,
+    filter: &RunFilter,
+    before: Option<RunId>,
+    limit: usize,
+) -> rusqlite::Result<Vec<i64>> {
+    let Some(range) = range(conn, filter, before)? else { return Ok(Vec::new()) };
+    let Some(jobs) = few_jobs(conn, filter)? else {
+        return walk(conn, &Query::of(filter, range), filter, limit);
+    };
+    let mut ids = Vec::new();
+    for job in jobs {
+        let filter = RunFilter { job: Some(job), ..filter.clone() };
+        ids.extend(walk(conn, &Query::of(&filter, range), &filter, limit)?);
+    }
+    ids.sort_unstable_by(|a, b| b.cmp(a));
+    ids.truncate(limit);
+    Ok(ids)
+}
+
+/// The first and the last id that can be wanted; `None`: nothing fits.
+fn range(
+    conn: &Connection,
+    filter: &RunFilter,
+    before: Option<RunId>,
+) -> rusqlite::Result<Option<(i64, i64)>> {
+    let bound = |sql: &str, at: Timestamp| {
+        conn.prepare_cached(sql)?.query_row([millis(at)], |row| row.get::<_, Option<i64>>(0))
+    };
+    let (mut first, mut last) = (0, i64::MAX);
+    if let Some(before) = before {
+        last = i64::try_from(before.0).unwrap_or(i64::MAX) - 1;
+    }
+    // Ids go up with the time, but for jumps of the clock: the time itself is looked at again.
+    if let Some(since) = filter.since {
+        let sql = "SELECT min(id) FROM runs INDEXED BY runs_in_time WHERE queued_at >= ?1";
+        let Some(id) = bound(sql, since)? else { return Ok(None) };
+        first = id;
+    }
+    if let Some(until) = filter.until {
+        let sql = "SELECT max(id) FROM runs INDEXED BY runs_in_time WHERE queued_at < ?1";
+        let Some(id) = bound(sql, until)? else { return Ok(None) };
+        last = last.min(id);
+    }
+    Ok(Some((first, last)))
+}
+
+/// The jobs that may be seen, if there are few of them and it helps to know.
+fn few_jobs(conn: &Connection, filter: &RunFilter) -> rusqlite::Result<Option<Vec<String>>> {
+    if filter.jobs.is_all() || filter.job.is_some() || filter.retry_of.is_some() {
+        return Ok(None);
+    }
+    let mut query = conn.prepare_cached("SELECT name FROM jobs")?;
+    let mut rows = query.query([])?;
+    let mut few = Vec::new();
+    while let Some(row) = rows.next()? {
+        let name = row.get_ref(0)?.as_str()?;
+        if filter.shows(name) {
+            if few.len() == FEW {
+                return Ok(None);
+            }
+            few.push(name.to_owned());
+        }
+    }
+    Ok(Some(few))
+}
+
+fn walk(
+    conn: &Connection,
+    wanted: &Query,
+    filter: &RunFilter,
+    limit: usize,
+) -> rusqlite::Result<Vec<i64>> {
+    let mut query = conn.prepare_cached(&wanted.sql)?;
+    let mut rows = query.query(params_from_iter(&wanted.values))?;
+    let mut ids = Vec::new();
+    while ids.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        let id = row.get(0)?;
+        // Of a node there is a row for each attempt.
+        if ids.last() != Some(&id) && filter.shows(row.get_ref(1)?.as_str()?) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}
+
+/// Ids and jobs, without a limit: rows are made as they are asked for.
+pub(super) struct Query {
+    pub(super) sql: String,
+    values: Vec<Value>,
+}
+
+impl Query {
+    pub(super) fn of(filter: &RunFilter, (first, last): (i64, i64)) -> Query {
+        let mut values = Vec::new();
+        let mut bind = |value: Value| {
+            values.push(value);
+            format!("?{}", values.len())
+        };
+        let mut id = "r.id";
+        let mut left = filter.clone();
+        let by_hand = !filter.triggers.is_empty() && !filter.triggers.contains(&Trigger::Schedule);
+        let from: Vec<String> = if let Some(run) = left.retry_of.take() {
+            let run = bind(Value::Integer(run.0 as i64));
+            vec![format!("runs AS r INDEXED BY runs_of_retry WHERE r.retry_of = {run}")]
+        } else if let Some(job) = left.job.take() {
+            let job = bind(Value::Text(job));
+            vec![format!("runs AS r INDEXED BY runs_of_job WHERE r.job = {job}")]
+        } else if let Some(node) = left.node.take() {
+            id = "u.run";
+            let node = bind(Value::Text(node));
+            vec![format!(
+                "units AS u INDEXED BY units_of_node CROSS JOIN runs AS r ON r.id = u.run
+                 WHERE u.node = {node}"
+            )]
+        } else if by_hand {
+            let words = std::mem::take(&mut left.triggers).into_iter().map(Trigger::as_str);
+            each(
+                words,
+                "runs AS r INDEXED BY runs_by_hand WHERE r.trigger <> 'schedule' AND r.trigger",
+            )
+        } else if !left.states.is_empty() {
+            let words = known(&std::mem::take(&mut left.states));
+            each(words.into_iter(), "runs AS r INDEXED BY runs_by_state WHERE r.state")
+        } else {
+            vec!["runs AS r NOT INDEXED WHERE true".to_owned()]
+        };
+
+        let (first, last) = (bind(Value::Integer(first)), bind(Value::Integer(last)));
+        let mut rest = format!(" AND {id} BETWEEN {first} AND {last}");
+        let mut and = |condition: String| rest = format!("{rest} AND {condition}");
+        if let Some(job) = left.job {
+            and(format!("r.job = {}", bind(Value::Text(job))));
+        }
+        if let Some(node) = left.node {
+            let node = bind(Value::Text(node));
+            and(format!("EXISTS (SELECT 1 FROM units WHERE run = r.id AND node = {node})"));
+        }
+        if !left.triggers.is_empty() {
+            let words = left.triggers.into_iter().map(Trigger::as_str);
+            and(format!("r.trigger IN ({})", list(words)));
+        }
+        if !left.states.is_empty() {
+            and(format!("r.state IN ({})", list(known(&left.states).into_iter())));
+        }
+        if let Some(since) = left.since {
+            and(format!("r.queued_at >= {}", bind(Value::Integer(millis(since)))));
+        }
+        if let Some(until) = left.until {
+            and(format!("r.queued_at < {}", bind(Value::Integer(millis(until)))));
+        }
+        let selects: Vec<String> = from
+            .iter()
+            .map(|from| format!("SELECT {id} AS id, r.job AS job FROM {from}{rest}"))
+            .collect();
+        Query { sql: format!("{} ORDER BY id DESC", selects.join("\nUNION ALL ")), values }
+    }
+}
+
+/// One for each word: SQLite merges what comes from each in order, and sorts nothing. No word of
+/// the kind finds nothing.
+fn each(words: impl Iterator<Item = &'static str>, from: &str) -> Vec<String> {
+    let found: Vec<String> = words.map(|word| format!("{from} = '{word}'")).collect();
+    if found.is_empty() { vec!["runs AS r WHERE false".to_owned()] } else { found }
+}
+
+fn list(words: impl Iterator<Item = &'static str>) -> String {
+    words.map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ")
+}
+
+/// The words that stand for states, each once: only these become part of a query.
+fn known(words: &[String]) -> Vec<&'static str> {
+    RunState::WORDS.into_iter().filter(|state| words.iter().any(|word| word == state)).collect()
+}
