@@ -1,6 +1,7 @@
 //! Loom's children. The worker runs one unit at a time over the ssh master of the unit's node:
 //! [`serve`] speaks with the parent, [`unit`] decides how one unit ended, [`task`] knows what
-//! there is to run, [`ssh`] runs it on the node, and [`output`] keeps what it wrote. The [`gateway`] speaks HTTP.
+//! there is to run, [`ssh`] runs it on the node, and [`output`] keeps what it wrote. The
+//! [`gateway`] speaks HTTP.
 
 pub mod gateway;
 pub mod milestone;

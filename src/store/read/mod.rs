@@ -19,7 +19,7 @@ pub use instants::{Account, Covered, Neighbours};
 pub use nodes::{Contact, Failure};
 pub use people::AuditFilter;
 pub use runs::Tally;
-pub use search::{EXEC, RunFilter};
+pub use search::RunFilter;
 
 use super::columns::{opt_time_at, time_at, word_at};
 use super::error::StoreError;

@@ -5,12 +5,10 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use crate::access::Globs;
+use crate::job::EXEC;
 use crate::store::columns::millis;
 use crate::store::record::RunState;
 use crate::unit::{RunId, Trigger};
-
-/// What stands for a job in the runs of a person's own command.
-pub const EXEC: &str = "exec";
 
 /// So many jobs are looked up one by one. The runs of more are met soon enough among all runs.
 const FEW: usize = 64;

@@ -17,6 +17,7 @@ pub mod output;
 pub mod page;
 pub mod problem;
 pub mod routes;
+pub mod shape;
 
 use std::io;
 use std::os::fd::OwnedFd;
