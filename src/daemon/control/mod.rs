@@ -18,7 +18,6 @@ use nix::unistd::geteuid;
 use super::Daemon;
 use super::gateway::Line;
 use super::gateway::channel::Trust;
-use crate::access::{Globs, Role, TokenHash};
 use crate::arg::Arg;
 use crate::cron::Schedule;
 use crate::event::Cause;
@@ -30,7 +29,6 @@ use crate::protocol::control::{
 use crate::scheduler::Now;
 use crate::store::{AuditRow, Record, RequestRow};
 use crate::sys::signals::Signal;
-use crate::sys::user;
 use crate::task;
 use crate::unit::{Canceller, RunId, Trigger};
 use permits::{Person, Subject, permit, unknown};
@@ -124,32 +122,14 @@ impl Daemon {
             Line::Given | Line::Local => Trust::Local,
             Line::Remote => Trust::Remote,
         };
-        let refused = |text: &str| Refusal { why: Why::Unauthorized, text: text.to_owned() };
-        match (who, trust) {
-            (Who::Peer { uid }, Trust::Local) => {
-                if *uid != 0 && *uid != geteuid().as_raw() {
-                    return Err(refused("another user's daemon"));
-                }
-                let name = user::name(*uid);
-                Ok(Person { name, via: "socket", role: Role::Admin, jobs: Globs::default() })
-            }
-            (Who::Peer { .. }, Trust::Remote) => {
-                log::error!(target: "loom::control", "the gateway of the network claims a peer");
-                Err(refused("nobody can be known by their user there"))
-            }
-            (Who::Token(token), _) => {
-                let hash = TokenHash::of(token);
-                let known = self.tokens.values().find(|row| row.hash == hash);
-                let row =
-                    known.ok_or_else(|| refused("this token is not known, or was revoked"))?;
-                Ok(Person {
-                    name: format!("token:{}", row.name),
-                    via: "tcp",
-                    role: row.role,
-                    jobs: row.jobs.clone(),
-                })
-            }
-        }
+        let known = permits::identify(trust, who, geteuid().as_raw(), self.tokens.values());
+        known.inspect_err(|_| match (trust, who) {
+            (Trust::Remote, Who::Peer { .. }) => log::error!(
+                target: "loom::control",
+                "the gateway of the network names a user of this machine, and is not believed"
+            ),
+            (Trust::Local, Who::Peer { .. }) | (_, Who::Token(_)) => {}
+        })
     }
 
     fn obey(&mut self, person: &Person, command: &Command) -> Result<Answer, Refusal> {

@@ -1,7 +1,10 @@
 //! Who may do what. Decides, and does nothing.
 
-use crate::access::{Globs, Role};
-use crate::protocol::control::{Command, Refusal, Why};
+use crate::access::{Globs, Role, TokenHash};
+use crate::daemon::gateway::channel::Trust;
+use crate::protocol::control::{Command, Refusal, Who, Why};
+use crate::store::TokenRow;
+use crate::sys::user;
 
 /// Who asks, as far as it was proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,38 @@ pub struct Subject<'a> {
     pub job: Option<&'a str>,
     /// All nodes it asks for are targets of the job.
     pub own_targets: bool,
+}
+
+/// Who asks, by what a gateway of this trust has shown. `own`: the daemon's user.
+pub fn identify<'a>(
+    trust: Trust,
+    who: &Who,
+    own: u32,
+    tokens: impl Iterator<Item = &'a TokenRow>,
+) -> Result<Person, Refusal> {
+    let refused = |text: &str| Refusal { why: Why::Unauthorized, text: text.to_owned() };
+    match (who, trust) {
+        (Who::Peer { uid }, Trust::Local) if *uid == 0 || *uid == own => Ok(Person {
+            name: user::name(*uid),
+            via: "socket",
+            role: Role::Admin,
+            jobs: Globs::default(),
+        }),
+        (Who::Peer { .. }, Trust::Local) => Err(refused("it is another user's daemon")),
+        (Who::Peer { .. }, Trust::Remote) => Err(refused("a token is needed here")),
+        (Who::Token(token), _) => {
+            let shown = TokenHash::of(token);
+            // All of them are compared: which one it is is not to be told by the time it takes.
+            let known = tokens.filter(|row| row.hash == shown).last();
+            let row = known.ok_or_else(|| refused("this token is not known, or was revoked"))?;
+            Ok(Person {
+                name: format!("token:{}", row.name),
+                via: "tcp",
+                role: row.role,
+                jobs: row.jobs.clone(),
+            })
+        }
+    }
 }
 
 pub fn permit(person: &Person, command: &Command, about: Subject) -> Result<(), Refusal> {
@@ -99,6 +134,30 @@ mod tests {
 
     fn why(role: Role, jobs: &[&str], command: &Command, about: Subject) -> Option<Why> {
         permit(&person(role, jobs), command, about).err().map(|refusal| refusal.why)
+    }
+
+    #[test]
+    fn a_gateway_of_the_network_can_show_tokens_and_nothing_else() {
+        let row = |name: &str, token: &str, role| TokenRow {
+            name: name.to_owned(),
+            hash: TokenHash::of(token),
+            role,
+            jobs: Globs::new(["web-*"]).unwrap(),
+            created_at: jiff::Timestamp::UNIX_EPOCH,
+            created_by: "root".to_owned(),
+            revoked_at: None,
+        };
+        let rows = [row("ci", "loom_1", Role::Operator), row("eye", "loom_2", Role::Viewer)];
+        let known = |trust, who: Who| identify(trust, &who, 1000, rows.iter());
+        for uid in [0, 1000] {
+            assert!(known(Trust::Remote, Who::Peer { uid }).is_err());
+            assert_eq!(known(Trust::Local, Who::Peer { uid }).unwrap().role, Role::Admin);
+        }
+        assert!(known(Trust::Local, Who::Peer { uid: 1001 }).is_err());
+        let person = known(Trust::Remote, Who::Token("loom_1".to_owned())).unwrap();
+        assert_eq!((person.name.as_str(), person.role), ("token:ci", Role::Operator));
+        assert!(person.jobs.matches("web-1") && !person.jobs.matches("db"));
+        assert!(known(Trust::Remote, Who::Token("loom_".to_owned())).is_err());
     }
 
     #[test]
