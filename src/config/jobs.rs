@@ -15,7 +15,7 @@ use super::values::{self, Room};
 use super::yaml::Item;
 use crate::arg::Arg;
 use crate::job::hooks::{Action, Url};
-use crate::job::{Job, Source};
+use crate::job::{EXEC, Job, Source};
 use crate::task::{self, Problem};
 
 /// The most jobs, and the most targets of all jobs together, counted as written.
@@ -247,6 +247,8 @@ fn job_name(key: Item<'_>, report: &mut Report) -> Option<String> {
         "contains a control character"
     } else if name.trim() != name {
         "begins or ends with a blank"
+    } else if name == EXEC {
+        "is what commands of no job are called"
     } else if name.len() > 200 {
         "is longer than 200 bytes"
     } else {

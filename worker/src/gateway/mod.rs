@@ -9,6 +9,7 @@
 pub mod auth;
 pub mod catalog;
 pub mod channel;
+mod confine;
 pub mod guard;
 pub mod history;
 pub mod listen;
@@ -81,6 +82,7 @@ fn serve(control: OwnedFd, listener: OwnedFd) -> io::Result<()> {
     local.block_on(&runtime, async {
         let (parent, mut heard) = channel::open(control).await?;
         let hello = heard.hello().await?;
+        confine::confine(&hello)?;
         let app = App(Arc::new(Inner {
             history: History::of(&hello.statedir),
             parent,
