@@ -24,6 +24,10 @@ need openssl command -v openssl
 need dash command -v dash
 need busybox command -v busybox
 need faketime command -v faketime
+need tmux command -v tmux
+need zsh command -v zsh
+need fish command -v fish
+need mandoc command -v mandoc
 
 [ -n "$missing" ] || exit 0
 echo "installing:$missing"

@@ -3,6 +3,7 @@
 mod harness;
 
 mod check;
+mod completion;
 mod farm;
 mod hooks;
 mod launch;

@@ -2,7 +2,9 @@
 //! may start us as a helper instead, which no argument tells.
 
 pub mod backup;
+pub mod candidates;
 pub mod check;
+mod completions;
 pub mod diff;
 pub mod next;
 pub mod once;
@@ -24,6 +26,7 @@ pub const CANDIDATES: &str = "~/.loom.yaml,/etc/loom.yaml,/etc/loom/loom.yaml";
 pub struct Cli {
     /// Comma-separated list of possible configuration files; the first that exists is used
     #[arg(short, long, global = true, value_name = "FILES", default_value = CANDIDATES)]
+    #[arg(value_hint = clap::ValueHint::FilePath)]
     config: String,
 
     #[command(flatten)]
@@ -37,6 +40,7 @@ pub struct Cli {
 enum Command {
     Backup(backup::Args),
     Check(check::Args),
+    Completions(completions::Args),
     Next(next::Args),
     Once(once::Args),
 }
@@ -53,6 +57,7 @@ pub fn main() -> ExitCode {
         None => crate::launch::launch(&cli.config, &cli.launch),
         Some(Command::Backup(args)) => backup::backup(&cli.config, &args),
         Some(Command::Check(args)) => check::check(&cli.config, &args),
+        Some(Command::Completions(args)) => completions::completions(&args),
         Some(Command::Next(args)) => next::next(&cli.config, &args),
         Some(Command::Once(args)) => once::once(&cli.config, &args),
     }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use super::candidates;
 use crate::config::{self, Config};
 use crate::cron::{CronError, Schedule};
 
@@ -20,7 +21,7 @@ use crate::cron::{CronError, Schedule};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// All enabled jobs when none is named
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", add = candidates::jobs())]
     pub jobs: Vec<String>,
 
     /// A cron expression in place of jobs; no configuration is read
@@ -37,7 +38,7 @@ pub struct Args {
     from: Option<Start>,
 
     /// Read the schedule in this zone, like Europe/Berlin, in place of the job's own
-    #[arg(long, value_name = "Z", value_parser = parse_zone)]
+    #[arg(long, value_name = "Z", value_parser = parse_zone, add = candidates::zones())]
     tz: Option<TimeZone>,
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::candidates;
 use crate::config::diagnostic::escape;
 use crate::config::{self, Config};
 use crate::daemon::{Engine, RuntimeDir, Stopping, Token, log_event};
@@ -31,12 +32,12 @@ use crate::unit::{Canceller, Trigger};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Names of jobs; their schedule and `enabled` do not matter
-    #[arg(required = true, value_name = "JOB")]
+    #[arg(required = true, value_name = "JOB", add = candidates::jobs())]
     jobs: Vec<String>,
 
     /// Run on these nodes instead of the jobs' own: names, host sets (db[1-4]) or @tags, separated
     /// by commas
-    #[arg(long, value_name = "TARGETS")]
+    #[arg(long, value_name = "TARGETS", add = candidates::targets())]
     on: Option<String>,
 }
 

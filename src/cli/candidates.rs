@@ -1,0 +1,238 @@
+//! What a name on the command line may be: jobs, targets, nodes and runs, for completion.
+//!
+//! Asked of the running daemon, which knows best, else of the configuration's files. The person
+//! is typing: whatever takes long or goes wrong yields nothing, and is not told.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::sync::OnceLock;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+
+use super::CANDIDATES;
+use crate::config;
+
+/// How long reading the files may take.
+const FILES_LIMIT: Duration = Duration::from_secs(1);
+
+/// More than this helps nobody, and a shell is slow with them.
+const MAX_CANDIDATES: usize = 5_000;
+
+/// What the words before the cursor say about where to ask.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    pub config: Option<String>,
+    pub host: Option<String>,
+}
+
+static ASKED: OnceLock<Asked> = OnceLock::new();
+
+/// To be told before anything is completed.
+pub fn asked_by(words: &[OsString]) {
+    let _ = ASKED.set(Asked::of(words));
+}
+
+impl Asked {
+    fn of(words: &[OsString]) -> Asked {
+        let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+        // What is behind it is another command's.
+        let own = words.split(|word| *word == "--").next().unwrap_or_default();
+        let value = |short: Option<&str>, long: &str| {
+            let mut given = own.iter().enumerate().filter_map(|(at, word)| {
+                let next = || own.get(at + 1).copied();
+                match word.strip_prefix(long) {
+                    Some("") => return next(),
+                    Some(rest) => return rest.strip_prefix('='),
+                    None => {}
+                }
+                match word.strip_prefix(short?)? {
+                    "" => next(),
+                    rest => Some(rest.strip_prefix('=').unwrap_or(rest)),
+                }
+            });
+            given.next_back().filter(|value| !value.is_empty()).map(str::to_owned)
+        };
+        Asked { config: value(Some("-c"), "--config"), host: value(None, "--host") }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    Jobs,
+    Nodes,
+    Runs,
+}
+
+/// A name and what is told beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    pub name: String,
+    pub about: String,
+    /// Of a node.
+    pub tags: Vec<String>,
+}
+
+/// JOB.
+pub fn jobs() -> ArgValueCompleter {
+    ArgValueCompleter::new(|word: &OsStr| of_names(word, &known(Wanted::Jobs)))
+}
+
+/// TARGETS: node names and @tags, separated by commas.
+pub fn targets() -> ArgValueCompleter {
+    ArgValueCompleter::new(|word: &OsStr| of_targets(word, &known(Wanted::Nodes)))
+}
+
+/// One NODE.
+pub fn nodes() -> ArgValueCompleter {
+    ArgValueCompleter::new(|word: &OsStr| of_names(word, &known(Wanted::Nodes)))
+}
+
+/// RUN.
+pub fn runs() -> ArgValueCompleter {
+    ArgValueCompleter::new(|word: &OsStr| of_names(word, &known(Wanted::Runs)))
+}
+
+/// JOB or RUN.
+pub fn jobs_and_runs() -> ArgValueCompleter {
+    ArgValueCompleter::new(|word: &OsStr| {
+        let mut found = of_names(word, &known(Wanted::Jobs));
+        found.extend(of_names(word, &known(Wanted::Runs)));
+        found
+    })
+}
+
+/// Names of time zones.
+pub fn zones() -> ArgValueCompleter {
+    ArgValueCompleter::new(|word: &OsStr| {
+        let Some(word) = word.to_str() else { return Vec::new() };
+        let zones = jiff::tz::db().available().map(|zone| zone.to_string());
+        zones.filter(|zone| zone.starts_with(word)).map(CompletionCandidate::new).collect()
+    })
+}
+
+fn known(wanted: Wanted) -> Vec<Named> {
+    let asked = ASKED.get_or_init(Asked::default);
+    running(asked, wanted).or_else(|| configured(asked, wanted)).unwrap_or_default()
+}
+
+/// What the daemon that these words lead to knows, the latest runs first; `None` when it does not
+/// answer within 300 ms.
+fn running(_asked: &Asked, _wanted: Wanted) -> Option<Vec<Named>> {
+    None
+}
+
+/// What the files say. Those of this machine tell nothing of a daemon elsewhere.
+fn configured(asked: &Asked, wanted: Wanted) -> Option<Vec<Named>> {
+    if asked.host.is_some() || std::env::var_os("LOOM_HOST").is_some_and(|host| !host.is_empty()) {
+        return None;
+    }
+    let candidates = asked.config.clone().unwrap_or_else(|| CANDIDATES.to_owned());
+    // A file may be a network away. The process ends before the thread, if it must.
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        if let Ok(loaded) = config::load(&candidates) {
+            let _ = send.send(loaded.config);
+        }
+    });
+    let config = receive.recv_timeout(FILES_LIMIT).ok()?;
+    let named = |name: &String, about: &str, tags: &[String]| Named {
+        name: name.clone(),
+        about: about.to_owned(),
+        tags: tags.to_owned(),
+    };
+    Some(match wanted {
+        Wanted::Jobs => {
+            config.jobs.iter().map(|(name, job)| named(name, &job.description, &[])).collect()
+        }
+        Wanted::Nodes => {
+            config.nodes.iter().map(|(name, node)| named(name, node.host(), &node.tags)).collect()
+        }
+        Wanted::Runs => Vec::new(),
+    })
+}
+
+fn of_names(word: &OsStr, known: &[Named]) -> Vec<CompletionCandidate> {
+    let Some(word) = word.to_str() else { return Vec::new() };
+    let found = known.iter().filter(|known| known.name.starts_with(word));
+    let about = |about: &str| (!about.is_empty()).then(|| about.to_owned().into());
+    let found =
+        found.map(|known| CompletionCandidate::new(known.name.clone()).help(about(&known.about)));
+    found.take(MAX_CANDIDATES).collect()
+}
+
+/// Of a list only its last word is completed, and not with what is in it already.
+fn of_targets(word: &OsStr, known: &[Named]) -> Vec<CompletionCandidate> {
+    let Some(word) = word.to_str() else { return Vec::new() };
+    // A comma in a host set is no end of a word.
+    if word.matches('[').count() > word.matches(']').count() {
+        return Vec::new();
+    }
+    let at = word.rfind(',').map_or(0, |comma| comma + 1);
+    let (before, last) = word.split_at(at);
+    let written = |name: &str| before.split(',').any(|word| word == name);
+    let offered = |name: &str| name.starts_with(last) && !written(name);
+
+    let mut tags: BTreeMap<String, usize> = BTreeMap::new();
+    for tag in known.iter().flat_map(|node| &node.tags) {
+        *tags.entry(format!("@{tag}")).or_default() += 1;
+    }
+    let names = known.iter().filter(|node| offered(&node.name)).map(|node| {
+        CompletionCandidate::new(format!("{before}{}", node.name))
+            .help(Some(node.about.clone().into()))
+    });
+    let tags = tags.into_iter().filter(|(tag, _)| offered(tag)).map(|(tag, nodes)| {
+        let plural = if nodes == 1 { "" } else { "s" };
+        CompletionCandidate::new(format!("{before}{tag}"))
+            .help(Some(format!("{nodes} node{plural}").into()))
+    });
+    names.take(MAX_CANDIDATES).chain(tags).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: &str, tags: &[&str]) -> Named {
+        let tags = tags.iter().map(|tag| tag.to_string()).collect();
+        Named { name: name.to_owned(), about: String::new(), tags }
+    }
+
+    #[test]
+    fn targets_are_names_and_tags_in_a_list() {
+        let known = [node("db1", &["db"]), node("web1", &["web"]), node("web2", &["web"])];
+        let values = |word: &str| -> Vec<String> {
+            let found = of_targets(OsStr::new(word), &known);
+            found.iter().map(|c| c.get_value().to_string_lossy().into_owned()).collect()
+        };
+        assert_eq!(values(""), ["db1", "web1", "web2", "@db", "@web"]);
+        assert_eq!(values("w"), ["web1", "web2"]);
+        assert_eq!(values("@w"), ["@web"]);
+        assert_eq!(values("web1,w"), ["web1,web2"]);
+        assert_eq!(values("web1,@web,@"), ["web1,@web,@db"]);
+        assert_eq!(values("web[1,"), [""; 0]);
+        assert_eq!(values("web[1,3],db"), ["web[1,3],db1"]);
+        let help = of_targets(OsStr::new("@web"), &known)[0].get_help().unwrap().to_string();
+        assert_eq!(help, "2 nodes");
+    }
+
+    #[test]
+    fn the_words_say_which_configuration_or_host_is_meant() {
+        let asked = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            let asked = Asked::of(&words);
+            (asked.config, asked.host)
+        };
+        let own = |config: &str| (Some(config.to_owned()), None);
+        assert_eq!(asked(&["loom", "next", ""]), (None, None));
+        assert_eq!(asked(&["loom", "-c", "x", "next", ""]), own("x"));
+        assert_eq!(asked(&["loom", "next", "-cx", ""]), own("x"));
+        assert_eq!(asked(&["loom", "--config=x,y", ""]), own("x,y"));
+        assert_eq!(asked(&["loom", "--config", "x", "--configs", ""]), own("x"));
+        assert_eq!(asked(&["loom", "exec", "--", "tar", "-c", "x"]), (None, None));
+        let host = (None, Some("https://a".to_owned()));
+        assert_eq!(asked(&["loom", "--host", "https://a", "jobs"]), host);
+        assert_eq!(asked(&["loom", "jobs", "--host=https://a"]), host);
+    }
+}
