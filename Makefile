@@ -13,7 +13,7 @@ SKIPS   := $(CURDIR)/target/skips
 FAULTS  := $(CURDIR)/target/faults
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release test test-full simulation faults fuzz lint fmt doc demo bench install clean
+.PHONY: help deps build release test test-full simulation faults fuzz lint fmt doc man demo bench install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ fmt: ## format the sources
 doc: ## build the documentation of the sources
 	$(CARGO) doc --locked --workspace --no-deps --document-private-items
 
+man: build ## write the manual page to target/man
+	@mkdir -p target/man && target/debug/loom man >target/man/loom.1 && ls target/man/loom.1
+
 demo: release ## see it run: five throwaway nodes on this machine, two minutes
 	@bash tests/demo/demo.sh
 
@@ -77,9 +80,19 @@ bench: release ## measure speed and memory, as ratios in one run
 	$(CARGO) build --locked --release --package loom-worker --example mux_loop
 	$(CARGO) bench --locked --bench units
 
-install: release ## install both executables below PREFIX (and DESTDIR)
+SHARE    = $(DESTDIR)$(PREFIX)/share
+BASH_IN  = $(SHARE)/bash-completion/completions
+ZSH_IN   = $(SHARE)/zsh/site-functions
+FISH_IN  = $(SHARE)/fish/vendor_completions.d
+
+install: release ## install executables, manual page and completion below PREFIX (and DESTDIR)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 target/release/loom target/release/loom-worker $(DESTDIR)$(PREFIX)/bin
+	install -d $(SHARE)/man/man1 $(BASH_IN) $(ZSH_IN) $(FISH_IN)
+	target/release/loom man >target/loom.1 && install -m 644 target/loom.1 $(SHARE)/man/man1
+	target/release/loom completions bash >target/loom.bash && install -m 644 target/loom.bash $(BASH_IN)/loom
+	target/release/loom completions zsh >target/loom.zsh && install -m 644 target/loom.zsh $(ZSH_IN)/_loom
+	target/release/loom completions fish >target/loom.fish && install -m 644 target/loom.fish $(FISH_IN)
 
 clean: ## remove what was built
 	$(CARGO) clean

@@ -28,6 +28,7 @@ need tmux command -v tmux
 need zsh command -v zsh
 need fish command -v fish
 need mandoc command -v mandoc
+need man-db command -v man
 
 [ -n "$missing" ] || exit 0
 echo "installing:$missing"

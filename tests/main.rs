@@ -8,6 +8,7 @@ mod farm;
 mod hooks;
 mod launch;
 mod log;
+mod man;
 mod masters;
 mod once;
 mod passwords;

@@ -6,6 +6,7 @@ pub mod candidates;
 pub mod check;
 mod completions;
 pub mod diff;
+mod man;
 pub mod next;
 pub mod once;
 mod webhook;
@@ -41,6 +42,9 @@ enum Command {
     Backup(backup::Args),
     Check(check::Args),
     Completions(completions::Args),
+    /// Print the manual page, as roff
+    #[command(hide = true)]
+    Man,
     Next(next::Args),
     Once(once::Args),
 }
@@ -58,6 +62,7 @@ pub fn main() -> ExitCode {
         Some(Command::Backup(args)) => backup::backup(&cli.config, &args),
         Some(Command::Check(args)) => check::check(&cli.config, &args),
         Some(Command::Completions(args)) => completions::completions(&args),
+        Some(Command::Man) => man::man(),
         Some(Command::Next(args)) => next::next(&cli.config, &args),
         Some(Command::Once(args)) => once::once(&cli.config, &args),
     }

@@ -25,6 +25,8 @@ use crate::config::diagnostic::{escape, is_invisible};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
+    /// bash, zsh or fish
+    #[arg(hide_possible_values = true)]
     shell: Shell,
 
     /// For the script: the words up to the cursor, the command's own name first
