@@ -7,7 +7,7 @@ use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestRunner};
 
 /// As many as there are `#[test]`s that call [`fuzz`]; each has an equal share of the time.
-const PROPERTIES: u32 = 17;
+const PROPERTIES: u32 = 18;
 
 /// Panics with the smallest input found that breaks the property.
 pub fn fuzz<S: Strategy>(input: S, property: impl Fn(S::Value))
