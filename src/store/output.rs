@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns;
-use crate::protocol::message::Output;
+use crate::protocol::message::{self, Output};
 use crate::unit::{Outcome, UnitId};
 
 /// In the state directory.
@@ -18,10 +18,9 @@ pub const OUTPUT: &str = "output";
 /// A file's time may lag behind the clock's.
 const LAG: Duration = Duration::from_secs(1);
 
-/// Where a unit's output goes, below the directory of all output. At most 4,096 files to a
-/// directory.
+/// Where a unit's output goes, in the directory of all output.
 pub fn output_file(output: &Path, unit: UnitId) -> PathBuf {
-    output.join(format!("{:04x}", unit.0 >> 12)).join(format!("{unit}.log"))
+    output.join(message::output_file(unit))
 }
 
 /// The end of what did not fit, beside the file.
