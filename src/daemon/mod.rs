@@ -139,7 +139,7 @@ impl Daemon {
         engine.poll.add(alarm.fd(), Token::Alarm.into(), Interest::Read)?;
         let given = control.map(|socket| Channel::new(socket, Trust::Local)).transpose()?;
         let settings = &engine.config.settings;
-        let gateways = Gateways::bind(
+        let mut gateways = Gateways::bind(
             engine.paths.runtime.path(),
             &settings.statedir,
             settings.listen.as_ref(),

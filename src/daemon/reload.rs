@@ -29,6 +29,8 @@ pub struct Reload {
     watch: Watch,
     requested: bool,
     loading: Option<(Loading, SystemTime)>,
+    /// It could not even be begun.
+    broken: Option<String>,
     /// Who waits to hear of the next load, and of the one under way.
     asking: Vec<Asker>,
     waiting: Vec<Asker>,
@@ -46,6 +48,7 @@ impl Reload {
             watch,
             requested: false,
             loading: None,
+            broken: None,
             asking: Vec::new(),
             waiting: Vec::new(),
             trouble: None,
@@ -110,8 +113,7 @@ impl Reload {
         );
         notify::reloading();
         if let Err(e) = self.begin(poll) {
-            log::error!(target: "loom::config", "`loom check` cannot be started: {e}");
-            notify::ready();
+            self.broken = Some(format!("`loom check` cannot be started: {e}"));
         }
     }
 
@@ -127,6 +129,10 @@ impl Reload {
 
     /// What has become of a load that was begun, once that is known.
     fn take(&mut self) -> Option<Result<(Config, String, SystemTime), String>> {
+        if let Some(broken) = self.broken.take() {
+            notify::ready();
+            return Some(Err(broken));
+        }
         let (loading, begun) = self.loading.as_mut()?;
         let begun = *begun;
         let result = loading.ready(Instant::now())?;

@@ -74,21 +74,25 @@ impl Daemon {
         }
         let name = &person.name;
         log::info!(target: "loom::control", "{}", words::line(&person, &command));
-        if command == Command::Reload {
-            return match permit(&person, &command, Subject::default()) {
-                Ok(()) => {
-                    self.audit(&person, &command, None);
-                    self.reload.request_for(line, id);
-                    None
-                }
-                Err(refusal) => Some(Err(refusal)),
-            };
-        }
-        let answer = self.once(&person, key, &command);
-        if let Err(refusal) = &answer {
+        let answer = match command {
+            Command::Reload => self.ask_to_reload(&person, line, id).err().map(Err),
+            _ => Some(self.once(&person, key, &command)),
+        };
+        if let Some(Err(refusal)) = &answer {
             log::warn!(target: "loom::control", "{name}: refused: {refusal}");
         }
-        Some(answer)
+        answer
+    }
+
+    /// It is answered when it is known what comes of it.
+    fn ask_to_reload(&mut self, person: &Person, line: Line, id: u64) -> Result<(), Refusal> {
+        permit(person, &Command::Reload, Subject::default())?;
+        if self.stopping.is_some() {
+            return Err(conflict("it is being stopped, and reads no configuration any more"));
+        }
+        self.audit(person, &Command::Reload, None);
+        self.reload.request_for(line, id);
+        Ok(())
     }
 
     /// A request with a key is carried out once.

@@ -43,6 +43,8 @@ pub struct Channel {
     feed: Option<Feed>,
     /// Some news were left out.
     behind: bool,
+    /// What it is watched for.
+    watched: Option<Interest>,
 }
 
 impl Channel {
@@ -57,6 +59,7 @@ impl Channel {
             held: VecDeque::new(),
             feed: None,
             behind: false,
+            watched: None,
         })
     }
 
@@ -136,9 +139,14 @@ impl Channel {
     }
 
     /// What did not fit into the socket goes when there is room.
-    pub fn watch(&self, poll: &Poll, token: u64) -> io::Result<()> {
-        let _ = poll.remove(self.fd());
+    pub fn watch(&mut self, poll: &Poll, token: u64) -> io::Result<()> {
         let more = !self.outbox.is_empty() || self.feed.is_some();
-        poll.add(self.fd(), token, if more { Interest::ReadWrite } else { Interest::Read })
+        let wanted = if more { Interest::ReadWrite } else { Interest::Read };
+        if self.watched != Some(wanted) {
+            let _ = poll.remove(self.fd());
+            poll.add(self.fd(), token, wanted)?;
+            self.watched = Some(wanted);
+        }
+        Ok(())
     }
 }

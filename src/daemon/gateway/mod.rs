@@ -118,8 +118,8 @@ impl Gateways {
     }
 
     /// To be told of requests, and of who wants a gateway.
-    pub fn watch(&self, poll: &Poll) -> io::Result<()> {
-        if let Some(channel) = &self.given {
+    pub fn watch(&mut self, poll: &Poll) -> io::Result<()> {
+        if let Some(channel) = &mut self.given {
             channel.watch(poll, Token::Control(Line::Given).into())?;
         }
         for line in Line::ALL {
@@ -325,7 +325,7 @@ impl Post {
             Serve::Local { .. } => Trust::Local,
             Serve::Remote { .. } => Trust::Remote,
         };
-        let channel = Channel::new(ours.into(), trust)?;
+        let mut channel = Channel::new(ours.into(), trust)?;
         poll.add(stderr.as_fd(), Token::Told(line).into(), Interest::Read)?;
         channel.watch(poll, Token::Control(line).into())?;
         let (lines, started) = (Printed::default(), Instant::now());
