@@ -19,6 +19,8 @@ pub use instants::{Account, Covered, Neighbours};
 pub use nodes::{Contact, Failure};
 pub use people::AuditFilter;
 pub use runs::Tally;
+#[cfg(test)]
+pub(super) use search::Query;
 pub use search::RunFilter;
 
 use super::columns::{opt_time_at, time_at, word_at};

@@ -7,13 +7,16 @@ mod covered;
 mod crash;
 mod damage;
 mod faults;
+mod instants;
 mod migration;
+mod nodes;
 mod output;
 mod people;
 mod prune;
 mod queue;
 mod refusal;
 mod rows;
+mod search;
 mod standing;
 mod thread;
 

@@ -33,10 +33,9 @@ fn tokens_outlive_the_daemon_until_they_are_revoked() {
     ledger.apply(&[Record::RevokeToken { name: "ci".to_string(), at: at(9) }]).unwrap();
     ledger.close().unwrap();
     assert_eq!(open(&dir).1.tokens, [all]);
-    let kept: Option<i64> = sqlite(dir.path())
-        .query_row("SELECT revoked_at FROM tokens WHERE name = 'ci'", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(kept, Some(at(9).as_millisecond()), "a revoked token stays in the books");
+    let listed = Reader::open(dir.path()).unwrap().tokens().unwrap();
+    let names: Vec<_> = listed.iter().map(|row| (row.name.as_str(), row.revoked_at)).collect();
+    assert_eq!(names, [("all", None), ("ci", Some(at(9)))], "a revoked token stays in the books");
 }
 
 #[test]
@@ -85,7 +84,9 @@ fn what_is_switched_off_stays_off_until_it_is_switched_on() {
             switch("never off", None),
         ])
         .unwrap();
+    let read = Reader::open(dir.path()).unwrap().switched_off().unwrap();
     let off = open_again(ledger, &dir).1.switched_off;
+    assert_eq!(off, read);
     assert!(off.into_iter().eq([("b".to_string(), Switched { by: "bob".to_string(), at: at(7) })]));
 }
 
@@ -123,14 +124,24 @@ fn the_audit_keeps_the_order_in_which_it_was_told() {
         };
         ledger.apply(&[Record::Audit(row)]).unwrap();
     }
-    let subjects: Vec<(String, bool)> = sqlite(dir.path())
-        .prepare("SELECT subject, detail IS NULL FROM audit ORDER BY id")
-        .unwrap()
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
-    assert_eq!(subjects, [("run 1".to_string(), true), ("run 2".to_string(), false)]);
+    let reader = Reader::open(dir.path()).unwrap();
+    let read = |filter: &AuditFilter, before, limit| {
+        let rows = reader.audit(filter, before, limit).unwrap();
+        rows.into_iter().map(|(id, row)| (id, row.subject, row.detail)).collect::<Vec<_>>()
+    };
+    let first = (1, "run 1".to_string(), None);
+    let second = (2, "run 2".to_string(), Some("refused: ann is a viewer".to_string()));
+    let any = AuditFilter::default();
+    assert_eq!(read(&any, None, 9), [second.clone(), first.clone()]);
+    assert_eq!(read(&any, None, 1), [second.clone()]);
+    assert_eq!(read(&any, Some(2), 9), [first.clone()]);
+    let by = |who: &str, action: &str| AuditFilter {
+        who: Some(who.to_string()),
+        action: Some(action.to_string()),
+    };
+    assert_eq!(read(&by("ann", "cancel"), None, 9), [second, first]);
+    assert!(read(&by("ann", "run"), None, 9).is_empty());
+    assert!(read(&by("bob", "cancel"), None, 9).is_empty());
 }
 
 fn open_again(ledger: Ledger, dir: &TempDir) -> (Ledger, Opened) {
