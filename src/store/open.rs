@@ -73,6 +73,11 @@ pub(super) fn writable(dir: &Path, seal: Option<&Mark>) -> Result<Connection, St
     leave_log(&conn, true).map_err(sqlite)?;
     check::after_start(&mut conn, &path, seal, now)?;
     leave_log(&conn, false).map_err(sqlite)?;
+    let found = schema::version(&conn).map_err(sqlite)?;
+    if found < schema::VERSION {
+        let (path, today) = (path.display(), schema::VERSION);
+        log::info!("{path}: brought from schema {found} to {today}, which earlier Looms refuse");
+    }
     schema::migrate(&mut conn, schema::STEPS).map_err(sqlite)?;
     settings(&conn).map_err(sqlite)?;
     Ok(conn)

@@ -12,9 +12,9 @@ use crate::store::record::UnitState;
 use crate::unit::{Kill, Outcome, UnitId};
 
 /// So many units of a node are looked at, no more.
-const LAST: u32 = 50;
+const LAST: u32 = 25;
 
-/// As far as the last 50 units on a node tell.
+/// As far as the last 25 units on a node tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Contact {
     /// When the node last answered.

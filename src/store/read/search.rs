@@ -151,13 +151,20 @@ impl Query {
         };
         let mut id = "r.id";
         let mut left = filter.clone();
-        let by_hand = !filter.triggers.is_empty() && !filter.triggers.contains(&Trigger::Schedule);
+        let by_hand = !left.triggers.is_empty() && !left.triggers.contains(&Trigger::Schedule);
+        // Most runs succeed: those that did are met soon enough.
+        let rare = !left.states.is_empty() && !left.states.iter().any(|s| s == "succeeded");
         let from: Vec<String> = if let Some(run) = left.retry_of.take() {
             let run = bind(Value::Integer(run.0 as i64));
             vec![format!("runs AS r INDEXED BY runs_of_retry WHERE r.retry_of = {run}")]
         } else if let Some(job) = left.job.take() {
             let job = bind(Value::Text(job));
             vec![format!("runs AS r INDEXED BY runs_of_job WHERE r.job = {job}")]
+        } else if by_hand {
+            let words = std::mem::take(&mut left.triggers).into_iter().map(Trigger::as_str);
+            words.map(set_off_by).collect()
+        } else if rare {
+            known(&std::mem::take(&mut left.states)).into_iter().map(in_state).collect()
         } else if let Some(node) = left.node.take() {
             id = "u.run";
             let node = bind(Value::Text(node));
@@ -165,15 +172,6 @@ impl Query {
                 "units AS u INDEXED BY units_of_node CROSS JOIN runs AS r ON r.id = u.run
                  WHERE u.node = {node}"
             )]
-        } else if by_hand {
-            let words = std::mem::take(&mut left.triggers).into_iter().map(Trigger::as_str);
-            each(
-                words,
-                "runs AS r INDEXED BY runs_by_hand WHERE r.trigger <> 'schedule' AND r.trigger",
-            )
-        } else if !left.states.is_empty() {
-            let words = known(&std::mem::take(&mut left.states));
-            each(words.into_iter(), "runs AS r INDEXED BY runs_by_state WHERE r.state")
         } else {
             vec!["runs AS r NOT INDEXED WHERE true".to_owned()]
         };
@@ -201,6 +199,7 @@ impl Query {
         if let Some(until) = left.until {
             and(format!("r.queued_at < {}", bind(Value::Integer(millis(until)))));
         }
+        // SQLite merges what comes from each in order, and sorts nothing.
         let selects: Vec<String> = from
             .iter()
             .map(|from| format!("SELECT {id} AS id, r.job AS job FROM {from}{rest}"))
@@ -209,9 +208,23 @@ impl Query {
     }
 }
 
-/// One for each word: SQLite merges what comes from each in order, and sorts nothing.
-fn each(words: impl Iterator<Item = &'static str>, from: &str) -> Vec<String> {
-    words.map(|word| format!("{from} = '{word}'")).collect()
+fn set_off_by(word: &str) -> String {
+    format!(
+        "runs AS r INDEXED BY runs_by_hand WHERE r.trigger <> 'schedule' AND r.trigger = '{word}'"
+    )
+}
+
+/// Of each kind of state but `succeeded` there is an index.
+fn in_state(word: &str) -> String {
+    match word {
+        "queued" | "running" => format!(
+            "runs AS r INDEXED BY runs_open WHERE r.finished_at IS NULL AND r.state = '{word}'"
+        ),
+        _ => format!(
+            "runs AS r INDEXED BY runs_unlike
+             WHERE r.state IN ('failed', 'cancelled', 'lost', 'skipped') AND r.state = '{word}'"
+        ),
+    }
 }
 
 fn list(words: impl Iterator<Item = &'static str>) -> String {

@@ -109,10 +109,10 @@ fn no_more_than_the_last_units_are_looked_at() {
     let (mut ledger, _) = open(&dir);
     ledger.apply(&begin(1, true)).unwrap();
     ledger.apply(&[end(1, Outcome::Succeeded, 1)]).unwrap();
-    for run in 2..=60 {
+    for run in 2..=30 {
         ledger.apply(&begin(run, false)).unwrap();
         ledger.apply(&[end(run, Outcome::Unreachable, run as i64)]).unwrap();
     }
     let now = contact(&dir);
-    assert_eq!((now.failures_in_a_row, now.last_contact), (50, None));
+    assert_eq!((now.failures_in_a_row, now.last_contact), (25, None));
 }

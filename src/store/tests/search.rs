@@ -20,9 +20,9 @@ fn filled(dir: &TempDir) -> Ledger {
             unreachable!()
         };
         (*at, *trigger, *scheduled_at) = (queued, Trigger::ALL[i * 7 % 11 % 5], None);
-        *retry_of = (id % 40 == 0).then(|| RunId(id / 40 * 10));
+        *retry_of = id.is_multiple_of(40).then(|| RunId(id / 40 * 10));
         ledger.apply(&[opening]).unwrap();
-        if i % 4 == 0 {
+        if i.is_multiple_of(4) {
             ledger.apply(&[close_unit(10 * id, Outcome::Unreachable)]).unwrap();
             let again = unit(10 * id + 1, node, 2);
             ledger.apply(&[Record::Retry { run: RunId(id), unit: again }]).unwrap();
@@ -46,7 +46,14 @@ fn filters() -> Vec<RunFilter> {
     let word = |words: &[&str]| words.iter().map(|word| word.to_string()).collect::<Vec<_>>();
     let jobs = [None, Some("a"), Some("exec"), Some("nobody")];
     let globs = [&[][..], &["db-*"], &["*"], &["b", "e*"], &["none"]];
-    let states = [&[][..], &["failed"], &["queued", "running", "running"], &["'; drop"]];
+    let states = [
+        &[][..],
+        &["failed"],
+        &["queued", "running", "running"],
+        &["running", "skipped", "lost"],
+        &["succeeded", "failed"],
+        &["'; drop"],
+    ];
     let triggers = [&[][..], &[Trigger::Retry], &[Trigger::Exec, Trigger::Manual], &Trigger::ALL];
     let nodes = [None, Some("n1"), Some("nowhere")];
     let times = [(None, None), (Some(40), None), (None, Some(120)), (Some(90), Some(100))];
