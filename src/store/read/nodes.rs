@@ -100,28 +100,29 @@ fn contact(mut seen: Vec<Seen>) -> Contact {
 }
 
 impl Seen {
-    /// The last time that the unit proves its node to have answered.
+    /// The last time that the unit proves its node to have answered. A task that ran here proves
+    /// nothing of it.
     fn proof(&self) -> Option<Timestamp> {
-        let begun = self.started_at.filter(|_| self.answered);
+        if !self.answered {
+            return None;
+        }
         match &self.state {
             UnitState::Queued => None,
-            UnitState::Running => begun,
+            UnitState::Running => self.started_at,
             UnitState::Done(outcome) => match outcome {
                 Outcome::Succeeded
                 | Outcome::Failed { exit: Some(_) }
-                | Outcome::Signaled { .. } => self.finished_at,
-                // It answered that nothing is left, if there was anything to ask it about.
-                Outcome::TimedOut { kill: Kill::Confirmed }
-                | Outcome::Cancelled { kill: Kill::Confirmed, .. } => {
-                    self.finished_at.filter(|_| self.answered)
-                }
+                | Outcome::Signaled { .. }
+                // It answered that nothing is left.
+                | Outcome::TimedOut { kill: Kill::Confirmed }
+                | Outcome::Cancelled { kill: Kill::Confirmed, .. } => self.finished_at,
                 Outcome::Failed { exit: None }
                 | Outcome::Unreachable
                 | Outcome::TimedOut { kill: Kill::Unconfirmed }
                 | Outcome::Cancelled { kill: Kill::Unconfirmed, .. }
                 | Outcome::Crashed
                 | Outcome::Lost
-                | Outcome::Skipped { .. } => begun,
+                | Outcome::Skipped { .. } => self.started_at,
             },
         }
     }
