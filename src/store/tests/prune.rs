@@ -148,13 +148,13 @@ fn the_runs_of_commands_are_kept_as_those_of_any_job() {
     let dir = statedir();
     let (mut ledger, _) = open(&dir);
     ledger.apply(&[jobs(&["here"], 0)]).unwrap();
-    fill(&mut ledger, dir.path(), "exec", 1..=30);
+    fill(&mut ledger, dir.path(), "@exec", 1..=30);
     let done = prune(&mut ledger, keep(1000, 20, u64::MAX), at(31 * DAY));
     assert_eq!((done.runs, done.files), (10, 20));
     prune(&mut ledger, keep(15, 20, u64::MAX), at(30 * DAY));
-    assert!(runs(&dir, "exec").into_iter().eq(15..=30));
+    assert!(runs(&dir, "@exec").into_iter().eq(15..=30));
     prune(&mut ledger, keep(1, 1, u64::MAX), at(900 * DAY));
-    assert!(runs(&dir, "exec").into_iter().eq(21..=30), "the last ten stay");
+    assert!(runs(&dir, "@exec").into_iter().eq(21..=30), "the last ten stay");
 }
 
 #[test]

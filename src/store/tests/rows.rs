@@ -75,7 +75,7 @@ fn a_run_says_who_asked_for_it_and_what_it_goes_back_to() {
     let dir = statedir();
     let (mut ledger, _) = open(&dir);
     for (id, trigger) in (1..).zip(Trigger::ALL) {
-        let mut opening = open_run(id, "exec", &["n"]);
+        let mut opening = open_run(id, "@exec", &["n"]);
         let Record::OpenRun { trigger: set_off, by, retry_of, command, .. } = &mut opening else {
             unreachable!()
         };

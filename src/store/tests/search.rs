@@ -4,7 +4,7 @@ use super::*;
 use crate::access::Globs;
 use crate::unit::Reason;
 
-const JOBS: [&str; 5] = ["a", "b", "db-1", "db-2", "exec"];
+const JOBS: [&str; 5] = ["a", "b", "db-1", "db-2", "@exec"];
 const NODES: [&str; 3] = ["n0", "n1", "n2"];
 
 /// 200 runs of all kinds, whose clock was once set back; some retried, some with two attempts.
@@ -44,7 +44,7 @@ fn filled(dir: &TempDir) -> Ledger {
 
 fn filters() -> Vec<RunFilter> {
     let word = |words: &[&str]| words.iter().map(|word| word.to_string()).collect::<Vec<_>>();
-    let jobs = [None, Some("a"), Some("exec"), Some("nobody")];
+    let jobs = [None, Some("a"), Some("@exec"), Some("nobody")];
     let globs = [&[][..], &["db-*"], &["*"], &["b", "e*"], &["none"]];
     let states = [
         &[][..],
@@ -88,7 +88,7 @@ fn fits(filter: &RunFilter, run: &RunRow) -> bool {
     let RunFilter { job, jobs, states, triggers, node, since, until, retry_of } = filter;
     let place = NODES[run.run.0 as usize / 3 % 3];
     job.as_ref().is_none_or(|job| *job == run.job)
-        && (jobs.is_all() || run.job != "exec" && jobs.matches(&run.job))
+        && (jobs.is_all() || run.job != "@exec" && jobs.matches(&run.job))
         && (states.is_empty() || states.iter().any(|word| word == run.state.word()))
         && (triggers.is_empty() || triggers.contains(&run.trigger))
         && node.as_ref().is_none_or(|node| node == place)
