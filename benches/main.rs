@@ -6,6 +6,7 @@
 #[path = "../tests/harness/mod.rs"]
 mod harness;
 
+mod api;
 mod cold;
 mod idle;
 mod load;
@@ -20,11 +21,12 @@ use table::Table;
 
 type Measure = (&'static str, fn(&mut Table));
 
-const MEASURES: [Measure; 5] = [
+const MEASURES: [Measure; 6] = [
     ("warm", warm::measure),
     ("cold", cold::measure),
     ("load", load::measure),
     ("memory", memory::measure),
+    ("api", api::measure),
     ("idle", idle::measure),
 ];
 
