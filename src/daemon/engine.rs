@@ -262,7 +262,23 @@ impl Engine {
         let units = match &record {
             Record::OpenRun { units, .. } => units.iter().map(|unit| unit.unit).collect(),
             Record::Retry { unit, .. } => vec![unit.unit],
-            _ => Vec::new(),
+            Record::Jobs { .. }
+            | Record::StartRun { .. }
+            | Record::StartUnit { .. }
+            | Record::OnNode { .. }
+            | Record::CloseUnit { .. }
+            | Record::CloseRun { .. }
+            | Record::Gap(_)
+            | Record::Accounted { .. }
+            | Record::Token(_)
+            | Record::RevokeToken { .. }
+            | Record::Audit(_)
+            | Record::Switch { .. }
+            | Record::Request(_)
+            | Record::Paused(_)
+            | Record::Hook(_)
+            | Record::Epoch(_)
+            | Record::Swept { .. } => Vec::new(),
         };
         let seq = self.ledger.submit(record);
         if units.is_empty() {

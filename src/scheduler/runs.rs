@@ -39,7 +39,8 @@ impl Scheduler {
         let run = RunId(self.numbers.next_run);
         let mut rows = Vec::new();
         let mut overlapping = Vec::new();
-        for (node, master) in targets {
+        for target in targets {
+            let (node, master) = target;
             let unit = UnitId(self.numbers.next_unit);
             let ask = Ask {
                 unit,
@@ -58,27 +59,9 @@ impl Scheduler {
             self.take_unit_id();
             let cookie = self.cookie(unit, job);
             let not_before = scheduled_at.and_then(|at| splay(job, &node.name, at, now));
-            rows.push(OpenUnit {
-                unit,
-                node: node.name.clone(),
-                attempt: 1,
-                cookie: cookie.clone(),
-            });
-            let unit_state = Unit {
-                run,
-                job: job.clone(),
-                node: node.clone(),
-                master: *master,
-                attempt: 1,
-                cookie,
-                phase: Phase::Recording,
-                not_before,
-                begun: None,
-                sweeps: Vec::new(),
-                cancelled: None,
-                last: false,
-            };
-            self.units.insert(unit, unit_state);
+            let new = Unit::new((run, job), target, 1, cookie, not_before);
+            rows.push(new.row(unit));
+            self.units.insert(unit, new);
         }
         let instant = scheduled_at.unwrap_or(now.wall);
         let instant = Fires { first: instant, last: instant, count: 1 };
@@ -183,25 +166,28 @@ impl Scheduler {
         reason: Reason,
         run: Option<RunId>,
     ) {
-        let Fires { first, last, count } = fires;
-        self.record(Record::Gap(Gap {
-            job: job.name.clone(),
-            node: node.clone(),
-            first_at: first,
-            last_at: last,
-            count,
-            epoch: self.numbers.epoch,
-            reason,
-            run,
-        }));
+        self.gap_in(self.numbers.epoch, job, node, fires, reason, run);
+    }
+
+    fn gap_in(
+        &mut self,
+        epoch: u32,
+        job: &Arc<Job>,
+        node: Option<String>,
+        fires: Fires,
+        reason: Reason,
+        run: Option<RunId>,
+    ) {
+        let Fires { first: first_at, last: last_at, count } = fires;
+        let (name, at) = (job.name.clone(), node.clone());
+        let gap = Gap { job: name, node: at, first_at, last_at, count, epoch, reason, run };
+        self.record(Record::Gap(gap));
         self.tell(Event::Missed { job: job.clone(), node, fires, reason });
     }
 
     /// Due instants of another epoch of the clock, which could not be recorded then.
     pub fn gap_of_epoch(&mut self, job: &Arc<Job>, epoch: u32, fires: Fires, reason: Reason) {
-        let now = std::mem::replace(&mut self.numbers.epoch, epoch);
-        self.gap(job, None, fires, reason, None);
-        self.numbers.epoch = now;
+        self.gap_in(epoch, job, None, fires, reason, None);
     }
 
     /// The rows of these units are on the disk.
@@ -217,9 +203,7 @@ impl Scheduler {
     /// it did not keep from starting, because it was down, go on.
     pub fn refused(&mut self, now: Now, units: impl IntoIterator<Item = UnitId>) {
         for id in units {
-            if self.units.get(&id).is_some_and(|unit| unit.phase == Phase::Recording) {
-                self.refuse(now, id);
-            }
+            self.refuse(now, id);
         }
     }
 

@@ -54,6 +54,42 @@ pub struct Unit {
     pub last: bool,
 }
 
+impl Unit {
+    /// One whose row is yet to be written.
+    pub(super) fn new(
+        (run, job): (RunId, &Arc<Job>),
+        (node, master): &(Arc<Node>, MasterId),
+        attempt: u32,
+        cookie: String,
+        not_before: Option<Instant>,
+    ) -> Unit {
+        Unit {
+            run,
+            job: job.clone(),
+            node: node.clone(),
+            master: *master,
+            attempt,
+            cookie,
+            phase: Phase::Recording,
+            not_before,
+            begun: None,
+            sweeps: Vec::new(),
+            cancelled: None,
+            last: false,
+        }
+    }
+
+    /// For the ledger.
+    pub(super) fn row(&self, id: UnitId) -> OpenUnit {
+        OpenUnit {
+            unit: id,
+            node: self.node.name.clone(),
+            attempt: self.attempt,
+            cookie: self.cookie.clone(),
+        }
+    }
+}
+
 impl Scheduler {
     /// The one way out for a unit, whatever became of it.
     pub(super) fn end_unit(
@@ -158,33 +194,18 @@ impl Scheduler {
 
     fn next_attempt(&mut self, now: Now, unit: &Unit, delay: Duration) -> UnitId {
         let id = self.take_unit_id();
-        let next = Unit {
-            run: unit.run,
-            job: unit.job.clone(),
-            node: unit.node.clone(),
-            master: unit.master,
-            attempt: unit.attempt + 1,
-            cookie: self.cookie(id, &unit.job),
-            phase: Phase::Recording,
-            not_before: Some(now.mono + delay),
-            begun: None,
-            sweeps: Vec::new(),
-            cancelled: None,
-            last: false,
-        };
+        let target = (unit.node.clone(), unit.master);
+        let cookie = self.cookie(id, &unit.job);
+        let (attempt, not_before) = (unit.attempt + 1, Some(now.mono + delay));
+        let next = Unit::new((unit.run, &unit.job), &target, attempt, cookie, not_before);
         self.units.insert(id, next);
         id
     }
 
     fn record_attempt(&mut self, run: RunId, id: UnitId) {
-        let Some(unit) = self.units.get(&id) else { return };
-        let unit = OpenUnit {
-            unit: id,
-            node: unit.node.name.clone(),
-            attempt: unit.attempt,
-            cookie: unit.cookie.clone(),
-        };
-        self.record(Record::Retry { run, unit });
+        if let Some(unit) = self.units.get(&id).map(|unit| unit.row(id)) {
+            self.record(Record::Retry { run, unit });
+        }
     }
 
     /// The unit's row is on the disk: it may run when its time has come.
