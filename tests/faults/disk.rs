@@ -263,8 +263,9 @@ fn a_log_on_a_full_disk_says_how_much_of_it_is_lost() {
         log().contains(" log lines could not be written and are lost").then_some(())
     });
     until("the lines after them", SOON, || log().contains("quick: succeeded").then_some(()));
+    // The one that met the end of the disk may be cut short, even after its first byte.
     for line in log().lines() {
-        assert!(line.starts_with("20"), "torn: {line:?}");
+        assert!(line.starts_with("20") || "20".starts_with(line), "torn: {line:?}");
     }
     daemon.stop();
     Books::of(&site).with(&farm).balance();
