@@ -87,7 +87,7 @@ FISH_IN  = $(SHARE)/fish/vendor_completions.d
 
 install: release ## install executables, manual page and completion below PREFIX (and DESTDIR)
 	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 target/release/loom target/release/loom-worker $(DESTDIR)$(PREFIX)/bin
+	install -m 755 target/release/loom target/release/loom-worker target/release/loom-gateway $(DESTDIR)$(PREFIX)/bin
 	install -d $(SHARE)/man/man1 $(BASH_IN) $(ZSH_IN) $(FISH_IN)
 	target/release/loom man >target/loom.1 && install -m 644 target/loom.1 $(SHARE)/man/man1
 	target/release/loom completions bash >target/loom.bash && install -m 644 target/loom.bash $(BASH_IN)/loom

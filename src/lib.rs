@@ -5,9 +5,16 @@
 //! [`run`] of [`unit`]s, each waits its turn ([`dispatch`]) until its node's connection is up
 //! ([`node_state`], [`master`]), goes to a worker process ([`pool`]) in a frame ([`protocol`]), and
 //! its outcome ends in the ledger ([`store`]); what happened ([`event`]) is told to the log and the
-//! job's hooks ([`hook`]). The event loop between them is [`daemon`].
+//! job's hooks ([`hook`]), and to whoever follows. The event loop between them is [`daemon`].
+//!
+//! Who wants to speak with a daemon ([`client`]) asks its gateway, a child of its own that speaks
+//! HTTP ([`api`] is what it says); what the gateway wants done ([`protocol::control`]) the daemon
+//! permits or refuses ([`access`]).
 //!
 //! ```text
+//!  loom run, top ── HTTP: unix socket, TLS ──> loom-gateway  (package `loom-worker`: axum)
+//!                                                  │ frames over a socket pair
+//!                                                  v
 //!  files ── inotify ──>  loom  (this package: one event loop, no async runtime)
 //!  signals ── pipe ───>   │  timerfd      ledger thread ── SQLite
 //!                         │  frames over pipes: the child's fds 3 (in) and 4 (out)
@@ -18,11 +25,12 @@
 //!             └── mux ── ssh master per node (system OpenSSH; child of loom) ── node's sshd
 //! ```
 //!
-//! Imports run downward only: `cli` → `launch` → `daemon` → {`config`, `timetable`, `scheduler`,
-//! `hook`, `master`} → {`cron`, `run`, `dispatch`, `node_state`, `pool`, `store`} → {`event`, `job`,
-//! `node`, `unit`, `access`, `task`, `protocol`} → `sys`. `cron`, `timetable`, `scheduler`, `run`, `dispatch`,
-//! `node_state`, `pool` (but for `pool::child`) and [`hook`] (but for `hook::child`) do no I/O: they
-//! take the time and an event and return actions, which the event loop performs.
+//! Imports run downward only: `cli` → {`launch`, `client`} → `daemon` → {`config`, `timetable`,
+//! `scheduler`, `hook`, `master`} → {`cron`, `run`, `dispatch`, `node_state`, `pool`, `store`} →
+//! {`event`, `job`, `node`, `unit`, `access`, `api`, `task`, `protocol`} → `sys`. `cron`,
+//! `timetable`, `scheduler`, `run`, `dispatch`, `node_state`, `pool` (but for `pool::child`) and
+//! [`hook`] (but for `hook::child`) do no I/O: they take the time and an event and return actions,
+//! which the event loop performs.
 
 pub mod access;
 pub mod api;

@@ -1,7 +1,7 @@
 //! Worker processes that die, stop, talk rubbish, or cannot be had.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,8 @@ use loom::protocol::message::{FromWorker, Output, Report};
 use loom::protocol::{VERSION, control, frame};
 use loom::unit::{Outcome, UnitId};
 use nix::sys::signal::Signal;
-use tempfile::TempDir;
 
+use crate::harness::beside::Beside;
 use crate::harness::ledger::Unit;
 use crate::harness::process;
 use crate::harness::site::loom_executable;
@@ -113,53 +113,6 @@ fn workers_that_keep_dying_are_not_replaced_without_end() {
     Books::of(&site).with(&farm).balance();
 }
 
-/// `loom` with another worker beside it.
-struct Beside {
-    dir: TempDir,
-}
-
-impl Beside {
-    /// No worker at all. A link: a copy of the executable takes its time.
-    fn nothing() -> Beside {
-        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        fs::hard_link(loom_executable(), dir.path().join("loom")).unwrap();
-        Beside { dir }
-    }
-
-    fn the_real_one() -> Beside {
-        let beside = Beside::nothing();
-        fs::hard_link(loom_executable().with_file_name("loom-worker"), beside.worker()).unwrap();
-        beside
-    }
-
-    /// A shell in place of the worker: it is run through a descriptor that it does not inherit,
-    /// so that a script cannot stand there.
-    fn a_shell() -> Beside {
-        let beside = Beside::nothing();
-        fs::copy("/bin/bash", beside.worker()).unwrap();
-        beside
-    }
-
-    fn worker(&self) -> PathBuf {
-        self.dir.path().join("loom-worker")
-    }
-
-    fn loom(&self, site: &Site) -> Command {
-        site.adapt(Command::new(self.dir.path().join("loom")), &["-n"])
-    }
-
-    /// [`Beside::loom`] whose workers do what the script says, with their orders on descriptor
-    /// 3 and the daemon's ear on 4.
-    fn scripted(&self, site: &Site, script: &str) -> Command {
-        let file = self.dir.path().join("script");
-        fs::write(&file, script).unwrap();
-        let mut loom = self.loom(site);
-        // A shell without arguments reads this first.
-        loom.env("BASH_ENV", &file);
-        loom
-    }
-}
-
 fn frame_file(dir: &Path, name: &str, message: &FromWorker) {
     fs::write(dir.join(name), frame::encode(message, frame::CAP).unwrap()).unwrap();
 }
@@ -171,7 +124,7 @@ fn a_worker_that_talks_rubbish_is_ended_and_its_unit_has_crashed() {
     let site = Site::new(&farm);
     site.write_witnessed("victim", "true", ON_N1);
     let beside = Beside::a_shell();
-    let dir = beside.dir.path();
+    let dir = beside.path();
     frame_file(dir, "hello", &FromWorker::Hello { version: VERSION, pid: 1 });
     frame_file(dir, "future", &FromWorker::Hello { version: VERSION + 1, pid: 1 });
     let report = Report { outcome: Outcome::Succeeded, detail: None, output: Output::default() };

@@ -7,6 +7,8 @@
 // Shared by several binaries, none of which uses all of it.
 #![allow(dead_code, unused_imports)]
 
+pub mod api;
+pub mod beside;
 pub mod books;
 pub mod control;
 pub mod daemon;
