@@ -36,6 +36,7 @@ pub mod access;
 pub mod api;
 pub mod arg;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod cron;
 pub mod daemon;

@@ -4,16 +4,16 @@
 //! ledger and log, shows more of it than its host. Neither is anything printed that the other
 //! side has said. The daemon sets the time limit, by a signal.
 
-use std::fs;
 use std::io::{self, Read};
 use std::process::ExitCode;
 
 use ureq::http::header::LOCATION;
 use ureq::http::{Response, StatusCode, Uri};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
 
-use crate::hook::child::{AUTHORITIES, WEBHOOK};
+use crate::client::authorities;
+use crate::hook::child::WEBHOOK;
 use crate::job::hooks::Url;
 use crate::sys::process::undumpable;
 
@@ -22,15 +22,6 @@ const MOST_REDIRECTS: usize = 3;
 
 /// More than any hook is told.
 const MOST_BYTES: u64 = 64 << 20;
-
-/// Where systems keep the authorities they trust. The first that is there is used; without any,
-/// Mozilla's, as they were when we were built.
-const SYSTEM_AUTHORITIES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 
 /// Whether this process was started by the daemon to post a webhook.
 pub fn is_helper() -> bool {
@@ -95,25 +86,6 @@ fn agent() -> Result<Agent, String> {
         .tls_config(tls)
         .build();
     Ok(config.new_agent())
-}
-
-fn authorities() -> Result<RootCerts, String> {
-    let pem = match std::env::var_os(AUTHORITIES) {
-        Some(path) => {
-            let cannot = |e| format!("{AUTHORITIES}={}: {e}", path.display());
-            fs::read(&path).map_err(cannot)?
-        }
-        None => match SYSTEM_AUTHORITIES.iter().find_map(|path| fs::read(path).ok()) {
-            Some(pem) => pem,
-            None => return Ok(RootCerts::WebPki),
-        },
-    };
-    // What cannot be read in it is not trusted.
-    let certificates = parse_pem(&pem).filter_map(|item| match item {
-        Ok(PemItem::Certificate(certificate)) => Some(certificate),
-        Ok(_) | Err(_) => None,
-    });
-    Ok(RootCerts::from(certificates.collect::<Vec<Certificate<'static>>>()))
 }
 
 /// Where it leads, if that is to the same host, and not from TLS to plain text.

@@ -1,0 +1,202 @@
+//! Server-sent events: read line by line, asked for anew from where they were.
+
+use std::io::{BufRead, BufReader, Read};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
+
+use super::{Client, Failure, Route};
+
+/// A gateway with nothing to tell says so more often than this. One that says nothing is asked anew.
+const SILENCE: Duration = Duration::from_secs(90);
+
+/// Before it is asked anew: the first pause, and the longest.
+const PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Without an answer for so long, there will be none.
+const GIVE_UP: Duration = Duration::from_secs(60);
+
+/// Of one line; an event of ours has a few kilobytes.
+const LONGEST_LINE: u64 = 16 << 20;
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// To go on from behind it.
+    pub id: Option<String>,
+    /// Its name; `message` if it has none.
+    pub event: String,
+    pub data: String,
+}
+
+impl Frame {
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_str(&self.data).map_err(|e| {
+            Failure::odd(format!("an event {:?} cannot be understood: {e}", self.event))
+        })
+    }
+}
+
+/// See [`Client::events`].
+pub struct Events {
+    client: Client,
+    route: Route,
+    /// The id of the last event that had one.
+    last: Option<String>,
+    stream: Option<Lines>,
+    pause: Duration,
+    /// It was answered at least once.
+    begun: bool,
+    /// Since when there was no answer.
+    silent_since: Option<Instant>,
+    give_up: Duration,
+    done: bool,
+}
+
+impl Events {
+    pub(super) fn of(client: Client, route: Route, last: Option<String>) -> Events {
+        Events {
+            client,
+            route,
+            last,
+            stream: None,
+            pause: PAUSE,
+            begun: false,
+            silent_since: None,
+            give_up: GIVE_UP,
+            done: false,
+        }
+    }
+
+    /// Gives up after so long, in place of a minute.
+    pub fn give_up_after(self, give_up: Duration) -> Events {
+        Events { give_up, ..self }
+    }
+
+    /// Behind which event it would go on.
+    pub fn last_id(&self) -> Option<&str> {
+        self.last.as_deref()
+    }
+
+    /// The next event of the stream there is, or of one that is opened for it.
+    fn attempt(&mut self) -> Result<Option<Frame>, Failure> {
+        let http = &self.client.http;
+        let stream = match &mut self.stream {
+            Some(stream) => stream,
+            None => {
+                let (route, last) = (&self.route, self.last.as_deref());
+                let body = http.stream(route, "text/event-stream", last, Some(SILENCE))?;
+                self.begun = true;
+                self.stream.insert(Lines::of(body))
+            }
+        };
+        let frame = stream.next_frame();
+        if stream.heard {
+            self.silent_since = None;
+            self.pause = PAUSE;
+        }
+        let frame = frame.map_err(|e| http.explain_read(e))?;
+        if let Some(id) = frame.as_ref().and_then(|frame| frame.id.clone()) {
+            self.last = Some(id);
+        }
+        Ok(frame)
+    }
+
+    /// Whether to ask again, after a pause.
+    fn may_go_on(&mut self, failure: &Failure) -> bool {
+        let passing = failure.is_passing()
+            // Once it has spoken with us, a daemon that is not there is one that is started anew.
+            || self.begun && failure.problem().is_none_or(|problem| problem.status == 503);
+        let since = *self.silent_since.get_or_insert_with(Instant::now);
+        if !passing || since.elapsed() + self.pause > self.give_up {
+            return false;
+        }
+        thread::sleep(self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        true
+    }
+}
+
+impl Iterator for Events {
+    type Item = Result<Frame, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.done {
+            let failure = match self.attempt() {
+                Ok(Some(frame)) => return Some(Ok(frame)),
+                // It has ended in good order; there may be more all the same.
+                Ok(None) => Failure::lost(format!("{} ends the stream", self.client.place())),
+                Err(failure) => failure,
+            };
+            self.stream = None;
+            if !self.may_go_on(&failure) {
+                self.done = true;
+                return Some(Err(failure));
+            }
+        }
+        None
+    }
+}
+
+/// A body as the lines of an event stream.
+struct Lines {
+    body: BufReader<Box<dyn Read + Send>>,
+    /// Anything has come since the last look.
+    heard: bool,
+    id: Option<String>,
+    event: String,
+    data: Vec<String>,
+}
+
+impl Lines {
+    fn of(body: Box<dyn Read + Send>) -> Lines {
+        let body = BufReader::new(body);
+        let (event, data) = (String::new(), Vec::new());
+        Lines { body, heard: false, id: None, event, data }
+    }
+
+    /// `None` at the end. An event that is not complete by then is none.
+    fn next_frame(&mut self) -> std::io::Result<Option<Frame>> {
+        self.heard = false;
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = (&mut self.body).take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+            if read == 0 {
+                return Ok(None);
+            }
+            self.heard = true;
+            if line.pop_if(|byte| *byte == b'\n').is_none() {
+                let what = "a line of an event has no end";
+                return Err(std::io::Error::other(what));
+            }
+            line.pop_if(|byte| *byte == b'\r');
+            if let Some(frame) = self.take(&String::from_utf8_lossy(&line)) {
+                return Ok(Some(frame));
+            }
+        }
+    }
+
+    /// The event that is complete by this line.
+    fn take(&mut self, line: &str) -> Option<Frame> {
+        if line.is_empty() {
+            let event = std::mem::take(&mut self.event);
+            let data = std::mem::take(&mut self.data);
+            let event = if event.is_empty() { "message".to_owned() } else { event };
+            let frame = || Frame { id: self.id.clone(), event, data: data.join("\n") };
+            return (!data.is_empty()).then(frame);
+        }
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "id" if !value.contains('\0') => self.id = Some(value.to_owned()),
+            "event" => value.clone_into(&mut self.event),
+            "data" => self.data.push(value.to_owned()),
+            // A comment has no field's name; `retry` is for those who would wait for ever.
+            _ => {}
+        }
+        None
+    }
+}
