@@ -9,6 +9,8 @@ pub mod diff;
 mod man;
 pub mod next;
 pub mod once;
+pub mod reach;
+pub mod screen;
 mod webhook;
 
 use std::process::ExitCode;

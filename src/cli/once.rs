@@ -4,7 +4,7 @@
 //! is not touched, nor are its workers or its ledger used.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::candidates;
-use crate::config::diagnostic::escape;
+use super::screen::{Paint, escape};
 use crate::config::{self, Config};
 use crate::daemon::{Engine, RuntimeDir, Stopping, Token, log_event};
 use crate::event::{Cause, Event, UnitInfo};
@@ -207,29 +207,5 @@ impl Summary {
         );
         eprintln!("{}", if all { paint.good(&line) } else { paint.bad(&line) });
         all
-    }
-}
-
-/// Colours only on a terminal, and never with NO_COLOR.
-struct Paint {
-    colours: bool,
-}
-
-impl Paint {
-    fn for_stderr() -> Paint {
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        Paint { colours: io::stderr().is_terminal() && !no_color }
-    }
-
-    fn good(&self, text: &str) -> String {
-        self.paint("32", text)
-    }
-
-    fn bad(&self, text: &str) -> String {
-        self.paint("31", text)
-    }
-
-    fn paint(&self, code: &str, text: &str) -> String {
-        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
