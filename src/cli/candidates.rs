@@ -12,7 +12,19 @@ use std::time::Duration;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 
 use super::CANDIDATES;
+use super::reach::Reach;
+use crate::api::job::Job;
+use crate::api::node::Node;
+use crate::api::run::Run;
+use crate::api::{MAX_LIMIT, Page};
+use crate::client::{Client, Failure, Options, Route};
 use crate::config;
+
+/// How long the daemon has for its answer.
+const DAEMON_LIMIT: Duration = Duration::from_millis(300);
+
+/// Older ones are seldom meant.
+const LAST_RUNS: u32 = 50;
 
 /// How long reading the files may take.
 const FILES_LIMIT: Duration = Duration::from_secs(1);
@@ -119,8 +131,45 @@ fn known(wanted: Wanted) -> Vec<Named> {
 
 /// What the daemon that these words lead to knows, the latest runs first; `None` when it does not
 /// answer within 300 ms.
-fn running(_asked: &Asked, _wanted: Wanted) -> Option<Vec<Named>> {
-    None
+fn running(asked: &Asked, wanted: Wanted) -> Option<Vec<Named>> {
+    let reach = Reach { host: asked.host.clone(), ..Reach::default() };
+    let candidates = asked.config.clone().unwrap_or_else(|| CANDIDATES.to_owned());
+    let options = Options { patience: Some(DAEMON_LIMIT), ..reach.options(&candidates) };
+    // The process ends before the thread, if it must.
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        if let Ok(found) = ask(&options, wanted) {
+            let _ = send.send(found);
+        }
+    });
+    receive.recv_timeout(DAEMON_LIMIT).ok()
+}
+
+/// One page of them.
+fn ask(options: &Options, wanted: Wanted) -> Result<Vec<Named>, Failure> {
+    let client = Client::connect(options)?;
+    let list = |what: &str| Route::to([what]).with("limit", MAX_LIMIT);
+    Ok(match wanted {
+        Wanted::Jobs => {
+            let jobs: Page<Job> = client.get(&list("jobs"))?;
+            let named = |job: Job| Named { name: job.name, about: job.description, tags: vec![] };
+            jobs.items.into_iter().map(named).collect()
+        }
+        Wanted::Nodes => {
+            let nodes: Page<Node> = client.get(&list("nodes"))?;
+            let named = |node: Node| Named { name: node.name, about: node.host, tags: node.tags };
+            nodes.items.into_iter().map(named).collect()
+        }
+        Wanted::Runs => {
+            let runs: Page<Run> = client.get(&Route::to(["runs"]).with("limit", LAST_RUNS))?;
+            let named = |run: Run| Named {
+                name: run.id.to_string(),
+                about: format!("{}, {}", run.job, run.state),
+                tags: vec![],
+            };
+            runs.items.into_iter().map(named).collect()
+        }
+    })
 }
 
 /// What the files say. Those of this machine tell nothing of a daemon elsewhere.

@@ -8,6 +8,10 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 
 use super::diff::{self, Side};
+use super::reach::{self, Reach};
+use crate::api::MAX_LIMIT;
+use crate::api::job::Job;
+use crate::client::{Failure, Route};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::{self, Config, Loaded};
 use crate::protocol::frame;
@@ -28,21 +32,24 @@ pub struct Args {
     #[arg(conflicts_with_all = ["dump", "frame"])]
     pub diff: Option<Option<PathBuf>>,
 
-    /// The difference as JSON
-    #[arg(long, requires = "diff")]
-    pub json: bool,
-
     /// Write the configuration to stdout as one frame, for a daemon
     #[arg(long, hide = true, conflicts_with = "dump")]
     pub frame: bool,
+
+    #[command(flatten)]
+    pub reach: Reach,
 }
 
 pub fn check(config: &str, args: &Args) -> ExitCode {
+    if args.reach.json && args.diff.is_none() {
+        eprintln!("loom: --json is for --diff; --dump prints the configuration as JSON");
+        return ExitCode::from(reach::USAGE);
+    }
     match config::load(config) {
         Ok(loaded) => {
             config::print(&loaded.warnings);
             if let Some(against) = &args.diff {
-                return compare(config, &loaded.config, against.as_deref(), args.json);
+                return compare(config, &loaded.config, against.as_deref(), &args.reach);
             }
             match hand_over(&loaded, args) {
                 Ok(()) => ExitCode::SUCCESS,
@@ -79,10 +86,10 @@ fn hand_over(loaded: &Loaded, args: &Args) -> Result<(), frame::FrameError> {
 }
 
 /// With the running configuration, or with the one in a file.
-fn compare(candidates: &str, new: &Config, against: Option<&Path>, json: bool) -> ExitCode {
+fn compare(candidates: &str, new: &Config, against: Option<&Path>, reach: &Reach) -> ExitCode {
     let old = match against {
         Some(file) => dumped(file),
-        None => running_config(candidates),
+        None => running_config(candidates, reach).map_err(|failure| failure.to_string()),
     };
     let difference = old.and_then(|old| diff::compare(&old, &config::dump(new), Timestamp::now()));
     let difference = match difference {
@@ -93,7 +100,7 @@ fn compare(candidates: &str, new: &Config, against: Option<&Path>, json: bool) -
         }
     };
     let mut stdout = io::stdout().lock();
-    let text = match json {
+    let text = match reach.json {
         true => format!("{:#}\n", difference.json()),
         false => diff::show(&difference, stdout.is_terminal() && !no_colour()),
     };
@@ -121,9 +128,14 @@ fn dumped(file: &Path) -> Result<Side, String> {
     Ok(Side { config, ..Side::default() })
 }
 
-/// What the daemon runs that these candidates lead to.
-fn running_config(_candidates: &str) -> Result<Side, String> {
-    Err("a running daemon cannot be asked yet; compare with a file: --diff=DUMP".to_owned())
+/// What the daemon runs.
+fn running_config(candidates: &str, reach: &Reach) -> Result<Side, Failure> {
+    let client = reach.client(candidates)?;
+    let config = client.get(&Route::to(["config"]))?;
+    let jobs = Route::to(["jobs"]).with("limit", MAX_LIMIT);
+    let jobs: Vec<Job> = client.list(&jobs, usize::MAX)?;
+    let off = jobs.into_iter().filter(|job| job.switched_off.is_some());
+    Ok(Side { config, switched_off: off.map(|job| job.name).collect() })
 }
 
 /// `ok: 12 jobs on 5 nodes from 3 files, 1 warning`
