@@ -24,6 +24,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use loom::protocol::control::Hello;
 use loom::protocol::{GATEWAY_CONTROL, GATEWAY_LISTENER};
@@ -33,6 +34,9 @@ use catalog::Shelf;
 use channel::Parent;
 use history::History;
 use news::Newsroom;
+
+/// Once the parent has hung up.
+const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// What every request can reach.
 #[derive(Clone)]
@@ -93,7 +97,11 @@ fn serve(control: OwnedFd, listener: OwnedFd) -> io::Result<()> {
         let hearing = heard.all(app.clone());
         let listening = listen::accept(listener, app);
         tokio::select! {
-            gone = hearing => gone,
+            gone = hearing => {
+                // The last answers are on their way through the connections' tasks.
+                tokio::time::sleep(LAST_WORDS).await;
+                gone
+            }
             failed = listening => failed,
         }
     })
