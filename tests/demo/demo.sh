@@ -106,11 +106,24 @@ run_daemon() {
     caption 'A new manifest is dropped in. No restart.'
     cp "$here/late.yaml" jobs/
     follow $((minute + 15)) until_all_is_done
+    talk_to_it
     caption 'kill -TERM: it says goodbye, and no connection stays open.'
     kill "$daemon"
     follow $((SECONDS + 30)) || true
     wait "$daemon" || true
     daemon=
+}
+
+# From another terminal, so to say; the log goes on unread meanwhile.
+talk_to_it() {
+    caption 'It answers: over a unix socket here, over TLS from afar.'
+    run status
+    caption 'A command that is no job, on all nodes at once; equal answers are told once.'
+    run exec --on 'alder,birch,cedar,elder,hazel' --fold -- \
+        'case $LOOM_NODE in hazel) echo "tired";; *) echo "at your service";; esac'
+    caption 'What ran, and why a job did not run at some time.'
+    run runs --limit 6
+    run why disk
 }
 
 minute=0
