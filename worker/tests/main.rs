@@ -7,6 +7,7 @@ mod skip;
 mod commands;
 mod ends;
 mod frames;
+mod gateway;
 mod kills;
 mod output;
 mod remote;

@@ -1,0 +1,24 @@
+//! The gateway, asked over HTTP, with a real ledger and a parent that the test plays.
+
+// Not every theme uses all of it.
+#![allow(dead_code)]
+
+mod http;
+mod rig;
+
+use rig::Rig;
+
+#[test]
+fn a_gateway_serves_what_its_parent_says() {
+    let rig = Rig::local(&[rig::job("a", "@hourly")], &[rig::node("n1")]);
+    let daemon: loom::api::daemon::Daemon = rig.client.get("/api/v1/daemon").of();
+    assert_eq!((daemon.hostname.as_str(), daemon.jobs, daemon.nodes), ("rig", 1, 1));
+    assert!(rig.client.get("/api/v1/nothing").problem(404).contains("nothing"));
+}
+
+#[test]
+fn a_gateway_of_the_network_wants_a_token() {
+    let rig = Rig::remote(&[], &[]);
+    assert!(rig.client.get("/api/v1/daemon").problem(401).contains("loom token add"));
+    rig.heard();
+}
