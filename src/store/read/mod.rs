@@ -63,6 +63,12 @@ impl Reader {
         self.read(|conn| meta(conn, "paused"))
     }
 
+    /// Also one that was removed.
+    pub fn job(&self, name: &str) -> Result<Option<JobRow>, StoreError> {
+        let found = self.rows("SELECT * FROM jobs WHERE name = ?1", [name], job_row)?;
+        Ok(found.into_iter().next())
+    }
+
     /// By name, removed ones included.
     pub fn jobs(&self) -> Result<Vec<JobRow>, StoreError> {
         self.read(job_rows)
@@ -102,19 +108,20 @@ pub(super) fn meta<T: FromSql>(conn: &Connection, key: &str) -> rusqlite::Result
 
 pub(super) fn job_rows(conn: &Connection) -> rusqlite::Result<Vec<JobRow>> {
     let mut query = conn.prepare_cached("SELECT * FROM jobs ORDER BY name")?;
-    let rows = query.query_map([], |row| {
-        Ok(JobRow {
-            entry: JobEntry {
-                name: row.get("name")?,
-                schedule: row.get("schedule")?,
-                timezone: row.get("timezone")?,
-            },
-            first_seen: time_at(row, "first_seen")?,
-            accounted_through: time_at(row, "accounted_through")?,
-            removed_at: opt_time_at(row, "removed_at")?,
-        })
-    })?;
-    rows.collect()
+    query.query_map([], job_row)?.collect()
+}
+
+fn job_row(row: &Row) -> rusqlite::Result<JobRow> {
+    Ok(JobRow {
+        entry: JobEntry {
+            name: row.get("name")?,
+            schedule: row.get("schedule")?,
+            timezone: row.get("timezone")?,
+        },
+        first_seen: time_at(row, "first_seen")?,
+        accounted_through: time_at(row, "accounted_through")?,
+        removed_at: opt_time_at(row, "removed_at")?,
+    })
 }
 
 fn run_id_at(row: &Row, column: &str) -> rusqlite::Result<Option<RunId>> {

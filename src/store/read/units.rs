@@ -30,6 +30,15 @@ impl Reader {
         self.units_by("state <> 'done' ORDER BY id LIMIT ?1", [limit])
     }
 
+    /// Those of the latest runs first.
+    pub fn units_of_node(&self, node: &str, limit: u32) -> Result<Vec<UnitRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM units INDEXED BY units_of_node
+             WHERE node = ?1 ORDER BY run DESC, id DESC LIMIT ?2"
+        );
+        self.rows(&sql, params![node, limit], unit_row)
+    }
+
     /// What is kept of the unit's output, with the bytes that are in the ledger itself.
     pub fn output(&self, unit: UnitId) -> Result<Option<Output>, StoreError> {
         self.read(|conn| {

@@ -263,3 +263,29 @@ fn what_was_open_is_lost_at_the_next_start_and_remembered_until_swept() {
     let (_ledger, third) = open(&dir);
     assert!(third.unswept.is_empty() && third.lost_units.is_empty() && third.lost_runs.is_empty());
 }
+
+#[test]
+fn one_job_is_found_by_its_name_and_the_units_of_one_node() {
+    let dir = statedir();
+    let (mut ledger, _) = open(&dir);
+    let entry = |name: &str| JobEntry {
+        name: name.to_string(),
+        schedule: "@daily".to_string(),
+        timezone: None,
+    };
+    let all = |names: &[&str], second| Record::Jobs {
+        jobs: names.iter().map(|name| entry(name)).collect(),
+        at: at(second),
+    };
+    ledger.apply(&[all(&["a", "b"], 1), all(&["b"], 2)]).unwrap();
+    ledger.apply(&[open_run(3, "b", &["n1", "n2"]), open_run(4, "b", &["n2"])]).unwrap();
+    let reader = Reader::open(dir.path()).unwrap();
+    assert_eq!(reader.job("a").unwrap().unwrap().removed_at, Some(at(2)));
+    assert_eq!(reader.job("b").unwrap().unwrap().entry, entry("b"));
+    assert_eq!(reader.job("c").unwrap(), None);
+    let units = |node: &str, limit| -> Vec<u64> {
+        let units = reader.units_of_node(node, limit).unwrap();
+        units.into_iter().map(|unit| unit.unit.0).collect()
+    };
+    assert_eq!((units("n2", 9), units("n2", 1), units("n3", 9)), (vec![40, 31], vec![40], vec![]));
+}
