@@ -47,7 +47,7 @@ pub struct JobDetail {
     /// Where it is written.
     pub file: String,
     pub line: u32,
-    /// The coming ten.
+    /// The coming ten; none if `next_at` is absent.
     #[schema(value_type = Vec<String>)]
     pub next: Vec<Timestamp>,
     /// All its keys, as `loom check --dump` prints them; secrets are masked.

@@ -9,7 +9,7 @@ use super::unit::Unit;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Run {
     pub id: u64,
-    /// `exec` for one that is of no job.
+    /// `@exec` for one that is of no job.
     pub job: String,
     /// `schedule`, `manual`, `retry`, `exec`.
     pub trigger: String,
@@ -80,6 +80,9 @@ pub struct Started {
     /// As it is when the answer is given, if that was waited for.
     #[serde(default)]
     pub state: Option<Run>,
+    /// Of a retry: nodes that would be meant, but have left the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

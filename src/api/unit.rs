@@ -8,6 +8,9 @@ use utoipa::ToSchema;
 pub struct Unit {
     pub id: u64,
     pub run: u64,
+    /// The run's, where units of several runs are told of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
     pub node: String,
     /// 1 for the first.
     pub attempt: u32,

@@ -5,6 +5,7 @@ use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use loom::access::{Globs, Role, TokenHash};
+use loom::job::EXEC;
 use loom::protocol::control::Who;
 
 use super::App;
@@ -31,8 +32,9 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// What is no job is not for tokens that are limited to some, whatever their globs match.
     pub fn sees(&self, job: &str) -> bool {
-        self.jobs.matches(job)
+        self.jobs.is_all() || job != EXEC && self.jobs.matches(job)
     }
 
     /// What concerns no job in particular is not for tokens that are limited to some.

@@ -1,7 +1,7 @@
 //! Which jobs and nodes there are: the configuration as the parent lets it be shown.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -20,6 +20,8 @@ pub struct Catalog {
     pub settings: String,
     pub jobs: BTreeMap<String, Job>,
     pub nodes: BTreeMap<String, NodeEntry>,
+    /// Names of jobs, by node; made when somebody asks.
+    by_node: OnceLock<HashMap<String, Vec<String>>>,
 }
 
 #[derive(Debug)]
@@ -27,6 +29,29 @@ pub struct Job {
     pub entry: JobEntry,
     pub schedule: Schedule,
     pub zone: TimeZone,
+}
+
+impl Catalog {
+    /// Names of the jobs that run on the node, in order.
+    pub fn jobs_on(&self, node: &str) -> &[String] {
+        let by_node = self.by_node.get_or_init(|| {
+            let mut by_node: HashMap<String, Vec<String>> = HashMap::new();
+            for (name, job) in &self.jobs {
+                for node in &job.entry.targets {
+                    by_node.entry(node.clone()).or_default().push(name.clone());
+                }
+            }
+            by_node
+        });
+        by_node.get(node).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// After a time, by a job's schedule, in order.
+pub fn fires(job: &Job, after: Timestamp) -> impl Iterator<Item = Timestamp> {
+    std::iter::successors(job.schedule.next_after(&job.zone, after), |at| {
+        job.schedule.next_after(&job.zone, *at)
+    })
 }
 
 /// The catalog in force, and the one that is arriving.
@@ -128,6 +153,14 @@ impl Shelf {
 
     pub fn is_enabled(&self, job: &Job) -> bool {
         job.entry.enabled && self.switched_off(job).is_none()
+    }
+
+    /// When the job next comes due, if nothing keeps it from running.
+    pub fn next_at(&self, job: &Job, now: Timestamp) -> Option<Timestamp> {
+        if self.is_paused() || !self.is_enabled(job) {
+            return None;
+        }
+        job.schedule.next_after(&job.zone, now)
     }
 
     pub fn is_paused(&self) -> bool {

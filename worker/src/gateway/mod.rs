@@ -6,10 +6,13 @@
 //! happens to runs it is told ([`catalog`], [`news`]). It decides nothing about who may change
 //! what: the parent does, by the word that was shown ([`auth`]).
 
+pub mod args;
 pub mod auth;
 pub mod catalog;
 pub mod channel;
 mod confine;
+pub mod describe;
+pub mod extract;
 pub mod guard;
 pub mod history;
 pub mod listen;
@@ -19,6 +22,8 @@ pub mod page;
 pub mod problem;
 pub mod routes;
 pub mod shape;
+pub mod wait;
+pub mod when;
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -1,10 +1,76 @@
 //! The ledger's rows in the shape the API gives them.
 
-use loom::api::job::Gap;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use jiff::Timestamp;
+use loom::api::job::{Gap, Job, SwitchedOff};
 use loom::api::run::{Run, Tally};
 use loom::api::unit::Unit;
-use loom::store::{self, RunRow, RunState, UnitRow, UnitState};
-use loom::unit::{Canceller, Kill, Outcome};
+use loom::store::{self, Reader, RunRow, RunState, StoreError, UnitRow, UnitState};
+use loom::unit::{Canceller, Kill, Outcome, RunId};
+
+use serde_json::Value;
+
+use super::catalog::{self, Shelf};
+use super::problem::Error;
+
+/// A job's or a node's keys, as the catalog has them.
+pub fn manifest(details: &str) -> super::problem::Result<Value> {
+    serde_json::from_str(details).map_err(|e| Error::internal(format!("the catalog: {e}")))
+}
+
+/// With how their units fare.
+pub fn runs(ledger: &Reader, rows: Vec<RunRow>) -> Result<Vec<Run>, StoreError> {
+    let ids: Vec<RunId> = rows.iter().map(|row| row.run).collect();
+    let mut tallies = ledger.tallies(&ids)?;
+    let shape = |row: RunRow| {
+        let tally = tallies.remove(&row.run).unwrap_or_default();
+        run(row, tally)
+    };
+    Ok(rows.into_iter().map(shape).collect())
+}
+
+/// Units of several runs, with the names of their jobs; without those of jobs not to be seen.
+pub fn units_of_runs(
+    ledger: &Reader,
+    rows: Vec<UnitRow>,
+    sees: impl Fn(&str) -> bool,
+) -> Result<Vec<Unit>, StoreError> {
+    let mut jobs: BTreeMap<RunId, Option<String>> = BTreeMap::new();
+    let mut units = Vec::new();
+    for row in rows {
+        let job = match jobs.entry(row.run) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let job = ledger.run(row.run)?.map(|run| run.job);
+                new.insert(job.filter(|job| sees(job)))
+            }
+        };
+        // Without a run it is being deleted.
+        if let Some(job) = job {
+            units.push(Unit { job: Some(job.clone()), ..unit(row) });
+        }
+    }
+    Ok(units)
+}
+
+pub fn job(shelf: &Shelf, job: &catalog::Job, now: Timestamp, last_run: Option<Run>) -> Job {
+    let entry = &job.entry;
+    Job {
+        name: entry.name.clone(),
+        description: entry.description.clone(),
+        task: entry.task.clone(),
+        schedule: entry.schedule.clone(),
+        timezone: entry.timezone.clone(),
+        targets: entry.targets.clone(),
+        tags: entry.tags.clone(),
+        enabled: shelf.is_enabled(job),
+        switched_off: shelf.switched_off(job).map(|off| SwitchedOff { by: off.by, at: off.at }),
+        next_at: shelf.next_at(job, now),
+        last_run,
+    }
+}
 
 pub fn run(row: RunRow, tally: store::Tally) -> Run {
     let (state, reason) = match row.state {
@@ -41,6 +107,7 @@ pub fn unit(row: UnitRow) -> Unit {
     let mut unit = Unit {
         id: row.unit.0,
         run: row.run.0,
+        job: None,
         node: row.node,
         attempt: row.attempt,
         state: String::new(),

@@ -4,7 +4,13 @@
 #![allow(dead_code)]
 
 mod http;
+mod jobs;
+mod nodes;
 mod rig;
+mod runs;
+mod starting;
+
+use std::time::{Duration, Instant};
 
 use rig::Rig;
 
@@ -21,4 +27,13 @@ fn a_gateway_of_the_network_wants_a_token() {
     let rig = Rig::remote(&[], &[]);
     assert!(rig.client.get("/api/v1/daemon").problem(401).contains("loom token add"));
     rig.heard();
+}
+
+/// For what announces itself nowhere.
+fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < end, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

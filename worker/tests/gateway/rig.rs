@@ -21,12 +21,15 @@ use loom::protocol::control::{
 use loom::protocol::frame::{self, CAP};
 use loom::protocol::message::Output;
 use loom::protocol::{GATEWAY_CONTROL, GATEWAY_LISTENER, VERSION};
-use loom::store::{Ledger, OpenUnit, Record, TokenRow};
+use loom::store::{self, Ledger, OpenUnit, Record, TokenRow};
 use loom::sys::spawn::spawn;
 use loom::unit::{Outcome, RunEnd, RunId, Trigger, UnitId};
 use tempfile::TempDir;
 
 use super::http::Client;
+
+/// When the daemon that the test plays was started, and the ledger begun.
+pub const BEGUN: &str = "2026-01-01T00:00:00Z";
 
 pub type Reaction = Box<dyn FnMut(&Request, &Parent) -> Result<Answer, Refusal> + Send>;
 
@@ -78,7 +81,8 @@ impl Rig {
         nodes: &[NodeEntry],
     ) -> Rig {
         let statedir = dir.path().join("state");
-        let (ledger, _) = Ledger::open(&statedir, at("2026-01-01T00:00:00Z")).unwrap();
+        let (mut ledger, _) = Ledger::open(&statedir, at(BEGUN)).unwrap();
+        ledger.apply(&[Record::Jobs { jobs: known(jobs), at: at(BEGUN) }]).unwrap();
         let (ours, its) = UnixStream::pair().unwrap();
         let mut program = Program::new(env!("CARGO_BIN_EXE_loom-gateway"));
         program.stdin(Stdio::null());
@@ -96,7 +100,7 @@ impl Rig {
             version: VERSION,
             release: "0.0.0".to_owned(),
             pid: std::process::id(),
-            started_at: at("2026-01-01T00:00:00Z"),
+            started_at: at(BEGUN),
             hostname: "rig".to_owned(),
             statedir,
             serve,
@@ -211,7 +215,7 @@ impl Parent {
 
     pub fn catalog(&self, generation: u64, jobs: &[JobEntry], nodes: &[NodeEntry]) {
         let say = |piece| self.say(&FromParent::Catalog(piece));
-        let loaded_at = at("2026-01-01T00:00:00Z");
+        let loaded_at = at(BEGUN);
         say(Catalog::Begin { generation, loaded_at, settings: "{}".to_owned() });
         jobs.iter().for_each(|job| say(Catalog::Job(Box::new(job.clone()))));
         nodes.iter().for_each(|node| say(Catalog::Node(Box::new(node.clone()))));
@@ -375,6 +379,16 @@ pub fn node(name: &str) -> NodeEntry {
         max_sessions: 5,
         details: r#"{"ip":"127.0.0.1"}"#.to_owned(),
     }
+}
+
+/// Jobs, as the ledger is told of them.
+pub fn known(jobs: &[JobEntry]) -> Vec<store::JobEntry> {
+    let entry = |job: &JobEntry| store::JobEntry {
+        name: job.name.clone(),
+        schedule: job.schedule.clone(),
+        timezone: job.timezone.clone(),
+    };
+    jobs.iter().map(entry).collect()
 }
 
 pub fn at(time: &str) -> Timestamp {

@@ -1,10 +1,16 @@
 //! The paths of the API, a file for each noun.
 
 mod daemon;
+mod exec;
+mod jobs;
+mod nodes;
+mod runs;
+mod units;
 
 use axum::Router;
 use axum::middleware;
 use loom::api::BASE;
+use loom::api::problem::Problem;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -12,7 +18,10 @@ use super::problem::Error;
 use super::{App, guard};
 
 #[derive(OpenApi)]
-#[openapi(info(title = "Loom", description = "The API of a Loom daemon."))]
+#[openapi(
+    info(title = "Loom", description = "The API of a Loom daemon."),
+    components(schemas(Problem))
+)]
 struct Document;
 
 pub fn router(app: App) -> Router {
@@ -25,5 +34,11 @@ pub fn router(app: App) -> Router {
 
 /// All paths, with their description.
 pub fn api() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, daemon::routes())
+    let all = daemon::routes()
+        .merge(jobs::routes())
+        .merge(exec::routes())
+        .merge(runs::routes())
+        .merge(units::routes())
+        .merge(nodes::routes());
+    OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, all)
 }
