@@ -77,6 +77,7 @@ pub struct RunRequest {
     pub args: BTreeMap<String, Value>,
     /// Answer when the run has ended, or after so many seconds (0 to 60).
     #[serde(default)]
+    #[schema(maximum = 60)]
     pub wait: u32,
 }
 
@@ -98,12 +99,15 @@ pub struct ExecRequest {
     pub kwargs: BTreeMap<String, Value>,
     /// Seconds, of each unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(exclusive_minimum = 0)]
     pub timeout: Option<f64>,
     /// Units at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
     pub parallel: Option<u32>,
     /// Answer when the run has ended, or after so many seconds (0 to 60).
     #[serde(default)]
+    #[schema(maximum = 60)]
     pub wait: u32,
 }
 

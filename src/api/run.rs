@@ -92,6 +92,7 @@ pub struct RetryRequest {
     pub only: Retry,
     /// Answer when the run has ended, or after so many seconds (0 to 60).
     #[serde(default)]
+    #[schema(maximum = 60)]
     pub wait: u32,
 }
 

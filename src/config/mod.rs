@@ -35,6 +35,7 @@ mod tests;
 
 pub use compose::is_secret_key;
 pub use dump::{dump, job as dump_job, node as dump_node, settings as dump_settings};
+pub use fields::show_duration;
 pub use listen::{Listen, Tls};
 pub use load::{Loaded, load, load_or_report, print};
 pub use locate::{Located, locate};

@@ -40,7 +40,7 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
     }
 }
 
-/// A body of JSON; none at all stands for `{}`.
+/// A body of JSON; none at all, or `null`, stands for `{}`.
 pub struct Body<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
@@ -54,7 +54,8 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(Error::new(status, "invalid", "The request makes no sense", text));
         }
-        let json: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        let nothing = matches!(bytes.trim_ascii(), b"" | b"null");
+        let json: &[u8] = if nothing { b"{}" } else { &bytes };
         let body = serde_json::from_slice(json);
         body.map(Body).map_err(|e| Error::invalid(format!("the body: {e}")))
     }

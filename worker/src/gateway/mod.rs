@@ -6,6 +6,7 @@
 //! happens to runs it is told ([`catalog`], [`news`]). It decides nothing about who may change
 //! what: the parent does, by the word that was shown ([`auth`]).
 
+pub mod account;
 pub mod args;
 pub mod auth;
 pub mod catalog;

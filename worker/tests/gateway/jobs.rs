@@ -166,7 +166,7 @@ fn who_is_limited_to_jobs_sees_no_others() {
     assert_eq!(names(&page), ["backup-a", "backup-b"]);
     let of = |path: &str| client.get(&format!("/api/v1/jobs/{path}"));
     assert_eq!(of("backup-a").status(), 200);
-    for path in ["clean", "clean/fires"] {
+    for path in ["clean", "clean/fires", "clean/why"] {
         let said = of(path).problem(404);
         assert_eq!(said, r#"there is no job "clean""#);
     }

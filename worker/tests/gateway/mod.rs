@@ -3,12 +3,15 @@
 // Not every theme uses all of it.
 #![allow(dead_code)]
 
+mod document;
 mod http;
 mod jobs;
 mod nodes;
 mod rig;
 mod runs;
+mod scale;
 mod starting;
+mod why;
 
 use std::time::{Duration, Instant};
 

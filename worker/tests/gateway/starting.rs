@@ -35,6 +35,8 @@ fn a_job_is_run_by_the_parent_on_the_word_of_the_peer() {
     assert_eq!(asked.command, Command::run("a"));
     assert_eq!((asked.who, asked.key), (Who::Peer { uid: nix::unistd::getuid().as_raw() }, None));
 
+    assert_eq!(run(&rig, Some(Value::Null)).status(), 201);
+
     let client = rig.client.clone().with("Idempotency-Key", "k-1");
     let body =
         json!({"on": "n[1-3]", "args": {"n": 1, "list": [1.5, null, "x"], "map": {"k": true}}});

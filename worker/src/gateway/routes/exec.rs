@@ -34,9 +34,10 @@ pub type Beginning = (StatusCode, AppendHeaders<Option<(HeaderName, String)>>, J
 #[utoipa::path(
     post,
     path = "/jobs/{name}/run",
+    operation_id = "run_job",
     tag = "jobs",
     params(("name" = String, Path), KeyHeader),
-    request_body = RunRequest,
+    request_body = Option<RunRequest>,
     responses(
         (status = 201, description = "It runs", body = Started, headers(("Location" = String))),
         (status = 200, description = "It runs on none of the nodes", body = Started),
@@ -60,6 +61,7 @@ async fn run(
 #[utoipa::path(
     post,
     path = "/exec",
+    operation_id = "exec",
     tag = "exec",
     params(KeyHeader),
     request_body = ExecRequest,

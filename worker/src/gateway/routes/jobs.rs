@@ -55,6 +55,7 @@ struct Filter {
 #[utoipa::path(
     get,
     path = "/jobs",
+    operation_id = "list_jobs",
     tag = "jobs",
     params(Filter, Paging),
     responses((status = 200, body = Page<Job>), Problems)
@@ -129,6 +130,7 @@ fn with_last_runs(
 #[utoipa::path(
     get,
     path = "/jobs/{name}",
+    operation_id = "show_job",
     tag = "jobs",
     params(("name" = String, Path)),
     responses((status = 200, body = JobDetail), Problems)
@@ -174,6 +176,7 @@ struct Span {
 #[utoipa::path(
     get,
     path = "/jobs/{name}/fires",
+    operation_id = "job_fires",
     tag = "jobs",
     params(("name" = String, Path), Span),
     responses((status = 200, body = Fires), Problems)
@@ -207,6 +210,7 @@ async fn fires(
 #[utoipa::path(
     post,
     path = "/jobs/{name}/enable",
+    operation_id = "enable_job",
     tag = "jobs",
     params(("name" = String, Path)),
     responses((status = 204, description = "Its schedule counts again"), Problems)
@@ -224,6 +228,7 @@ async fn enable(
 #[utoipa::path(
     post,
     path = "/jobs/{name}/disable",
+    operation_id = "disable_job",
     tag = "jobs",
     params(("name" = String, Path)),
     responses((status = 204, description = "Its schedule does not count"), Problems)

@@ -6,6 +6,7 @@ mod jobs;
 mod nodes;
 mod runs;
 mod units;
+mod why;
 
 use axum::Router;
 use axum::middleware;
@@ -36,6 +37,7 @@ pub fn router(app: App) -> Router {
 pub fn api() -> OpenApiRouter<App> {
     let all = daemon::routes()
         .merge(jobs::routes())
+        .merge(why::routes())
         .merge(exec::routes())
         .merge(runs::routes())
         .merge(units::routes())

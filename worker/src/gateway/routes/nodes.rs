@@ -42,6 +42,7 @@ struct Filter {
 #[utoipa::path(
     get,
     path = "/nodes",
+    operation_id = "list_nodes",
     tag = "nodes",
     params(Filter, Paging),
     responses((status = 200, body = Page<Node>), Problems)
@@ -71,6 +72,7 @@ async fn list(
 #[utoipa::path(
     get,
     path = "/nodes/{name}",
+    operation_id = "show_node",
     tag = "nodes",
     params(("name" = String, Path)),
     responses((status = 200, body = NodeDetail), Problems)

@@ -76,6 +76,7 @@ impl Filter {
 #[utoipa::path(
     get,
     path = "/runs",
+    operation_id = "list_runs",
     tag = "runs",
     params(Filter, Paging),
     responses((status = 200, body = Page<Run>), Problems)
@@ -109,6 +110,7 @@ struct Waiting {
 #[utoipa::path(
     get,
     path = "/runs/{id}",
+    operation_id = "show_run",
     tag = "runs",
     params(("id" = u64, Path), Waiting),
     responses((status = 200, body = RunDetail), Problems)
@@ -149,6 +151,7 @@ async fn show(
 #[utoipa::path(
     post,
     path = "/runs/{id}/cancel",
+    operation_id = "cancel_run",
     tag = "runs",
     params(("id" = u64, Path)),
     responses((status = 202, description = "It is being ended"), Problems)
@@ -170,9 +173,10 @@ async fn cancel(
 #[utoipa::path(
     post,
     path = "/runs/{id}/retry",
+    operation_id = "retry_run",
     tag = "runs",
     params(("id" = u64, Path), KeyHeader),
-    request_body = RetryRequest,
+    request_body = Option<RetryRequest>,
     responses(
         (status = 201, description = "It runs", body = Started, headers(("Location" = String))),
         (status = 200, description = "It runs on none of the nodes", body = Started),

@@ -37,6 +37,7 @@ struct Filter {
 #[utoipa::path(
     get,
     path = "/units",
+    operation_id = "list_units",
     tag = "units",
     params(Filter),
     responses((status = 200, body = Page<Unit>), Problems)
@@ -68,6 +69,7 @@ async fn list(
 #[utoipa::path(
     get,
     path = "/units/{id}",
+    operation_id = "show_unit",
     tag = "units",
     params(("id" = u64, Path)),
     responses((status = 200, body = Unit), Problems)

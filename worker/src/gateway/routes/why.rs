@@ -1,0 +1,331 @@
+//! What became of a due instant of a job, and why.
+
+use axum::Json;
+use axum::extract::State;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use loom::api::job::{Verdict, Why};
+use loom::api::run::Run;
+use loom::cron::Schedule;
+use loom::protocol::control::Switched;
+use loom::store::{Gap, JobRow, Reader, RunFilter, StoreError};
+use loom::unit::{Reason, RunId};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::jobs::no_such_job;
+use crate::gateway::account::{self, Circumstances, StillRan};
+use crate::gateway::auth::Caller;
+use crate::gateway::catalog;
+use crate::gateway::describe::Problems;
+use crate::gateway::extract::{Query, Segment};
+use crate::gateway::problem::{Error, Result};
+use crate::gateway::when::{self, show};
+use crate::gateway::{App, shape};
+
+/// Earlier runs that are looked at for one that still ran.
+const EARLIER: u32 = 10;
+
+/// Spans in which the last due instant is looked for, in hours; the last is as far as schedules
+/// reach.
+const SPANS: [i64; 5] = [1, 24, 31 * 24, 366 * 24, 41 * 366 * 24];
+
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(why))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Asked {
+    /// The instant; the last that was due without it. RFC 3339, or on the clock of the job's zone,
+    /// as in `2026-11-20T02:00` or, of today, `02:00`.
+    at: Option<String>,
+}
+
+/// What became of a due instant, and why.
+#[utoipa::path(
+    get,
+    path = "/jobs/{name}/why",
+    operation_id = "why",
+    tag = "jobs",
+    params(("name" = String, Path), Asked),
+    responses((status = 200, body = Why), Problems)
+)]
+async fn why(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Why>> {
+    let catalog = app.shelf.catalog().await;
+    let job = catalog.jobs.get(&name).filter(|_| caller.sees(&name));
+    let wanted = name.clone();
+    let row = app.history.read(move |ledger| ledger.job(&wanted)).await?;
+    let row = row.filter(|_| caller.sees(&name));
+    let rule = match (job, &row) {
+        (Some(job), _) => Rule::now(job, app.shelf.switched_off(job), app.shelf.is_paused()),
+        (None, Some(row)) => Rule::before(row)?,
+        (None, None) => return Err(no_such_job(&catalog, &caller, &name)),
+    };
+    let now = Timestamp::now();
+    let at = match &asked.at {
+        Some(text) => minute_of(when::parse("at", text, &rule.zone, now)?),
+        // Of one that is gone, the last while it was there.
+        None => rule.last_due(rule.removed_at.unwrap_or(now)).unwrap_or(minute_of(now)),
+    };
+    let wanted = name.clone();
+    let Found { runs, gaps, still_ran } =
+        app.history.read(move |ledger| find(ledger, &wanted, at)).await?;
+    let case =
+        Case { at, now, rule: &rule, row: row.as_ref(), runs: &runs, gaps: &gaps, still_ran };
+    let (verdict, text) = case.judge();
+    Ok(Json(Why {
+        job: name,
+        at,
+        verdict,
+        text,
+        run: runs.last().cloned(),
+        gaps: gaps.into_iter().map(shape::gap).collect(),
+        due_before: rule.last_due(just_before(at)),
+        due_after: rule.next_due(at),
+    }))
+}
+
+/// By what a job comes due.
+struct Rule {
+    schedule: Schedule,
+    zone: TimeZone,
+    /// For people; empty of the system's.
+    zone_name: String,
+    enabled: bool,
+    paused: bool,
+    switched_off: Option<Switched>,
+    deadline: Option<String>,
+    removed_at: Option<Timestamp>,
+}
+
+impl Rule {
+    fn now(job: &catalog::Job, switched_off: Option<Switched>, paused: bool) -> Rule {
+        let manifest: serde_json::Value =
+            serde_json::from_str(&job.entry.details).unwrap_or_default();
+        Rule {
+            schedule: job.schedule.clone(),
+            zone: job.zone.clone(),
+            zone_name: job.entry.timezone.clone().unwrap_or_default(),
+            enabled: job.entry.enabled && switched_off.is_none(),
+            paused,
+            switched_off,
+            deadline: manifest["deadline"].as_str().map(str::to_owned),
+            removed_at: None,
+        }
+    }
+
+    /// Of a job that is in the ledger alone.
+    fn before(row: &JobRow) -> Result<Rule> {
+        let entry = &row.entry;
+        let schedule = Schedule::parse(&entry.schedule);
+        Ok(Rule {
+            schedule: schedule.map_err(|e| Error::internal(format!("{}: {e}", entry.name)))?,
+            zone: loom::job::zone(entry.timezone.as_deref()),
+            zone_name: entry.timezone.clone().unwrap_or_default(),
+            enabled: true,
+            paused: false,
+            switched_off: None,
+            deadline: None,
+            // Until the daemon has written that it is gone it is gone just now.
+            removed_at: Some(row.removed_at.unwrap_or_else(Timestamp::now)),
+        })
+    }
+
+    fn next_due(&self, after: Timestamp) -> Option<Timestamp> {
+        let next = self.schedule.next_after(&self.zone, after)?;
+        self.removed_at.is_none_or(|removed| next <= removed).then_some(next)
+    }
+
+    /// At that time or before.
+    fn last_due(&self, until: Timestamp) -> Option<Timestamp> {
+        let until = self.removed_at.map_or(until, |removed| until.min(removed));
+        SPANS.into_iter().find_map(|hours| {
+            let from = until.saturating_sub(SignedDuration::from_hours(hours)).ok()?;
+            Some(self.schedule.fires_between(&self.zone, from, until)?.last)
+        })
+    }
+
+    fn is_due(&self, at: Timestamp) -> bool {
+        self.next_due(just_before(at)) == Some(at)
+    }
+
+    fn show(&self, at: Timestamp) -> String {
+        show(at, &self.zone)
+    }
+}
+
+/// What the ledger has on an instant.
+struct Found {
+    runs: Vec<Run>,
+    gaps: Vec<Gap>,
+    still_ran: Vec<StillRan>,
+}
+
+fn find(ledger: &Reader, job: &str, at: Timestamp) -> std::result::Result<Found, StoreError> {
+    let covered = ledger.covering(job, at, None)?;
+    let own: Vec<RunId> = covered.runs.iter().map(|row| row.run).collect();
+    let overlaps = covered.gaps.iter().any(|gap| gap.reason == Reason::Overlap);
+    Ok(Found {
+        still_ran: if overlaps { still_ran(ledger, job, at, &own)? } else { Vec::new() },
+        runs: shape::runs(ledger, covered.runs)?,
+        gaps: covered.gaps,
+    })
+}
+
+/// Earlier runs with units that were not done at that time.
+fn still_ran(
+    ledger: &Reader,
+    job: &str,
+    at: Timestamp,
+    but: &[RunId],
+) -> std::result::Result<Vec<StillRan>, StoreError> {
+    let until = at.saturating_add(SignedDuration::from_millis(1)).ok();
+    let filter = RunFilter { job: Some(job.to_owned()), until, ..RunFilter::default() };
+    let open_then = |end: Option<Timestamp>| end.is_none_or(|end| end > at);
+    let mut found = Vec::new();
+    for row in ledger.runs_where(&filter, None, EARLIER)? {
+        if but.contains(&row.run) || !open_then(row.finished_at) {
+            continue;
+        }
+        let open = ledger.units(row.run)?.into_iter().filter(|unit| open_then(unit.finished_at));
+        let mut nodes: Vec<String> = open.map(|unit| unit.node).collect();
+        nodes.sort();
+        nodes.dedup();
+        if !nodes.is_empty() {
+            let since = row.started_at.unwrap_or(row.queued_at);
+            found.push(StillRan { run: row.run.0, since, nodes });
+        }
+    }
+    Ok(found)
+}
+
+/// All there is to judge an instant by.
+struct Case<'a> {
+    at: Timestamp,
+    now: Timestamp,
+    rule: &'a Rule,
+    row: Option<&'a JobRow>,
+    runs: &'a [Run],
+    gaps: &'a [Gap],
+    still_ran: Vec<StillRan>,
+}
+
+impl Case<'_> {
+    fn judge(self) -> (Verdict, String) {
+        let Case { at, now, rule, row, runs, gaps, still_ran } = self;
+        let off = rule.switched_off.as_ref().filter(|off| off.at <= at);
+        let around = Circumstances {
+            still_ran,
+            deadline: rule.deadline.clone(),
+            switched_off: off.map(|off| (off.by.clone(), off.at)),
+        };
+        if let Some(run) = runs.last() {
+            let lacks: Vec<Gap> =
+                gaps.iter().filter(|gap| gap.run == Some(RunId(run.id))).cloned().collect();
+            return (Verdict::Run, account::of_run(run, at, &lacks, &around, &rule.zone));
+        }
+        let is_due = rule.is_due(at);
+        // A long gap reaches over instants that are due and over time between them.
+        let covers =
+            |gap: &&Gap| gap.node.is_none() && (is_due || gap.first_at == at || gap.last_at == at);
+        if let Some(gap) = gaps.iter().find(covers) {
+            return (Verdict::Gap, account::of_gap(gap, &around, &rule.zone));
+        }
+        let shown = rule.show(at);
+        if let Some(removed) = rule.removed_at.filter(|removed| at > *removed) {
+            let removed = rule.show(removed);
+            let text = format!(
+                "It was not due at {shown}: the job was taken out of the configuration at {removed}."
+            );
+            return (Verdict::NotDue, text);
+        }
+        if !is_due {
+            return (Verdict::NotDue, not_due(rule, at));
+        }
+        if at > now {
+            return (Verdict::Future, to_come(rule, at, now));
+        }
+        match row {
+            Some(row) if at <= row.first_seen => {
+                let since = rule.show(row.first_seen);
+                let text = format!(
+                    "The ledger knows the job since {since}; of {shown}, which is before, it can \
+                     tell nothing."
+                );
+                (Verdict::Before, text)
+            }
+            Some(row) if at <= row.accounted_through => (
+                Verdict::Nothing,
+                format!(
+                    "There is neither a run nor a gap of {shown}. Either the entry was pruned, or \
+                     the job had another schedule then, by which it was not due."
+                ),
+            ),
+            Some(_) | None => (
+                Verdict::Nothing,
+                format!(
+                    "There is neither a run nor a gap of {shown} yet: the daemon has not come to \
+                     it, or the ledger cannot be written. See the daemon's status."
+                ),
+            ),
+        }
+    }
+}
+
+fn not_due(rule: &Rule, at: Timestamp) -> String {
+    let zone = match rule.zone_name.as_str() {
+        "" => String::new(),
+        name => format!(", in {name}"),
+    };
+    let (schedule, shown) = (rule.schedule.expr(), rule.show(at));
+    let around = match (rule.last_due(at), rule.next_due(at)) {
+        (Some(before), Some(after)) => {
+            format!("before it is {}, after it {}", rule.show(before), rule.show(after))
+        }
+        (Some(before), None) => format!("the last is {}", rule.show(before)),
+        (None, Some(after)) => format!("the first is {}", rule.show(after)),
+        (None, None) => "there is none".to_owned(),
+    };
+    format!(
+        "It is not due at {shown}: its schedule is `{schedule}`{zone}. Of the due instants {around}."
+    )
+}
+
+fn to_come(rule: &Rule, at: Timestamp, now: Timestamp) -> String {
+    let left = loom::config::show_duration(at.duration_since(now).unsigned_abs());
+    let text = format!("{} is still to come, in {left}.", rule.show(at));
+    let but = match &rule.switched_off {
+        Some(off) => format!(
+            " As things are it will not run: the job was switched off by {} at {}.",
+            off.by,
+            rule.show(off.at)
+        ),
+        None if !rule.enabled => {
+            " As things are it will not run: the job has `enabled: false`.".to_owned()
+        }
+        None if rule.paused => {
+            " As things are it will not run: all schedules are paused.".to_owned()
+        }
+        None => String::new(),
+    };
+    text + &but
+}
+
+/// Schedules fall due at the beginning of minutes.
+fn minute_of(at: Timestamp) -> Timestamp {
+    let second = at.as_second();
+    let second = if at.subsec_nanosecond() < 0 { second - 1 } else { second };
+    Timestamp::from_second(second - second.rem_euclid(60)).unwrap_or(at)
+}
+
+fn just_before(at: Timestamp) -> Timestamp {
+    at.saturating_sub(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MIN)
+}
