@@ -16,6 +16,7 @@ use super::dir::OutputDir;
 use super::entry::{Entry, Line, complete, lines};
 use super::follow::Cursor;
 use super::parts::{Span, all, read_full};
+use crate::ssh::Stream;
 
 /// Read at a time.
 const BLOCK: usize = super::entry::LONGEST;
@@ -26,6 +27,8 @@ pub struct Kept {
     segments: Vec<Segment>,
     len: u64,
     dropped: Dropped,
+    /// Of interest is this stream alone.
+    only: Option<Stream>,
 }
 
 #[derive(Debug)]
@@ -64,11 +67,12 @@ impl Kept {
         let len = bytes.len() as u64;
         let source = Source::Inline(bytes);
         let all = Segment { source, at: 0, len, seam: 0, offset: 0, from: 0 };
-        Kept { unit, segments: vec![all], len, dropped: Dropped::Nothing }
+        Kept { unit, segments: vec![all], len, dropped: Dropped::Nothing, only: None }
     }
 
     fn files(unit: UnitId, spans: Vec<Span>) -> Kept {
-        let mut kept = Kept { unit, segments: Vec::new(), len: 0, dropped: Dropped::Nothing };
+        let (segments, dropped) = (Vec::new(), Dropped::Nothing);
+        let mut kept = Kept { unit, segments, len: 0, dropped, only: None };
         for Span { file, from, to, offset, dropped } in spans {
             let seam = match dropped {
                 Dropped::Nothing | Dropped::Unknown => 0,
@@ -85,6 +89,15 @@ impl Kept {
             kept.len += len;
         }
         kept
+    }
+
+    /// From now on only lines and text of this stream count.
+    pub fn only(self, stream: Stream) -> Kept {
+        Kept { only: Some(stream), ..self }
+    }
+
+    fn leaves_out(&self, entry: &Entry<'_>) -> bool {
+        self.only.is_some_and(|only| only != entry.stream)
     }
 
     /// Of the whole, in bytes.
@@ -158,6 +171,7 @@ impl Kept {
                 let rest = &bytes[begin..];
                 let header = memchr::memchr(b'\n', rest).map_or(rest, |end| &rest[..end]);
                 match Line::parse(header) {
+                    Line::Entry(entry) if self.leaves_out(&entry) => {}
                     Line::Entry(entry) if tail.wants(&entry) => start = line,
                     Line::Entry(_) => return Ok(start),
                     Line::Seam { .. } | Line::Damaged => {}
@@ -165,7 +179,8 @@ impl Kept {
             }
             end = from;
         }
-        Ok(0)
+        // What lies before the first of them is of the other stream.
+        Ok(if self.only.is_some() { start } else { 0 })
     }
 
     /// The bytes that the task wrote, of both streams in the order they came, from this place in
@@ -248,6 +263,7 @@ impl Iterator for Text {
             for (_, line) in lines(bytes) {
                 found = true;
                 match line {
+                    Line::Entry(entry) if self.kept.leaves_out(&entry) => {}
                     Line::Entry(entry) => {
                         text.extend_from_slice(entry.text);
                         text.extend_from_slice(if entry.partial { b"" } else { b"\n" });

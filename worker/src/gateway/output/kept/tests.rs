@@ -139,6 +139,27 @@ fn a_line_is_one_however_many_entries_it_has() {
     assert_eq!(last(u64::MAX), last(5));
 }
 
+#[test]
+fn one_stream_has_last_lines_of_its_own() {
+    let unit = written(1 << 20, |output| {
+        for i in 0..10_000 {
+            let stream = if i % 1000 == 0 { Stream::Stderr } else { Stream::Stdout };
+            output.line(stream, &i.to_string());
+        }
+    });
+    let last = |stream, count| {
+        let kept = unit.kept().only(stream);
+        let offset = kept.tail(count).unwrap();
+        String::from_utf8(said(kept, offset)).unwrap()
+    };
+    assert_eq!(last(Stream::Stderr, 0), "");
+    assert_eq!(last(Stream::Stderr, 2), "8000\n9000\n");
+    assert_eq!(last(Stream::Stderr, 10), last(Stream::Stderr, 100));
+    assert!(last(Stream::Stderr, 100).starts_with("0\n1000\n2000\n"));
+    assert_eq!(last(Stream::Stdout, 2), "9998\n9999\n");
+    assert_eq!(last(Stream::Stdout, 20_000).lines().count(), 9_990);
+}
+
 fn dropping() -> Written {
     written(40_000, numbers(3_000))
 }
