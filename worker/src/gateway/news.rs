@@ -13,6 +13,8 @@ use tokio::sync::watch;
 
 /// Events that are kept.
 const KEPT: usize = 10_000;
+/// Events that are given out at once: what a reader holds of them is bounded, too.
+const BATCH: usize = 256;
 
 pub struct Newsroom {
     /// Sets our numbers apart from those of other gateways.
@@ -41,8 +43,18 @@ impl std::str::FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Cursor, ()> {
         let (issue, next) = text.split_once('-').ok_or(())?;
+        if text.contains('+') {
+            return Err(());
+        }
         let issue = u64::from_str_radix(issue, 16).map_err(|_| ())?;
         Ok(Cursor { issue, next: next.parse().map_err(|_| ())? })
+    }
+}
+
+impl Cursor {
+    /// Events between an earlier place of the same reader and this.
+    pub fn events_since(self, earlier: Cursor) -> u64 {
+        self.next.saturating_sub(earlier.next)
     }
 }
 
@@ -59,22 +71,27 @@ impl Newsroom {
     }
 
     /// What came after the cursor, with the cursor after each; waits until there is something.
+    /// There may be more than is given out at once.
     pub async fn after(&self, cursor: Cursor) -> Vec<(Cursor, Arc<Event>)> {
-        if cursor.issue != self.issue {
-            return vec![(self.cursor(), Arc::new(Event::Resync))];
+        if cursor.issue == self.issue {
+            let mut next = self.next.subscribe();
+            // It cannot fail: the sender is ours.
+            let _ = next.wait_for(|next| *next != cursor.next).await;
         }
-        let mut next = self.next.subscribe();
-        let _ = next.wait_for(|next| *next != cursor.next).await;
+        self.since(cursor)
+    }
+
+    /// The same, without waiting.
+    pub fn since(&self, cursor: Cursor) -> Vec<(Cursor, Arc<Event>)> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = *self.next.borrow();
-        let behind = next.checked_sub(cursor.next).filter(|behind| *behind <= kept.len() as u64);
-        let Some(behind) = behind else {
-            let cursor = Cursor { issue: self.issue, next };
-            return vec![(cursor, Arc::new(Event::Resync))];
+        let now = self.cursor();
+        let behind = match now.next.checked_sub(cursor.next) {
+            Some(behind) if cursor.issue == self.issue && behind <= kept.len() as u64 => behind,
+            Some(_) | None => return vec![(now, Arc::new(Event::Resync))],
         };
         let from = kept.len() - behind as usize;
-        let numbered = kept.iter().skip(from).zip(cursor.next + 1..);
-        numbered.map(|(event, next)| (Cursor { issue: self.issue, next }, event.clone())).collect()
+        let numbered = kept.iter().skip(from).take(BATCH).zip(cursor.next + 1..);
+        numbered.map(|(event, next)| (Cursor { next, ..cursor }, event.clone())).collect()
     }
 
     pub(super) fn reloaded(&self, generation: u64) {
@@ -91,7 +108,7 @@ impl Newsroom {
             kept.pop_front();
         }
         kept.push_back(Arc::new(event));
-        drop(kept);
+        // Numbered before anybody can count what is kept.
         self.next.send_modify(|next| *next += 1);
     }
 }
@@ -144,5 +161,75 @@ fn event(news: News) -> Event {
         News::Switched { job, off } => Event::Switched { job, enabled: off.is_none() },
         News::Paused(paused) => Event::Paused { paused },
         News::Resync => Event::Resync,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generations(given: &[(Cursor, Arc<Event>)]) -> Vec<u64> {
+        let told = given.iter().map(|(_, event)| match **event {
+            Event::Reloaded { generation } => generation,
+            ref other => panic!("{other:?}"),
+        });
+        told.collect()
+    }
+
+    fn is_resync(given: &[(Cursor, Arc<Event>)]) -> bool {
+        given.len() == 1 && *given[0].1 == Event::Resync
+    }
+
+    #[test]
+    fn a_reader_gets_everything_once_a_bounded_part_at_a_time() {
+        let news = Newsroom::new();
+        let mut cursor = news.cursor();
+        assert!(news.since(cursor).is_empty());
+        (1..=1000).for_each(|generation| news.reloaded(generation));
+        let mut seen = Vec::new();
+        loop {
+            let given = news.since(cursor);
+            let Some((last, _)) = given.last() else { break };
+            assert!(given.len() <= BATCH);
+            assert_eq!(last.events_since(cursor), given.len() as u64);
+            cursor = *last;
+            seen.extend(generations(&given));
+        }
+        assert_eq!(seen, (1..=1000).collect::<Vec<_>>());
+        assert_eq!(cursor, news.cursor());
+    }
+
+    #[test]
+    fn who_is_too_slow_goes_on_from_now() {
+        let news = Newsroom::new();
+        let start = news.cursor();
+        news.reloaded(0);
+        let (second, _) = news.since(start)[0];
+        (1..=KEPT as u64).for_each(|generation| news.reloaded(generation));
+        assert_eq!(generations(&news.since(second))[0], 1, "it is still kept");
+        let given = news.since(start);
+        assert!(is_resync(&given));
+        assert_eq!(given[0].0, news.cursor());
+        assert_eq!(news.kept.lock().unwrap().len(), KEPT);
+    }
+
+    #[test]
+    fn who_comes_from_elsewhere_goes_on_from_now() {
+        let (news, other) = (Newsroom::new(), Newsroom::new());
+        let foreign = Cursor { issue: news.issue + 1, ..other.cursor() };
+        assert!(is_resync(&news.since(foreign)));
+        let of_the_future = Cursor { next: 7, ..news.cursor() };
+        assert!(is_resync(&news.since(of_the_future)));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert!(is_resync(&runtime.block_on(news.after(foreign))));
+    }
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written() {
+        let cursor = Newsroom::new().cursor();
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        for odd in ["", "-", "1", "x-1", "1-x", "1--1", "1-+1", "+1-1"] {
+            assert_eq!(odd.parse::<Cursor>(), Err(()), "{odd}");
+        }
     }
 }
