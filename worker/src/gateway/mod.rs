@@ -8,6 +8,7 @@
 
 pub mod account;
 pub mod args;
+pub mod asked;
 pub mod auth;
 pub mod catalog;
 pub mod channel;
@@ -25,6 +26,7 @@ pub mod routes;
 pub mod shape;
 pub mod wait;
 pub mod when;
+pub mod sse;
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -7,6 +7,7 @@ mod nodes;
 mod runs;
 mod units;
 mod why;
+mod events;
 
 use axum::Router;
 use axum::middleware;
@@ -41,6 +42,7 @@ pub fn api() -> OpenApiRouter<App> {
         .merge(exec::routes())
         .merge(runs::routes())
         .merge(units::routes())
+        .merge(events::routes())
         .merge(nodes::routes());
     OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, all)
 }

@@ -1,0 +1,188 @@
+//! What happens, as it happens.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use glob::Pattern;
+use loom::api::event::Event;
+use loom::job::EXEC;
+use serde::Deserialize;
+use tokio::time::{Instant, timeout_at};
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::gateway::App;
+use crate::gateway::asked::{Asked, place};
+use crate::gateway::auth::Caller;
+use crate::gateway::news::Cursor;
+use crate::gateway::problem::{Error, Result};
+use crate::gateway::sse::{self, Source};
+
+/// So many events that do not concern a reader, or so long after them, and it is told where it is:
+/// it need not look at them again.
+const UNTOLD: u64 = 1000;
+const PATIENCE: Duration = Duration::from_secs(15);
+
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(events))
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Filter {
+    /// Only of this job; also a glob.
+    job: Option<String>,
+    /// Only of this run.
+    run: Option<u64>,
+    /// Only of these types, parted by commas; `resync` comes in any case.
+    types: Option<String>,
+    /// The id of the last event that was seen. The header `Last-Event-ID` outranks it.
+    after: Option<String>,
+}
+
+/// What happens to runs and units, as it happens.
+///
+/// Begins now, or after an event that was seen. The id of each event is where to go on after it; a
+/// message of nothing but an id has the same meaning. Some 10,000 events are remembered: who was
+/// away for longer, reads too slowly, or comes back to a gateway that was started since, gets a
+/// `resync`, and then what comes from now on. Comments are sent in times of silence.
+///
+/// A token that is limited to some jobs sees their events, and those that concern no job.
+#[utoipa::path(
+    get, path = "/events", tag = "events", params(
+        Filter,
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was seen"),
+    ),
+    responses((status = 200, body = Event, content_type = "text/event-stream")),
+)]
+async fn events(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Asked(filter): Asked<Filter>,
+) -> Result<Response> {
+    let wanted = Wanted::new(&filter, caller.clone())?;
+    let after = place::<Cursor>(&headers, filter.after.as_deref())?;
+    let cursor = after.unwrap_or_else(|| app.news.cursor());
+    let source = Telling { app: app.clone(), wanted, cursor, told: after, since: Instant::now() };
+    Ok(sse::events(&app, &caller, source))
+}
+
+/// What this caller has asked for and may see.
+struct Wanted {
+    caller: Caller,
+    job: Option<(String, Pattern)>,
+    run: Option<u64>,
+    types: Option<BTreeSet<String>>,
+}
+
+impl Wanted {
+    fn new(filter: &Filter, caller: Caller) -> Result<Wanted> {
+        let job = match &filter.job {
+            Some(name) => {
+                let pattern = Pattern::new(name).map_err(|e| {
+                    Error::invalid(format!("job: {name:?} is neither a name nor a glob: {e}"))
+                })?;
+                Some((name.clone(), pattern))
+            }
+            None => None,
+        };
+        let types = match &filter.types {
+            Some(types) => Some(types.split(',').map(known).collect::<Result<_>>()?),
+            None => None,
+        };
+        Ok(Wanted { caller, job, run: filter.run, types })
+    }
+
+    fn has(&self, event: &Event) -> bool {
+        if *event == Event::Resync {
+            return true;
+        }
+        let job = event.job();
+        job.is_none_or(|job| may_see(&self.caller, job))
+            && self
+                .job
+                .as_ref()
+                .is_none_or(|(name, glob)| job.is_some_and(|job| job == name || glob.matches(job)))
+            && self.run.is_none_or(|run| event.run() == Some(run))
+            && self.types.as_ref().is_none_or(|types| types.contains(event.name()))
+    }
+}
+
+/// What people have run that is no job is not for those who are limited to some.
+pub(super) fn may_see(caller: &Caller, job: &str) -> bool {
+    caller.jobs.is_all() || job != EXEC && caller.sees(job)
+}
+
+fn known(name: &str) -> Result<String> {
+    const NAMES: [&str; 10] = [
+        "run_queued",
+        "run_started",
+        "run_ended",
+        "unit_started",
+        "unit_ended",
+        "missed",
+        "switched",
+        "paused",
+        "reloaded",
+        "resync",
+    ];
+    if NAMES.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    Err(Error::invalid(format!("types: there is none {name:?}; there are {}", NAMES.join(", "))))
+}
+
+struct Telling {
+    app: App,
+    wanted: Wanted,
+    /// Everything before it was looked at.
+    cursor: Cursor,
+    /// The client knows that it has come so far.
+    told: Option<Cursor>,
+    /// When it was told.
+    since: Instant,
+}
+
+impl Source for Telling {
+    async fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        let mut piece = Vec::new();
+        if self.told.is_none() {
+            // Who is cut off before anything has happened can come back all the same.
+            sse::write_place(&mut piece, &self.cursor);
+            self.told = Some(self.cursor);
+        }
+        while piece.is_empty() {
+            let told = self.told.unwrap_or(self.cursor);
+            let news = if told == self.cursor {
+                self.app.news.after(self.cursor).await
+            } else {
+                let news = self.app.news.after(self.cursor);
+                timeout_at(self.since + PATIENCE, news).await.unwrap_or_default()
+            };
+            for (cursor, event) in &news {
+                self.cursor = *cursor;
+                if self.wanted.has(event) {
+                    sse::write(&mut piece, event.name(), Some(cursor), &**event);
+                    self.told = Some(*cursor);
+                    self.since = Instant::now();
+                }
+            }
+            let told = self.told.unwrap_or(self.cursor);
+            if told == self.cursor {
+                continue;
+            }
+            if news.is_empty() || self.cursor.events_since(told) >= UNTOLD {
+                sse::write_place(&mut piece, &self.cursor);
+                self.told = Some(self.cursor);
+                self.since = Instant::now();
+            }
+        }
+        Ok(Some(piece))
+    }
+}
