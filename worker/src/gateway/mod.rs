@@ -22,11 +22,13 @@ pub mod news;
 pub mod output;
 pub mod page;
 pub mod problem;
+pub mod range;
 pub mod routes;
 pub mod shape;
 pub mod wait;
 pub mod when;
 pub mod sse;
+pub mod tell;
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -8,6 +8,7 @@ mod runs;
 mod units;
 mod why;
 mod events;
+mod output;
 
 use axum::Router;
 use axum::middleware;
@@ -43,6 +44,7 @@ pub fn api() -> OpenApiRouter<App> {
         .merge(runs::routes())
         .merge(units::routes())
         .merge(events::routes())
+        .merge(output::routes())
         .merge(nodes::routes());
     OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, all)
 }

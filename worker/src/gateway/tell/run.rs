@@ -1,0 +1,370 @@
+//! All units of a run, told to their ends, and then the run.
+//!
+//! What has ended is told in the order of the units, one after the other; what runs is looked at in
+//! between, in turn, so that neither keeps the other waiting.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use loom::api::event::Event;
+use loom::api::unit::OutputEvent;
+use loom::store::{Reader, StoreError, UnitState};
+use loom::unit::{RunId, UnitId};
+use tokio::time::{Instant, sleep_until};
+
+use super::look::{End, Whose, cannot_be_read, end, look};
+use super::{INTERVAL, PIECE, Place, blocking, output_dir};
+use crate::gateway::output::{Cursor, OutputDir};
+use crate::gateway::problem::Result;
+use crate::gateway::sse::{self, Source};
+use crate::gateway::{App, news, shape};
+
+pub struct RunTelling {
+    app: App,
+    run: RunId,
+    /// To the end of the run; else what there is now.
+    follows: bool,
+    /// What has been told.
+    place: Place,
+    news: news::Cursor,
+    /// In the order of their ids.
+    units: Vec<Known>,
+    numbers: HashMap<u64, usize>,
+    /// Those whose ends are to be told.
+    ended: BTreeSet<usize>,
+    /// Those to be looked at, and which of them is next in this round.
+    running: BTreeSet<usize>,
+    turn: usize,
+    /// In this round there was more than was told.
+    more: bool,
+    /// When the next look is due, and whether what has ended goes first.
+    due: Instant,
+    gives_way: bool,
+    /// When the ledger is to be read: there is something that the news do not tell.
+    unread: Option<Instant>,
+    read_at: Instant,
+    is_over: bool,
+    state: State,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    unit: UnitId,
+    node: Arc<str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Begins,
+    Goes,
+    Told,
+}
+
+impl RunTelling {
+    /// `news`: from before anything of the run was looked up.
+    pub fn new(app: &App, place: Place, follows: bool, news: news::Cursor) -> RunTelling {
+        let now = Instant::now();
+        RunTelling {
+            app: app.clone(),
+            run: RunId(place.run),
+            follows,
+            place,
+            news,
+            units: Vec::new(),
+            numbers: HashMap::new(),
+            ended: BTreeSet::new(),
+            running: BTreeSet::new(),
+            turn: 0,
+            more: false,
+            due: now,
+            gives_way: false,
+            unread: Some(now),
+            read_at: now,
+            is_over: false,
+            state: State::Begins,
+        }
+    }
+
+    fn hear(&mut self) {
+        if !self.follows {
+            return;
+        }
+        loop {
+            let news = self.app.news.since(self.news);
+            let Some((last, _)) = news.last() else { return };
+            self.news = *last;
+            news.iter().for_each(|(_, event)| self.heard(event));
+        }
+    }
+
+    fn heard(&mut self, event: &Event) {
+        if *event == Event::Resync {
+            self.read_soon();
+        }
+        if event.run() != Some(self.run.0) {
+            return;
+        }
+        match event {
+            Event::UnitStarted { unit, .. } => match self.numbers.get(unit) {
+                Some(&number) => self.begins(number),
+                // Another attempt.
+                None => self.read_soon(),
+            },
+            Event::UnitEnded { unit, .. } => match self.numbers.get(unit) {
+                Some(&number) => self.ends(number),
+                None => self.read_soon(),
+            },
+            Event::RunEnded { .. } => self.unread = Some(Instant::now()),
+            Event::RunQueued { .. }
+            | Event::RunStarted { .. }
+            | Event::Missed { .. }
+            | Event::Switched { .. }
+            | Event::Paused { .. }
+            | Event::Reloaded { .. }
+            | Event::Resync => {}
+        }
+    }
+
+    fn begins(&mut self, number: usize) {
+        if !self.place.is_told(number) && !self.ended.contains(&number) {
+            self.running.insert(number);
+        }
+    }
+
+    fn ends(&mut self, number: usize) {
+        self.running.remove(&number);
+        if !self.place.is_told(number) {
+            self.ended.insert(number);
+        }
+    }
+
+    /// Not more often than the size of the run allows for, however many attempts there are.
+    fn read_soon(&mut self) {
+        let pause = INTERVAL + Duration::from_millis(self.units.len() as u64 / 5);
+        self.unread.get_or_insert(self.read_at + pause);
+    }
+
+    /// `false`: it has been pruned.
+    async fn read(&mut self) -> Result<bool> {
+        // What is told from now on may not be in what is read.
+        self.unread = None;
+        let run = self.run;
+        let read = self.app.history.read(move |ledger| Ok((ledger.run(run)?, ledger.units(run)?)));
+        let (Some(row), units) = read.await? else { return Ok(false) };
+        self.read_at = Instant::now();
+        self.is_over = row.finished_at.is_some();
+        for (number, row) in units.into_iter().enumerate() {
+            if number == self.units.len() {
+                self.units.push(Known { unit: row.unit, node: row.node.as_str().into() });
+                self.numbers.insert(row.unit.0, number);
+            }
+            match row.state {
+                UnitState::Done(_) => self.ends(number),
+                UnitState::Running => self.begins(number),
+                UnitState::Queued => {}
+            }
+        }
+        if self.is_over {
+            // Whatever they wait for will not come.
+            self.running.clear();
+        }
+        Ok(true)
+    }
+
+    /// One turn of looks at what runs, as long as a piece allows.
+    async fn look(&mut self) -> Result<Vec<u8>> {
+        let turn: Vec<(usize, Known)> = self
+            .running
+            .range(self.turn..)
+            .map(|number| (*number, self.units[*number].clone()))
+            .collect();
+        let (dir, place) = (output_dir(&self.app), std::mem::take(&mut self.place));
+        let looked = blocking(move || Looked::at(&dir, place, &turn)).await?;
+        self.place = looked.place;
+        self.more |= looked.more;
+        for number in looked.unreadable {
+            // It is tried again when it ends.
+            self.running.remove(&number);
+        }
+        self.gives_way = true;
+        match looked.next {
+            Some(next) => self.turn = next,
+            None => {
+                self.turn = 0;
+                let few = self.running.len() as u32;
+                let pause = INTERVAL.max(Duration::from_millis(2) * few);
+                let more = std::mem::take(&mut self.more);
+                self.due = Instant::now() + if more { Duration::ZERO } else { pause };
+                if !more && !self.follows {
+                    self.running.clear();
+                }
+            }
+        }
+        Ok(looked.piece)
+    }
+
+    /// What has ended, as much as makes a piece.
+    async fn end(&mut self) -> Result<Vec<u8>> {
+        let turn: Vec<(usize, UnitId)> = self
+            .ended
+            .iter()
+            .take(AT_ONCE)
+            .map(|number| (*number, self.units[*number].unit))
+            .collect();
+        let (dir, place) = (output_dir(&self.app), std::mem::take(&mut self.place));
+        let read = self.app.history.read(move |ledger| Ended::of(ledger, &dir, place, &turn));
+        let ended = read.await?;
+        self.place = ended.place;
+        for number in ended.told {
+            self.ended.remove(&number);
+        }
+        for number in ended.open {
+            self.ended.remove(&number);
+            self.begins(number);
+        }
+        self.gives_way = false;
+        Ok(ended.piece)
+    }
+
+    async fn last(&mut self) -> Result<Option<Vec<u8>>> {
+        self.state = State::Told;
+        let run = self.run;
+        let read = self.app.history.read(move |ledger| {
+            Ok((ledger.run(run)?, ledger.tallies(&[run])?.remove(&run).unwrap_or_default()))
+        });
+        let (Some(row), tally) = read.await? else { return Ok(None) };
+        let event = OutputEvent::Run(Box::new(shape::run(row, tally)));
+        let mut piece = Vec::new();
+        sse::write(&mut piece, "run", Some(&self.place), &event);
+        Ok(Some(piece))
+    }
+}
+
+impl Source for RunTelling {
+    async fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        if self.state == State::Begins {
+            self.state = State::Goes;
+            let mut piece = Vec::new();
+            sse::write_place(&mut piece, &self.place);
+            return Ok(Some(piece));
+        }
+        while self.state != State::Told {
+            self.hear();
+            let now = Instant::now();
+            let piece = if self.unread.is_some_and(|at| now >= at) {
+                if !self.read().await? {
+                    return Ok(None);
+                }
+                continue;
+            } else if !self.running.is_empty()
+                && now >= self.due
+                && (self.ended.is_empty() || !self.gives_way)
+            {
+                self.look().await?
+            } else if !self.ended.is_empty() {
+                self.end().await?
+            } else if self.unread.is_none()
+                && (self.is_over || !self.follows)
+                && self.running.is_empty()
+            {
+                return self.last().await;
+            } else {
+                let next = [self.unread, (!self.running.is_empty()).then_some(self.due)];
+                let next = next.into_iter().flatten().min();
+                tokio::select! {
+                    _ = self.app.news.after(self.news), if self.follows => {}
+                    () = sleep_until(next.unwrap_or(now)), if next.is_some() => {}
+                }
+                continue;
+            };
+            if !piece.is_empty() {
+                return Ok(Some(piece));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// So many ends are told in one go.
+const AT_ONCE: usize = 100;
+
+#[derive(Default)]
+struct Looked {
+    place: Place,
+    piece: Vec<u8>,
+    more: bool,
+    unreadable: Vec<usize>,
+    /// The piece was full before the round was: this one has its turn.
+    next: Option<usize>,
+}
+
+impl Looked {
+    fn at(dir: &OutputDir, place: Place, turn: &[(usize, Known)]) -> Looked {
+        let mut looked = Looked { place, ..Looked::default() };
+        for (number, Known { unit, node }) in turn {
+            if looked.piece.len() >= PIECE {
+                looked.next = Some(*number);
+                break;
+            }
+            let whose = Whose { unit: *unit, node: node.to_string(), only: None };
+            let before = looked.place.before(*number);
+            let id = |at| format!("{before}{at}");
+            let at = looked.place.at(*number);
+            match look(dir, at, &whose, id, &mut looked.piece) {
+                Ok(seen) => {
+                    looked.place.reach(*number, seen.at);
+                    looked.more |= seen.more;
+                }
+                Err(why) => {
+                    cannot_be_read(*unit, &why);
+                    looked.unreadable.push(*number);
+                }
+            }
+        }
+        looked
+    }
+}
+
+#[derive(Default)]
+struct Ended {
+    place: Place,
+    piece: Vec<u8>,
+    told: Vec<usize>,
+    /// By the ledger they have not ended.
+    open: Vec<usize>,
+}
+
+impl Ended {
+    fn of(
+        ledger: &Reader,
+        dir: &OutputDir,
+        place: Place,
+        turn: &[(usize, UnitId)],
+    ) -> std::result::Result<Ended, StoreError> {
+        let mut ended = Ended { place, ..Ended::default() };
+        for (number, unit) in turn {
+            if ended.piece.len() >= PIECE {
+                break;
+            }
+            let place = &mut ended.place;
+            let from = Cursor { unit: *unit, at: place.at(*number) };
+            let before = place.before(*number);
+            let id = |at| format!("{before}{at}");
+            let last = |_| {
+                place.finish(*number);
+                place.to_string()
+            };
+            match end(ledger, dir, from, None, (id, last), &mut ended.piece)? {
+                End::Told => ended.told.push(*number),
+                End::Gone => {
+                    ended.place.finish(*number);
+                    ended.told.push(*number);
+                }
+                End::More(at) => ended.place.reach(*number, at),
+                End::Open => ended.open.push(*number),
+            }
+        }
+        Ok(ended)
+    }
+}
