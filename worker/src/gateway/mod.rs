@@ -25,10 +25,10 @@ pub mod problem;
 pub mod range;
 pub mod routes;
 pub mod shape;
-pub mod wait;
-pub mod when;
 pub mod sse;
 pub mod tell;
+pub mod wait;
+pub mod when;
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -11,6 +11,7 @@ mod rig;
 mod runs;
 mod scale;
 mod starting;
+mod streams;
 mod why;
 
 use std::time::{Duration, Instant};

@@ -1,14 +1,14 @@
 //! The paths of the API, a file for each noun.
 
 mod daemon;
+mod events;
 mod exec;
 mod jobs;
 mod nodes;
+mod output;
 mod runs;
 mod units;
 mod why;
-mod events;
-mod output;
 
 use axum::Router;
 use axum::middleware;

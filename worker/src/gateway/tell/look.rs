@@ -76,26 +76,23 @@ pub fn end<D: Display>(
     let whose = Whose { unit: from.unit, node: row.node.clone(), only };
     let mut follower = Follower::new(dir.clone(), from);
     follower.end(&output);
-    loop {
+    let missing = loop {
         match look_with(&mut follower, &whose, &id, to) {
-            Ok(Seen { done: true, .. }) => break,
+            // Pruned, or it could not be kept.
+            Ok(Seen { at: 0, done: true, .. }) if output.bytes > 0 => break Some(output.bytes),
+            Ok(Seen { done: true, .. }) => break None,
             Ok(Seen { at, more: true, .. }) if to.len() >= PIECE => return Ok(End::More(at)),
             Ok(Seen { more: true, .. }) => {}
             // Shorter than it was: somebody else is at it.
-            Ok(Seen { .. }) => {
-                skip(&whose, 0, to);
-                break;
-            }
+            Ok(Seen { .. }) => break Some(0),
             Err(why) => {
                 cannot_be_read(whose.unit, &why);
-                skip(&whose, 0, to);
-                break;
+                break Some(0);
             }
         }
-    }
-    if follower.cursor().at == 0 && output.bytes > 0 {
-        // Pruned, or it could not be kept.
-        skip(&whose, output.bytes, to);
+    };
+    if let Some(bytes) = missing {
+        skip(&whose, bytes, to);
     }
     let unit = OutputEvent::Unit(Box::new(shape::unit(row)));
     sse::write(to, "unit", Some(&last(follower.cursor().at)), &unit);
