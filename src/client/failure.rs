@@ -13,7 +13,9 @@ pub struct Failure(Box<Kind>);
 enum Kind {
     /// The daemon's own word.
     Problem(Problem),
-    /// Nobody is there, or nobody who speaks with us.
+    /// Nobody is there: the sentence, and the reason alone.
+    Nobody(String, String),
+    /// Whoever is there does not speak with us as a daemon does, or not in time.
     Unreachable(String),
     /// The connection was lost before the answer was complete.
     Lost(String),
@@ -41,6 +43,10 @@ pub enum Class {
 }
 
 impl Failure {
+    pub(super) fn nobody(text: String, why: String) -> Failure {
+        Failure(Box::new(Kind::Nobody(text, why)))
+    }
+
     pub fn unreachable(text: impl Into<String>) -> Failure {
         Failure(Box::new(Kind::Unreachable(text.into())))
     }
@@ -69,7 +75,7 @@ impl Failure {
                 404 => Class::Unknown,
                 _ => Class::Failed,
             },
-            Kind::Unreachable(_) | Kind::Lost(_) => Class::Unreachable,
+            Kind::Nobody(..) | Kind::Unreachable(_) | Kind::Lost(_) => Class::Unreachable,
             Kind::Usage(_) => Class::Usage,
             Kind::Refused(_) => Class::Refused,
             Kind::Odd(_) => Class::Failed,
@@ -80,11 +86,25 @@ impl Failure {
     pub fn problem(&self) -> Option<&Problem> {
         match &*self.0 {
             Kind::Problem(problem) => Some(problem),
-            Kind::Unreachable(_)
+            Kind::Nobody(..)
+            | Kind::Unreachable(_)
             | Kind::Lost(_)
             | Kind::Usage(_)
             | Kind::Refused(_)
             | Kind::Odd(_) => None,
+        }
+    }
+
+    /// The reason, for who says in a sentence of their own what it means.
+    pub fn why(&self) -> String {
+        match &*self.0 {
+            Kind::Nobody(_, why) => escape(why),
+            Kind::Problem(_)
+            | Kind::Unreachable(_)
+            | Kind::Lost(_)
+            | Kind::Usage(_)
+            | Kind::Refused(_)
+            | Kind::Odd(_) => self.to_string(),
         }
     }
 
@@ -105,7 +125,8 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match &*self.0 {
             Kind::Problem(problem) => &problem.detail,
-            Kind::Unreachable(text)
+            Kind::Nobody(text, _)
+            | Kind::Unreachable(text)
             | Kind::Lost(text)
             | Kind::Usage(text)
             | Kind::Refused(text)

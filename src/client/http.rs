@@ -9,10 +9,11 @@ use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use ureq::http::{HeaderValue, Method, Request, Response};
 use ureq::tls::TlsConfig;
 use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::DefaultConnector;
+use ureq::unversioned::transport::{Connector, DefaultConnector};
 use ureq::{Agent, Body, Error, RequestExt, Timeout};
 
 use super::authorities::{self, authorities};
+use super::piece::InOnePiece;
 use super::place::{self, Place};
 use super::socket::{NoResolver, SocketConnector};
 use super::{CONNECT, Failure, Options, Route};
@@ -39,7 +40,8 @@ impl Http {
         let agent = match &place {
             Place::Local { socket, .. } => {
                 let config = config(TlsConfig::default());
-                Agent::with_parts(config, SocketConnector(socket.clone()), NoResolver)
+                let connector = SocketConnector(socket.clone()).chain(InOnePiece);
+                Agent::with_parts(config, connector, NoResolver)
             }
             Place::Remote { tls, .. } => {
                 let mut trust = TlsConfig::builder();
@@ -51,7 +53,8 @@ impl Http {
                     trust = trust.root_certs(authorities.map_err(Failure::usage)?);
                 }
                 let config = config(trust.build());
-                Agent::with_parts(config, DefaultConnector::new(), DefaultResolver::default())
+                let connector = DefaultConnector::new().chain(InOnePiece);
+                Agent::with_parts(config, connector, DefaultResolver::default())
             }
         };
         Ok(Http { agent, place, authorization })

@@ -10,6 +10,7 @@ mod events;
 mod failure;
 mod http;
 mod pages;
+mod piece;
 mod place;
 mod route;
 mod socket;

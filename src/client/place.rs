@@ -89,13 +89,17 @@ impl Place {
 
     /// There is nobody to connect to.
     pub(super) fn nobody(&self, why: &str) -> Failure {
-        Failure::unreachable(match self {
+        match self {
             Place::Local { looked_at, note, .. } => {
                 let note = note.as_ref().map_or(String::new(), |note| format!("\n{note}"));
-                format!("no daemon runs here (looked at {}: {why}){note}", looked_at.display())
+                let at = looked_at.display();
+                let text = format!("no daemon runs here (looked at {at}: {why}){note}");
+                Failure::nobody(text, format!("{at}: {why}"))
             }
-            Place::Remote { url, .. } => format!("{url} cannot be reached: {why}"),
-        })
+            Place::Remote { url, .. } => {
+                Failure::nobody(format!("{url} cannot be reached: {why}"), why.to_owned())
+            }
+        }
     }
 }
 
