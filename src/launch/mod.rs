@@ -16,8 +16,8 @@ use anyhow::{Context, Result};
 use log::{error, info};
 use nix::sys::stat::{Mode, umask};
 
-pub use options::Options;
 use options::Place;
+pub use options::{Options, PIDFILE};
 
 use crate::config::Config;
 use crate::config::receive;

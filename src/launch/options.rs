@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::logging::Sink;
 
 /// Names of what is kept in the state directory unless an option says otherwise.
-const PIDFILE: &str = "loom.pid";
+pub const PIDFILE: &str = "loom.pid";
 const LOGFILE: &str = "loom.log";
 
 #[derive(Debug, clap::Args)]

@@ -2,7 +2,7 @@
 //!
 //! The lock tells the truth, the number is for people: the lock belongs to the open file, passes
 //! to the daemon through its forks and ends with its last holder, however that one died. Nobody
-//! is signalled from here.
+//! is signalled from here but on the command line's word.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::sys::signal::kill;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Gid, Pid, Uid, fchown};
 
 /// How often a file that is replaced under us, or whose holder is just dying, is opened anew.
@@ -123,6 +123,50 @@ impl Drop for Pidfile {
         if self.keeper == process::id() && self.file.set_len(0).is_ok() {
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+/// A process that is known by its number and by when it began, so that it is not mistaken for
+/// another that has its number later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    pid: Pid,
+    started: Option<SystemTime>,
+}
+
+impl Running {
+    /// `None`: there is no such process.
+    pub fn of(pid: Pid) -> Option<Running> {
+        lives(pid).then(|| Running { pid, started: started(pid) })
+    }
+
+    /// Whom the pidfile names, if they run. The file is only read: a lock that is held for an
+    /// instant, for a look, could keep a daemon from starting.
+    pub fn by_pidfile(path: &Path) -> Result<Option<Running>, PidfileError> {
+        let failed = |source| PidfileError::Io { source, path: path.to_owned() };
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(failed)?,
+        };
+        let found = file.metadata().map_err(failed)?;
+        let pid = read_pid(&mut file, path)?;
+        Ok(pid.filter(|pid| !is_reused(*pid, &found)).and_then(Running::of))
+    }
+
+    pub fn pid(self) -> Pid {
+        self.pid
+    }
+
+    pub fn is_alive(self) -> bool {
+        Running::of(self.pid) == Some(self)
+    }
+
+    pub fn signal(self, signal: Signal) -> io::Result<()> {
+        if !self.is_alive() {
+            return Err(io::Error::from(Errno::ESRCH));
+        }
+        Ok(kill(self.pid, signal)?)
     }
 }
 
@@ -330,6 +374,25 @@ mod tests {
         fs::remove_file(&other).unwrap();
         fs::hard_link(&path, &other).unwrap();
         assert!(matches!(Pidfile::lock(&other), Err(PidfileError::Unfit { .. })));
+    }
+
+    #[test]
+    fn who_runs_is_told_without_a_lock() {
+        let (_dir, path) = place();
+        assert_eq!(Running::by_pidfile(&path).unwrap(), None);
+        fs::write(&path, dead().to_string()).unwrap();
+        assert_eq!(Running::by_pidfile(&path).unwrap(), None);
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let pid = Pid::from_raw(child.id() as i32);
+        fs::write(&path, pid.to_string()).unwrap();
+        let running = Running::by_pidfile(&path).unwrap().expect("it runs");
+        assert!(running.pid() == pid && running.is_alive());
+        running.signal(Signal::SIGTERM).unwrap();
+        child.wait().unwrap();
+        assert!(!running.is_alive());
+        assert!(running.signal(Signal::SIGTERM).is_err());
+        fs::write(&path, "hello").unwrap();
+        assert!(matches!(Running::by_pidfile(&path), Err(PidfileError::Garbage { .. })));
     }
 
     #[test]
