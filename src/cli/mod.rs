@@ -1,17 +1,34 @@
 //! The command line: arguments -> launch, or one command that needs no daemon. Our own processes
 //! may start us as a helper instead, which no argument tells.
 
+pub mod answer;
+pub mod audit;
 pub mod backup;
 pub mod candidates;
+pub mod cancel;
 pub mod check;
 mod completions;
 pub mod diff;
 mod man;
+pub mod fallback;
+pub mod instant;
+pub mod jobs;
 pub mod next;
+pub mod nodes;
 pub mod once;
+pub mod pause;
 pub mod reach;
+pub mod reload;
+pub mod retry;
+pub mod runs;
 pub mod screen;
+pub mod show;
+pub mod status;
+pub mod stop;
+pub mod switch;
+pub mod token;
 mod webhook;
+pub mod why;
 
 use std::process::ExitCode;
 
@@ -25,7 +42,7 @@ pub const CANDIDATES: &str = "~/.loom.yaml,/etc/loom.yaml,/etc/loom/loom.yaml";
 /// Cron for more than one machine: schedules from YAML files, run over ssh, accounted for in a
 /// ledger. Without a command: launch the daemon.
 #[derive(Debug, Parser)]
-#[command(name = "loom", version)]
+#[command(name = "loom", version, after_help = reach::EXIT_CODES)]
 pub struct Cli {
     /// Comma-separated list of possible configuration files; the first that exists is used
     #[arg(short, long, global = true, value_name = "FILES", default_value = CANDIDATES)]
@@ -41,6 +58,22 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Status(status::Args),
+    Jobs(jobs::Args),
+    Nodes(nodes::Args),
+    Runs(runs::Args),
+    Show(show::Args),
+    Why(why::Args),
+    Cancel(cancel::Args),
+    Retry(retry::Args),
+    Enable(switch::Enable),
+    Disable(switch::Disable),
+    Pause(pause::Pause),
+    Resume(pause::Resume),
+    Reload(reload::Args),
+    Stop(stop::Args),
+    Token(token::Args),
+    Audit(audit::Args),
     Backup(backup::Args),
     Check(check::Args),
     Completions(completions::Args),
@@ -61,6 +94,22 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         None => crate::launch::launch(&cli.config, &cli.launch),
+        Some(Command::Status(args)) => status::status(&cli.config, &args),
+        Some(Command::Jobs(args)) => jobs::jobs(&cli.config, &args),
+        Some(Command::Nodes(args)) => nodes::nodes(&cli.config, &args),
+        Some(Command::Runs(args)) => runs::runs(&cli.config, &args),
+        Some(Command::Show(args)) => show::show(&cli.config, &args),
+        Some(Command::Why(args)) => why::why(&cli.config, &args),
+        Some(Command::Cancel(args)) => cancel::cancel(&cli.config, &args),
+        Some(Command::Retry(args)) => retry::retry(&cli.config, &args),
+        Some(Command::Enable(args)) => switch::enable(&cli.config, &args),
+        Some(Command::Disable(args)) => switch::disable(&cli.config, &args),
+        Some(Command::Pause(args)) => pause::pause(&cli.config, &args),
+        Some(Command::Resume(args)) => pause::resume(&cli.config, &args),
+        Some(Command::Reload(args)) => reload::reload(&cli.config, &args),
+        Some(Command::Stop(args)) => stop::stop(&cli.config, &args),
+        Some(Command::Token(args)) => token::token(&cli.config, &args),
+        Some(Command::Audit(args)) => audit::audit(&cli.config, &args),
         Some(Command::Backup(args)) => backup::backup(&cli.config, &args),
         Some(Command::Check(args)) => check::check(&cli.config, &args),
         Some(Command::Completions(args)) => completions::completions(&args),

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -19,10 +20,10 @@ pub const UNREACHABLE: u8 = 4;
 /// There is no such job, run, node or token.
 pub const UNKNOWN: u8 = 5;
 
-/// Shown below the help of each of them.
 pub const EXIT_CODES: &str = "\
-Exit status: 0 fine, 1 it failed, 2 wrong usage, 3 not allowed (role or token), 4 no daemon answers, \
-5 no such job, run, node or token.";
+Exit status of the commands that speak with a daemon: 0 fine, 1 it failed or was refused as it is \
+now, 2 wrong usage, 3 not allowed (role or token), 4 no daemon answers, 5 no such job, run, node or \
+token.";
 
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Which daemon")]
@@ -42,14 +43,23 @@ pub struct Reach {
     pub cacert: Option<PathBuf>,
 
     /// Print what the API answers, as JSON
-    #[arg(long)]
+    #[arg(long, help_heading = clap::builder::Resettable::Reset)]
     pub json: bool,
 }
 
 impl Reach {
     /// `candidates`: what `--config` says.
     pub fn client(&self, candidates: &str) -> Result<Client, Failure> {
-        let client = Client::connect(&self.options(candidates))?;
+        self.client_within(candidates, None)
+    }
+
+    /// One that waits no longer than that for an answer.
+    pub fn client_within(
+        &self,
+        candidates: &str,
+        patience: Option<Duration>,
+    ) -> Result<Client, Failure> {
+        let client = Client::connect(&Options { patience, ..self.options(candidates) })?;
         if client.place().is_plain_text() {
             let daemon = client.place();
             eprintln!("loom: warning: {daemon} gets the token in plain text, without TLS");
@@ -80,6 +90,18 @@ pub fn finish(result: Result<u8, Failure>) -> ExitCode {
             ExitCode::from(status(&failure))
         }
     }
+}
+
+/// Does the same to each of these, goes on after a failure, and returns the first one's status.
+pub fn each<T>(of: &[T], mut work: impl FnMut(&T) -> Result<(), Failure>) -> u8 {
+    let mut first = 0;
+    for one in of {
+        if let Err(failure) = work(one) {
+            eprintln!("loom: {failure}");
+            first = if first == 0 { status(&failure) } else { first };
+        }
+    }
+    first
 }
 
 pub fn status(failure: &Failure) -> u8 {

@@ -1,0 +1,140 @@
+//! `loom jobs`: which jobs there are, when they run next, and how they fared.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::answer::{all_or_json, list, typed};
+use super::reach::{self, Reach};
+use super::screen::{Cell, Column, NOTHING, Screen, Table, Tone, print};
+use crate::api::job::Job;
+use crate::client::{Client, Failure, Route};
+
+/// List jobs: when each runs next, and what became of its last run
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  loom jobs
+  loom jobs backup report
+  loom jobs --tag db --state failed
+  loom jobs --disabled --json")]
+pub struct Args {
+    /// Only these; all when none is named
+    #[arg(value_name = "JOB")]
+    jobs: Vec<String>,
+
+    /// Only those with this tag
+    #[arg(long, value_name = "TAG")]
+    tag: Option<String>,
+
+    /// Only those whose last run is in this state, like running, failed or succeeded
+    #[arg(long, value_name = "STATE", value_parser = super::runs::STATES)]
+    state: Option<String>,
+
+    /// Only those whose schedule does not count
+    #[arg(long)]
+    disabled: bool,
+
+    #[command(flatten)]
+    reach: Reach,
+}
+
+pub fn jobs(candidates: &str, args: &Args) -> ExitCode {
+    reach::finish(show(candidates, args))
+}
+
+fn show(candidates: &str, args: &Args) -> Result<u8, Failure> {
+    let client = args.reach.client(candidates)?;
+    let mut wanted = Vec::new();
+    for answer in ask(&client, &args.jobs)? {
+        let job: Job = typed(answer.clone())?;
+        if args.wants(&job) {
+            wanted.push(answer);
+        }
+    }
+    let Some(jobs) = all_or_json::<Job>(wanted, args.reach.json)? else { return Ok(0) };
+    if jobs.is_empty() {
+        eprintln!("loom: no jobs");
+        return Ok(0);
+    }
+    let screen = Screen::stdout();
+    print(&table(&jobs, &screen).show(&screen))?;
+    Ok(0)
+}
+
+/// One by one if they are named, so that a wrong name is told with a near one.
+fn ask(client: &Client, names: &[String]) -> Result<Vec<Value>, Failure> {
+    if names.is_empty() {
+        return Ok(list(client, &Route::to(["jobs"]), usize::MAX)?.items);
+    }
+    names.iter().map(|name| client.get(&Route::to(["jobs", name]))).collect()
+}
+
+impl Args {
+    fn wants(&self, job: &Job) -> bool {
+        let state = job.last_run.as_ref().map(|run| run.state.as_str());
+        self.tag.as_ref().is_none_or(|tag| job.tags.contains(tag))
+            && self.state.as_deref().is_none_or(|wanted| state == Some(wanted))
+            && !(self.disabled && job.enabled)
+    }
+}
+
+fn table(jobs: &[Job], screen: &Screen) -> Table {
+    let columns = ["JOB", "SCHEDULE", "NEXT", "LAST", "STATE"].map(Column::left);
+    let more = [Column::right("RUN"), Column::left("TARGETS"), Column::left("TAGS")];
+    let mut table = Table::new(columns.into_iter().chain(more));
+    for job in jobs {
+        let last = job.last_run.as_ref();
+        table.row([
+            Cell::new(&job.name),
+            Cell::new(&job.schedule),
+            next(job, screen),
+            last.map_or(NOTHING.into(), |run| screen.when(run.queued_at).into()),
+            last.map_or(NOTHING.into(), |run| Cell::state(&run.state)),
+            last.map_or(NOTHING.into(), |run| run.id.to_string().into()),
+            Cell::new(job.targets.join(",")),
+            Cell::new(job.tags.join(",")),
+        ]);
+    }
+    table
+}
+
+fn next(job: &Job, screen: &Screen) -> Cell {
+    match (&job.switched_off, job.enabled) {
+        (Some(off), _) => Cell::toned(format!("switched off by {}", off.by), Tone::Warn),
+        (None, false) => Cell::toned("disabled", Tone::Dim),
+        (None, true) => screen.maybe_when(job.next_at).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn job(name: &str, more: Value) -> Job {
+        let mut job = json!({
+            "name": name, "description": "", "task": "loom.run", "schedule": "@daily",
+            "targets": ["db1", "db2"], "tags": [], "enabled": true,
+        });
+        job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        typed(job).unwrap()
+    }
+
+    #[test]
+    fn a_job_that_is_off_says_on_whose_word() {
+        let at = "2026-11-21T03:00:00Z";
+        let jobs = [
+            job("on", json!({ "next_at": at })),
+            job("off", json!({ "enabled": false, "switched_off": { "by": "ann", "at": at } })),
+            job("never", json!({ "enabled": false })),
+        ];
+        let screen = Screen { width: Some(200), ..Screen::pipe(at.parse().unwrap()) };
+        let shown = table(&jobs, &screen).show(&screen);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(lines[1].starts_with("on     @daily    now  "), "{shown}");
+        assert!(lines[2].contains("switched off by ann  -"), "{shown}");
+        assert!(lines[3].contains("disabled") && lines[3].ends_with("db1,db2  -"), "{shown}");
+    }
+}

@@ -1,0 +1,98 @@
+//! `loom retry`: the nodes of a run that did not succeed, tried again as a run of their own.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::answer::typed;
+use super::reach::{self, FAILED, Reach};
+use super::runs::fared_in_full;
+use super::screen::{Paint, Tone, escape, print, print_json};
+use crate::api::MAX_WAIT;
+use crate::api::run::{Retry, RetryRequest, Run, Started};
+use crate::client::{Client, Failure, Route, new_key};
+
+/// Try the nodes of a run again that did not succeed; they make a run of their own
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  loom retry 4711
+  loom retry 4711 --only unstarted
+  loom retry 4711 --wait && echo fine")]
+pub struct Args {
+    /// The run's number, as `loom runs` shows it
+    #[arg(value_name = "RUN")]
+    run: u64,
+
+    /// Only nodes where it ran and failed, or only those where it certainly never started
+    /// [default: both]
+    #[arg(long, value_enum)]
+    only: Option<Only>,
+
+    /// Wait for the end; exits 1 unless it succeeded
+    #[arg(long)]
+    wait: bool,
+
+    #[command(flatten)]
+    reach: Reach,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Only {
+    /// It ran there and failed, was killed, crashed or was lost
+    Failed,
+    /// It was unreachable, skipped, or cancelled before it began
+    Unstarted,
+}
+
+pub fn retry(candidates: &str, args: &Args) -> ExitCode {
+    reach::finish(again(candidates, args))
+}
+
+fn again(candidates: &str, args: &Args) -> Result<u8, Failure> {
+    let client = args.reach.client(candidates)?;
+    let only = match args.only {
+        None => Retry::Unsuccessful,
+        Some(Only::Failed) => Retry::Failed,
+        Some(Only::Unstarted) => Retry::Unstarted,
+    };
+    let route = Route::to(["runs", &args.run.to_string(), "retry"]);
+    let request = RetryRequest { only, wait: 0 };
+    let answer: Value = client.post(&route, &request, Some(&new_key()?))?;
+    let started: Started = typed(answer.clone())?;
+    let Some(run) = started.run else {
+        if args.reach.json {
+            print_json(&answer)?;
+        }
+        eprintln!("loom: nothing was started: it still runs on each of these nodes");
+        return Ok(FAILED);
+    };
+    if !args.wait {
+        match args.reach.json {
+            true => print_json(&answer)?,
+            false => print(&format!("run {run} retries run {}\n", args.run))?,
+        }
+        return Ok(0);
+    }
+    eprintln!("loom: run {run} retries run {}", args.run);
+    let answer = wait(&client, run)?;
+    let ended: Run = typed(answer.clone())?;
+    if args.reach.json {
+        print_json(&answer)?;
+    } else {
+        let state = Paint::for_stdout().tone(Tone::of(&ended.state), &escape(&ended.state));
+        print(&format!("run {run} {state}: {}\n", fared_in_full(&ended.units)))?;
+    }
+    Ok(if ended.state == "succeeded" { 0 } else { FAILED })
+}
+
+/// Asks until it is over; each answer comes when it is, or after a minute.
+fn wait(client: &Client, run: u64) -> Result<Value, Failure> {
+    let route = Route::to(["runs", &run.to_string()]).wait(MAX_WAIT);
+    loop {
+        let answer: Value = client.get(&route)?;
+        if typed::<Run>(answer.clone())?.is_over() {
+            return Ok(answer);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! `loom runs`: what has run, and what became of it.
+
+use std::process::ExitCode;
+
+use clap::builder::PossibleValuesParser;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::answer::{List, all_or_json, list};
+use super::instant;
+use super::reach::{self, Reach};
+use super::screen::{Cell, Column, NOTHING, Screen, Table, Tone, count, lasted, print};
+use crate::api::run::{Run, Tally};
+use crate::client::{Failure, Route};
+
+/// As the API has them.
+pub const STATES: [&str; 7] =
+    ["queued", "running", "succeeded", "failed", "cancelled", "lost", "skipped"];
+const TRIGGERS: [&str; 4] = ["schedule", "manual", "retry", "exec"];
+
+/// List runs, the latest first
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  loom runs
+  loom runs --job backup --state failed --since 1d
+  loom runs --state running,queued
+  loom runs --node db1 --since 2026-11-21T03:00 --limit 1000 --json")]
+pub struct Args {
+    /// Only of this job; `exec` for commands that are of no job
+    #[arg(long, value_name = "JOB")]
+    job: Option<String>,
+
+    /// Only in one of these states
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    #[arg(value_parser = PossibleValuesParser::new(STATES))]
+    state: Vec<String>,
+
+    /// Only those that were set going in one of these ways
+    #[arg(long, value_name = "TRIGGER", value_delimiter = ',')]
+    #[arg(value_parser = PossibleValuesParser::new(TRIGGERS))]
+    trigger: Vec<String>,
+
+    /// Only those with a unit on this node
+    #[arg(long, value_name = "NODE")]
+    node: Option<String>,
+
+    /// Only those since then: 2h or 1d for so long ago, or a time
+    #[arg(long, value_name = "T", value_parser = instant::since)]
+    since: Option<Timestamp>,
+
+    /// Only those before that
+    #[arg(long, value_name = "T", value_parser = instant::since)]
+    until: Option<Timestamp>,
+
+    /// So many at most
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+
+    #[command(flatten)]
+    reach: Reach,
+}
+
+pub fn runs(candidates: &str, args: &Args) -> ExitCode {
+    reach::finish(show(candidates, args))
+}
+
+fn show(candidates: &str, args: &Args) -> Result<u8, Failure> {
+    let client = args.reach.client(candidates)?;
+    let List { items, more } = list::<Value>(&client, &args.route(), args.limit as usize)?;
+    let Some(runs) = all_or_json::<Run>(items, args.reach.json)? else { return Ok(0) };
+    if runs.is_empty() {
+        eprintln!("loom: no runs");
+        return Ok(0);
+    }
+    let screen = Screen::stdout();
+    print(&table(&runs, &screen).show(&screen))?;
+    if more && screen.is_terminal() {
+        eprintln!("loom: these are the latest {}; --limit N shows more", runs.len());
+    }
+    Ok(0)
+}
+
+impl Args {
+    fn route(&self) -> Route {
+        let several = |words: &[String]| (!words.is_empty()).then(|| words.join(","));
+        Route::to(["runs"])
+            .maybe("job", self.job.as_ref())
+            .maybe("state", several(&self.state))
+            .maybe("trigger", several(&self.trigger))
+            .maybe("node", self.node.as_ref())
+            .maybe("since", self.since)
+            .maybe("until", self.until)
+    }
+}
+
+/// Also a job's latest ones.
+pub fn table(runs: &[Run], screen: &Screen) -> Table {
+    let columns = [Column::right("RUN"), Column::left("JOB")];
+    let more = ["STATE", "UNITS", "TRIGGER", "BY", "QUEUED", "TOOK"].map(Column::left);
+    let mut table = Table::new(columns.into_iter().chain(more));
+    for run in runs {
+        table.row([
+            run.id.to_string().into(),
+            Cell::new(&run.job),
+            Cell::state(&run.state),
+            units(&run.units),
+            Cell::new(&run.trigger),
+            Cell::maybe(run.by.as_ref()),
+            screen.when(run.queued_at).into(),
+            took(run, screen).into(),
+        ]);
+    }
+    table
+}
+
+/// From the start of its first unit; that of one that is open is so far.
+pub fn took(run: &Run, screen: &Screen) -> String {
+    match (run.started_at, run.finished_at) {
+        (Some(started), finished) => lasted(started, finished.unwrap_or(screen.now)),
+        (None, _) => NOTHING.to_owned(),
+    }
+}
+
+/// `8/10` succeeded, and how the others are.
+fn units(tally: &Tally) -> Cell {
+    let tone = if tally.failed + tally.lost > 0 { Tone::Bad } else { Tone::Plain };
+    Cell::toned(fared(tally), tone)
+}
+
+pub fn fared(tally: &Tally) -> String {
+    let others = [
+        (tally.failed, "failed"),
+        (tally.lost, "lost"),
+        (tally.cancelled, "cancelled"),
+        (tally.skipped, "skipped"),
+        (tally.open, "open"),
+    ];
+    let others = others.iter().filter(|(number, _)| *number > 0);
+    let others: String = others.map(|(number, word)| format!(", {number} {word}")).collect();
+    format!("{}/{}{others}", tally.succeeded, tally.total)
+}
+
+/// `8 of 10 units succeeded, 2 failed`
+pub fn fared_in_full(tally: &Tally) -> String {
+    let short = fared(tally);
+    let others = short.split_once(',').map_or(String::new(), |(_, others)| format!(",{others}"));
+    let units = count(tally.total as usize, "unit");
+    format!("{} of {units} succeeded{others}", tally.succeeded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_units_fared_names_what_there_is() {
+        let tally = Tally { total: 10, succeeded: 7, failed: 2, open: 1, ..Tally::default() };
+        assert_eq!(fared(&tally), "7/10, 2 failed, 1 open");
+        assert_eq!(fared_in_full(&tally), "7 of 10 units succeeded, 2 failed, 1 open");
+        let all = Tally { total: 1, succeeded: 1, ..Tally::default() };
+        assert_eq!(fared_in_full(&all), "1 of 1 unit succeeded");
+    }
+}
