@@ -41,6 +41,17 @@ pub fn or_json<T: DeserializeOwned>(answer: Value, json: bool) -> Result<Option<
     typed(answer).map(Some)
 }
 
+/// Of what was done to each of several things. Where the API has nothing to say, nothing is printed.
+pub fn print_answers(answers: Vec<Value>) -> Result<(), Failure> {
+    let said: Vec<Value> = answers.into_iter().filter(|answer| !answer.is_null()).collect();
+    if said.is_empty() { Ok(()) } else { print_json(&said) }
+}
+
+/// [`print_answers`] of one.
+pub fn print_answer(answer: &Value) -> Result<(), Failure> {
+    if answer.is_null() { Ok(()) } else { print_json(answer) }
+}
+
 pub fn typed<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
     serde_json::from_value(answer)
         .map_err(|e| Failure::odd(format!("the daemon's answer cannot be understood: {e}")))

@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::answer::{List, all_or_json, list};
+use super::instant;
 use super::reach::{self, Reach};
 use super::screen::{Cell, Screen, Table, print};
 use crate::api::access::Audit;
@@ -15,7 +17,7 @@ use crate::client::{Failure, Route};
 #[command(after_help = "\
 Examples:
   loom audit
-  loom audit --who token:ci --action run --limit 10")]
+  loom audit --who token:ci --action run --since 1d")]
 pub struct Args {
     /// Only what they did: a user of the daemon's machine, or token:NAME
     #[arg(long, value_name = "WHO")]
@@ -24,6 +26,10 @@ pub struct Args {
     /// Only this, like run, cancel, disable, reload or "token add"
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
+
+    /// Only since then: 2h or 1d for so long ago, or a time
+    #[arg(long, value_name = "T", value_parser = instant::since)]
+    since: Option<Timestamp>,
 
     /// So many at most
     #[arg(long, value_name = "N", default_value_t = 50)]

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::answer::print_answers;
 use super::reach::{self, Reach};
-use super::screen::{print, print_json};
+use super::screen::print;
 use crate::client::Failure;
 use crate::client::Route;
 
@@ -42,7 +43,7 @@ fn end(candidates: &str, args: &Args) -> Result<u8, Failure> {
         print(&format!("run {run} is being cancelled\n"))
     });
     if args.reach.json {
-        print_json(&answers)?;
+        print_answers(answers)?;
     }
     Ok(status)
 }

@@ -46,7 +46,7 @@ pub fn jobs(candidates: &str, args: &Args) -> ExitCode {
 fn show(candidates: &str, args: &Args) -> Result<u8, Failure> {
     let client = args.reach.client(candidates)?;
     let mut wanted = Vec::new();
-    for answer in ask(&client, &args.jobs)? {
+    for answer in args.ask(&client)? {
         let job: Job = typed(answer.clone())?;
         if args.wants(&job) {
             wanted.push(answer);
@@ -62,15 +62,20 @@ fn show(candidates: &str, args: &Args) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// One by one if they are named, so that a wrong name is told with a near one.
-fn ask(client: &Client, names: &[String]) -> Result<Vec<Value>, Failure> {
-    if names.is_empty() {
-        return Ok(list(client, &Route::to(["jobs"]), usize::MAX)?.items);
-    }
-    names.iter().map(|name| client.get(&Route::to(["jobs", name]))).collect()
-}
-
 impl Args {
+    /// One by one if they are named, so that a wrong name is told with a near one.
+    fn ask(&self, client: &Client) -> Result<Vec<Value>, Failure> {
+        if !self.jobs.is_empty() {
+            let ask = |name| client.get(&Route::to(["jobs", name]));
+            return self.jobs.iter().map(|name| ask(name.as_str())).collect();
+        }
+        let route = Route::to(["jobs"])
+            .maybe("tag", self.tag.as_ref())
+            .maybe("state", self.state.as_ref())
+            .maybe("enabled", self.disabled.then_some(false));
+        Ok(list(client, &route, usize::MAX)?.items)
+    }
+
     fn wants(&self, job: &Job) -> bool {
         let state = job.last_run.as_ref().map(|run| run.state.as_str());
         self.tag.as_ref().is_none_or(|tag| job.tags.contains(tag))

@@ -44,7 +44,7 @@ pub fn nodes(candidates: &str, args: &Args) -> ExitCode {
 fn show(candidates: &str, args: &Args) -> Result<u8, Failure> {
     let client = args.reach.client(candidates)?;
     let mut wanted = Vec::new();
-    for answer in ask(&client, &args.nodes)? {
+    for answer in args.ask(&client)? {
         let node: Node = typed(answer.clone())?;
         if args.wants(&node) {
             wanted.push(answer);
@@ -60,14 +60,17 @@ fn show(candidates: &str, args: &Args) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn ask(client: &Client, names: &[String]) -> Result<Vec<Value>, Failure> {
-    if names.is_empty() {
-        return Ok(list(client, &Route::to(["nodes"]), usize::MAX)?.items);
-    }
-    names.iter().map(|name| client.get(&Route::to(["nodes", name]))).collect()
-}
-
 impl Args {
+    /// One by one if they are named, so that a wrong name is told with a near one.
+    fn ask(&self, client: &Client) -> Result<Vec<Value>, Failure> {
+        if !self.nodes.is_empty() {
+            let ask = |name| client.get(&Route::to(["nodes", name]));
+            return self.nodes.iter().map(|name| ask(name.as_str())).collect();
+        }
+        let route = Route::to(["nodes"]).maybe("tag", self.tag.as_ref());
+        Ok(list(client, &route, usize::MAX)?.items)
+    }
+
     fn wants(&self, node: &Node) -> bool {
         self.tag.as_ref().is_none_or(|tag| node.tags.contains(tag))
             && !(self.failing && node.failures_in_a_row == 0)

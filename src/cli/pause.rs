@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::answer::print_answer;
 use super::reach::{self, Reach};
-use super::screen::{print, print_json};
+use super::screen::print;
 use crate::client::{Failure, Route};
 
 /// Pause all schedules, until `loom resume`
@@ -37,7 +38,7 @@ pub fn resume(candidates: &str, args: &Resume) -> ExitCode {
 fn order(candidates: &str, reach: &Reach, verb: &str, done: &str) -> Result<u8, Failure> {
     let answer: Value = reach.client(candidates)?.post(&Route::to([verb]), &json!({}), None)?;
     if reach.json {
-        print_json(&answer)?
+        print_answer(&answer)?
     } else {
         print(done)?
     }

@@ -27,7 +27,7 @@ Examples:
   loom runs --state running,queued
   loom runs --node db1 --since 2026-11-21T03:00 --limit 1000 --json")]
 pub struct Args {
-    /// Only of this job; `exec` for commands that are of no job
+    /// Only of this job; @exec for commands that are of no job
     #[arg(long, value_name = "JOB")]
     job: Option<String>,
 

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use super::answer::typed;
+use super::answer::{print_answer, typed};
 use super::fallback::{self, Found};
 use super::reach::{self, FAILED, Reach};
 use super::screen::{print, print_json};
@@ -60,7 +60,7 @@ fn by_api(client: &Client, daemon: Daemon, args: &Args) -> Result<u8, Failure> {
         let request = StopRequest { drain: args.drain };
         let answer: Value = client.post(&Route::to(["stop"]), &request, None)?;
         if args.reach.json {
-            print_json(&answer)?;
+            print_answer(&answer)?;
         }
     }
     if args.wait {

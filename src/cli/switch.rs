@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::answer::print_answers;
 use super::reach::{self, Reach};
-use super::screen::{escape, print, print_json};
+use super::screen::{escape, print};
 use crate::client::{Failure, Route};
 
 /// Switch the schedules of jobs on again that `loom disable` has switched off
@@ -62,7 +63,7 @@ fn switch(candidates: &str, args: &Jobs, verb: &str) -> Result<u8, Failure> {
         print(&format!("{} is {verb}d\n", escape(job)))
     });
     if args.reach.json {
-        print_json(&answers)?;
+        print_answers(answers)?;
     }
     Ok(status)
 }

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::answer::{all_or_json, list, or_json};
+use super::answer::{all_or_json, list, or_json, print_answers};
 use super::reach::{self, Reach};
-use super::screen::{Cell, Screen, Table, Tone, escape, print, print_json};
+use super::screen::{Cell, Screen, Table, Tone, escape, print};
 use crate::access::Role;
 use crate::api::access::{NewToken, Token, TokenRequest};
 use crate::client::{Failure, Route};
@@ -135,7 +135,7 @@ fn revoke(candidates: &str, args: &Revoke) -> Result<u8, Failure> {
         print(&format!("{} is revoked\n", escape(name)))
     });
     if args.reach.json {
-        print_json(&answers)?;
+        print_answers(answers)?;
     }
     Ok(status)
 }

@@ -99,7 +99,8 @@ impl Events {
         }
         let frame = frame.map_err(|e| http.explain_read(e))?;
         if let Some(id) = frame.as_ref().and_then(|frame| frame.id.clone()) {
-            self.last = Some(id);
+            // An empty one says: from the beginning.
+            self.last = Some(id).filter(|id| !id.is_empty());
         }
         Ok(frame)
     }

@@ -15,6 +15,9 @@ mod place;
 mod route;
 mod socket;
 
+#[cfg(test)]
+mod tests;
+
 use std::io::Read;
 use std::path::PathBuf;
 use std::thread;
