@@ -5,6 +5,7 @@
 //! and what a cron expression means are questions to `task` and `cron`.
 
 pub mod diagnostic;
+pub mod folding;
 pub mod hostset;
 
 mod compose;
