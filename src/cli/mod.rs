@@ -29,6 +29,7 @@ pub mod switch;
 pub mod token;
 mod webhook;
 pub mod why;
+mod words;
 
 use std::process::ExitCode;
 

@@ -8,6 +8,7 @@ pub mod diagnostic;
 pub mod folding;
 pub mod hostset;
 
+mod argument;
 mod compose;
 mod defaults;
 mod dump;
@@ -34,6 +35,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub use argument::read_argument;
 pub use compose::is_secret_key;
 pub use dump::{dump, job as dump_job, node as dump_node, settings as dump_settings};
 pub use fields::show_duration;
