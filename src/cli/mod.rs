@@ -27,6 +27,7 @@ pub mod status;
 pub mod stop;
 pub mod switch;
 pub mod token;
+mod summary;
 mod webhook;
 pub mod why;
 mod words;

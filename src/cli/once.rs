@@ -3,7 +3,7 @@
 //! Drives an engine of its own on temporary state. A daemon that runs on the same configuration
 //! is not touched, nor are its workers or its ledger used.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::candidates;
-use super::screen::{Paint, escape};
+use super::summary::Summary;
 use crate::config::{self, Config};
 use crate::daemon::{Engine, RuntimeDir, Stopping, Token, log_event};
-use crate::event::{Cause, Event, UnitInfo};
+use crate::event::{Cause, Event};
 use crate::job::Job;
 use crate::store::Writer;
 use crate::sys::poll::Interest;
@@ -94,7 +94,8 @@ struct Once {
     engine: Engine,
     signals: Signals,
     stopping: Option<Stopping>,
-    tally: Summary,
+    begun: Instant,
+    summary: Summary,
 }
 
 impl Once {
@@ -105,7 +106,8 @@ impl Once {
         let width = names.max().unwrap_or(0);
         let engine = Engine::new(config, RuntimeDir::of_process()?, ledger, &opened, Some(width))?;
         engine.poll.add(signals.fd(), Token::Signals.into(), Interest::Read)?;
-        Ok(Once { engine, signals, stopping: None, tally: Summary::new() })
+        let (begun, summary) = (Instant::now(), Summary::default());
+        Ok(Once { engine, signals, stopping: None, begun, summary })
     }
 
     fn finish(mut self) -> io::Result<bool> {
@@ -121,7 +123,9 @@ impl Once {
             }
         }
         self.engine.finish(Duration::from_secs(2));
-        Ok(self.tally.print())
+        let all = self.summary.all_succeeded();
+        self.summary.print(all, self.begun.elapsed());
+        Ok(all)
     }
 
     /// The workers have nothing to lose: with the last unit they can go.
@@ -133,7 +137,8 @@ impl Once {
         for event in std::mem::take(&mut self.engine.events) {
             log_event(&event);
             if let Event::UnitEnded { job, info, again: None, .. } = event {
-                self.tally.add(&job.name, &info);
+                let (success, outcome) = (info.outcome.is_success(), info.outcome.to_string());
+                self.summary.add(&job.name, &info.node, success, &outcome, info.detail.as_deref());
             }
         }
     }
@@ -161,51 +166,5 @@ impl Once {
             }
         };
         self.stopping.insert(stopping).hurry(&mut self.engine);
-    }
-}
-
-/// What became of the units, for the last lines on the screen.
-struct Summary {
-    begun: Instant,
-    total: usize,
-    succeeded: usize,
-    /// By outcome: where, and why.
-    others: BTreeMap<String, Vec<String>>,
-}
-
-impl Summary {
-    fn new() -> Summary {
-        Summary { begun: Instant::now(), total: 0, succeeded: 0, others: BTreeMap::new() }
-    }
-
-    fn add(&mut self, job: &str, ended: &UnitInfo) {
-        self.total += 1;
-        if ended.outcome.is_success() {
-            self.succeeded += 1;
-            return;
-        }
-        // It may quote what a node said.
-        let detail = ended.detail.as_ref().map(|detail| format!(": {}", escape(detail)));
-        let line = format!("{} on {}{}", job, ended.node, detail.unwrap_or_default());
-        self.others.entry(ended.outcome.to_string()).or_default().push(line);
-    }
-
-    /// Whether every unit succeeded; a run of no units did not.
-    fn print(&self) -> bool {
-        let paint = Paint::for_stderr();
-        for (outcome, lines) in &self.others {
-            for line in lines {
-                eprintln!("{} {line}", paint.bad(&format!("{outcome}:")));
-            }
-        }
-        let all = self.succeeded == self.total && self.total > 0;
-        let line = format!(
-            "{} of {} units succeeded in {:.1?}",
-            self.succeeded,
-            self.total,
-            self.begun.elapsed()
-        );
-        eprintln!("{}", if all { paint.good(&line) } else { paint.bad(&line) });
-        all
     }
 }

@@ -1,0 +1,58 @@
+//! What became of the units of a run, for the last lines on the screen: those that did not
+//! succeed, each with its node and why, and how many did. On stderr, so that it never mixes with
+//! output that is piped on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::screen::{Paint, escape};
+
+#[derive(Debug, Default)]
+pub struct Summary {
+    total: usize,
+    succeeded: usize,
+    /// By outcome: where, and why.
+    others: BTreeMap<String, Vec<String>>,
+}
+
+impl Summary {
+    /// `outcome` is for people, `failed, exit 3`; `detail` may quote what a node said.
+    pub fn add(
+        &mut self,
+        job: &str,
+        node: &str,
+        success: bool,
+        outcome: &str,
+        detail: Option<&str>,
+    ) {
+        self.total += 1;
+        if success {
+            self.succeeded += 1;
+            return;
+        }
+        let detail = detail.map(|detail| format!(": {}", escape(detail)));
+        let line = format!("{} on {}{}", escape(job), escape(node), detail.unwrap_or_default());
+        self.others.entry(escape(outcome)).or_default().push(line);
+    }
+
+    /// Every one of them; a run of no units did not succeed.
+    pub fn all_succeeded(&self) -> bool {
+        self.succeeded == self.total && self.total > 0
+    }
+
+    /// `verdict`: whether it succeeded as a whole, which a job may do without every unit.
+    pub fn print(&self, verdict: bool, took: Duration) {
+        let paint = Paint::for_stderr();
+        for (outcome, lines) in &self.others {
+            for line in lines {
+                eprintln!("{} {line}", paint.bad(&format!("{outcome}:")));
+            }
+        }
+        let line = self.last_line(took);
+        eprintln!("{}", if verdict { paint.good(&line) } else { paint.bad(&line) });
+    }
+
+    fn last_line(&self, took: Duration) -> String {
+        format!("{} of {} units succeeded in {took:.1?}", self.succeeded, self.total)
+    }
+}
