@@ -13,6 +13,7 @@ mod man;
 pub mod fallback;
 pub mod instant;
 pub mod jobs;
+mod follow;
 pub mod next;
 pub mod nodes;
 pub mod once;

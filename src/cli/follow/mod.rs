@@ -1,0 +1,4 @@
+//! Showing what units say: while they run, and grouped when they have ended.
+
+mod fold;
+mod lines;
