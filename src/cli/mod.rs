@@ -13,6 +13,7 @@ mod man;
 pub mod fallback;
 pub mod instant;
 pub mod jobs;
+pub mod exec;
 mod follow;
 pub mod next;
 pub mod nodes;
@@ -22,6 +23,7 @@ pub mod reach;
 pub mod reload;
 pub mod retry;
 pub mod runs;
+pub mod run;
 pub mod screen;
 pub mod show;
 pub mod status;
@@ -83,8 +85,10 @@ enum Command {
     /// Print the manual page, as roff
     #[command(hide = true)]
     Man,
+    Exec(exec::Args),
     Next(next::Args),
     Once(once::Args),
+    Run(run::Args),
 }
 
 pub fn main() -> ExitCode {
@@ -117,7 +121,9 @@ pub fn main() -> ExitCode {
         Some(Command::Check(args)) => check::check(&cli.config, &args),
         Some(Command::Completions(args)) => completions::completions(&args),
         Some(Command::Man) => man::man(),
+        Some(Command::Exec(args)) => exec::exec(&cli.config, &args),
         Some(Command::Next(args)) => next::next(&cli.config, &args),
         Some(Command::Once(args)) => once::once(&cli.config, &args),
+        Some(Command::Run(args)) => run::run(&cli.config, &args),
     }
 }

@@ -43,6 +43,7 @@ pub use listen::{Listen, Tls};
 pub use load::{Loaded, load, load_or_report, print};
 pub use locate::{Located, locate};
 pub use lookup::near;
+pub use scalar::duration as read_duration;
 
 pub mod receive;
 pub mod watch;

@@ -12,4 +12,5 @@ pub mod privileges;
 pub mod process;
 pub mod signals;
 pub mod spawn;
+pub mod terminal;
 pub mod user;

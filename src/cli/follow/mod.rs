@@ -1,4 +1,13 @@
 //! Showing what units say: while they run, and grouped when they have ended.
+//!
+//! `run --wait` and `exec` wait ([`waiting`]) and `logs` reads on; both show lines the same way
+//! ([`lines`]). What is asked of the daemon, and for which run, is the subcommand's business.
 
+mod attention;
+mod bottom;
 mod fold;
-mod lines;
+pub mod lines;
+pub mod waiting;
+pub mod write;
+
+pub use waiting::{End, How, wait};

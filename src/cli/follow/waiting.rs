@@ -1,0 +1,438 @@
+//! Waiting for the end of a run: its output as it comes, how far it is, and the end.
+//!
+//! Ctrl-C asks whether to cancel the run, to detach or to go on; where nobody can be asked, and
+//! the second time, it detaches. Detaching ends the command and nothing else.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::attention::{self, Leaving};
+use super::bottom::{Bottom, Progress};
+use super::fold::Fold;
+use super::lines::{Face, Lines, Pieces, Said, Stream, Style};
+use super::write::Out;
+use crate::api::run::{Run, RunDetail};
+use crate::api::unit::{OutputEvent, Unit};
+use crate::cli::screen::{Paint, escape};
+use crate::cli::summary::Summary;
+use crate::client::{Client, Failure, Frame, Route};
+use crate::sys::signals::Signal;
+use crate::sys::terminal::{self, Restore};
+
+/// Events that may wait here before the daemon has to.
+const ROOM: usize = 1024;
+/// Events that are shown in one go.
+const BATCH: usize = 256;
+/// The progress line is drawn anew.
+const TICK: Duration = Duration::from_millis(500);
+
+const QUESTION: &str = "cancel the run, detach, or go on? [c/d/g] ";
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct How {
+    /// Nothing is shown before the end; then nodes with the same output together.
+    pub fold: bool,
+    /// The events as they are, one a line.
+    pub json: bool,
+}
+
+/// How the waiting ended.
+#[derive(Debug)]
+pub enum End {
+    /// With the last attempt on each node.
+    Over { run: Box<Run>, units: Vec<Unit> },
+    /// The run goes on; with the exit status of who has left.
+    Detached(u8),
+}
+
+enum Input {
+    Said(Box<OutputEvent>),
+    Lost(Failure),
+    /// A signal has come.
+    Wake,
+    /// `None`: the terminal is gone.
+    Key(Option<u8>),
+    Cancelled(Result<(), Failure>),
+}
+
+/// Until it is over, or somebody has had enough.
+pub fn wait(client: &Client, run: &RunDetail, how: How) -> Result<End, Failure> {
+    let (to, from) = sync_channel(ROOM);
+    let id = run.run.id;
+    let odd = |e: io::Error| Failure::odd(format!("cannot wait for run {id}: {e}"));
+    let leaving = Leaving::watch(to.clone(), || Input::Wake, farewell(id)).map_err(odd)?;
+    let _restore = Restore;
+    let (theirs, events) = (client.clone(), to.clone());
+    let reader = thread::Builder::new().name("events".to_owned());
+    reader.spawn(move || read(&theirs, id, &events)).map_err(odd)?;
+    let waiting = Waiting {
+        client,
+        id,
+        how,
+        to,
+        leaving,
+        begun: Instant::now(),
+        bottom: Bottom::new(),
+        out: Out::default(),
+        lines: Lines::new(style(&run.nodes)),
+        fold: Fold::default(),
+        nodes: Nodes::expecting(run.run.units.total as usize),
+        asking: false,
+        cancelling: false,
+    };
+    waiting.until_end(&from)
+}
+
+/// What is said when the run is left to itself.
+fn farewell(id: u64) -> String {
+    format!(
+        "loom: detached; run {id} goes on: `loom logs -f {id}` follows it, `loom cancel {id}` ends it\n"
+    )
+}
+
+fn style(units: &[Unit]) -> Style {
+    let width = units.iter().map(|unit| escape(&unit.node).chars().count()).max();
+    let stdout = crate::cli::screen::Screen::stdout();
+    let stderr = io::IsTerminal::is_terminal(&io::stderr());
+    Style {
+        names: Some(width.unwrap_or(0)),
+        times: false,
+        stdout: Face { terminal: stdout.is_terminal(), colours: stdout.paint.has_colours() },
+        stderr: Face { terminal: stderr, colours: Paint::for_stderr().has_colours() },
+        merged: false,
+    }
+}
+
+/// Hands on the run's output up to its end. A lost connection is resumed by the client.
+fn read(client: &Client, run: u64, to: &SyncSender<Input>) {
+    let route = Route::to(["runs", &run.to_string(), "output"]).with("follow", true);
+    for frame in client.events(&route) {
+        let input = match frame.and_then(|frame| understand(&frame)) {
+            Ok(Some(event)) => Input::Said(Box::new(event)),
+            Ok(None) => continue,
+            Err(failure) => Input::Lost(failure),
+        };
+        let last = match &input {
+            Input::Said(event) => matches!(**event, OutputEvent::Run(_)),
+            Input::Lost(_) => true,
+            Input::Wake | Input::Key(_) | Input::Cancelled(_) => false,
+        };
+        if to.send(input).is_err() || last {
+            return;
+        }
+    }
+}
+
+/// Of a later version there may be events that we do not know.
+pub fn understand(frame: &Frame) -> Result<Option<OutputEvent>, Failure> {
+    match frame.event.as_str() {
+        "line" | "skipped" | "unit" | "run" => frame.read().map(Some),
+        _ => Ok(None),
+    }
+}
+
+struct Waiting<'a> {
+    client: &'a Client,
+    id: u64,
+    how: How,
+    to: SyncSender<Input>,
+    leaving: Leaving,
+    begun: Instant,
+    bottom: Bottom,
+    out: Out,
+    lines: Lines,
+    fold: Fold,
+    nodes: Nodes,
+    asking: bool,
+    cancelling: bool,
+}
+
+impl Waiting<'_> {
+    fn until_end(mut self, from: &Receiver<Input>) -> Result<End, Failure> {
+        loop {
+            self.draw();
+            let first = match from.recv_timeout(TICK) {
+                Ok(input) => Some(input),
+                Err(RecvTimeoutError::Timeout) => None,
+                // We hold a sender ourselves.
+                Err(RecvTimeoutError::Disconnected) => unreachable!("the channel has a sender"),
+            };
+            let inputs: Vec<Input> = first.into_iter().chain(from.try_iter().take(BATCH)).collect();
+            let mut pieces = Pieces::default();
+            let mut end = None;
+            for input in inputs {
+                if let Some(found) = self.on(input, &mut pieces) {
+                    end = Some(found);
+                    break;
+                }
+            }
+            if !pieces.0.is_empty() {
+                self.bottom.clear();
+                self.out.write(&pieces)?;
+            }
+            let end = match end {
+                Some(end) => Some(end),
+                None => self.on_signals().map(Ok),
+            };
+            match end {
+                Some(Ok(End::Over { run, .. })) => return self.finish(run),
+                Some(Ok(End::Detached(status))) => {
+                    self.bottom.clear();
+                    eprint!("{}", farewell(self.id));
+                    return Ok(End::Detached(status));
+                }
+                Some(Err(failure)) => {
+                    self.bottom.clear();
+                    eprintln!("loom: run {} may go on; `loom show {}` tells", self.id, self.id);
+                    return Err(failure);
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn draw(&mut self) {
+        if self.asking {
+            self.bottom.draw(QUESTION);
+        } else if self.cancelling {
+            self.bottom.draw(&format!("cancelling; {} left", self.nodes.left()));
+        } else {
+            self.bottom.progress(self.nodes.progress(), self.begun.elapsed());
+        }
+    }
+
+    fn on(&mut self, input: Input, pieces: &mut Pieces) -> Option<Result<End, Failure>> {
+        match input {
+            Input::Said(event) => {
+                let end = self.said(&event, pieces);
+                return end.map(|run| Ok(End::Over { run, units: Vec::new() }));
+            }
+            Input::Lost(failure) => return Some(Err(failure)),
+            // The signals are looked at after each input.
+            Input::Wake => {}
+            Input::Key(key) => return self.answered(key).map(Ok),
+            Input::Cancelled(Ok(())) => {}
+            Input::Cancelled(Err(failure)) => {
+                self.cancelling = false;
+                self.bottom.clear();
+                eprintln!("loom: it is not cancelled: {failure}");
+            }
+        }
+        None
+    }
+
+    /// The run, if it is over.
+    fn said(&mut self, event: &OutputEvent, pieces: &mut Pieces) -> Option<Box<Run>> {
+        if self.how.json && !self.how.fold {
+            match serde_json::to_string(event) {
+                Ok(line) => pieces.add(Stream::Stdout, (line + "\n").as_bytes()),
+                Err(e) => eprintln!("loom: an event cannot be written: {e}"),
+            }
+        }
+        let shown = !self.how.json && !self.how.fold;
+        match event {
+            OutputEvent::Line { unit, node, at, stream, text, partial } => {
+                self.nodes.runs(node, *unit);
+                let stream = Stream::of(stream);
+                let text = text.as_bytes();
+                let said = Said { unit: *unit, node, at: *at, stream, text, partial: *partial };
+                match self.how.fold {
+                    true => self.fold.add(&said),
+                    false if shown => self.lines.add(&said, pieces),
+                    false => {}
+                }
+            }
+            OutputEvent::Skipped { unit, node, bytes } => {
+                if self.how.fold {
+                    self.fold.skip(node, *unit, *bytes);
+                } else if shown {
+                    let remark = format!("{bytes} bytes of output are missing here");
+                    self.lines.remark(node, &remark, pieces);
+                }
+            }
+            OutputEvent::Unit(unit) => {
+                if self.how.fold {
+                    self.fold.end(&unit.node, unit.id);
+                } else if shown {
+                    self.lines.end(unit.id, pieces);
+                }
+                self.nodes.ended(unit);
+            }
+            OutputEvent::Run(run) => return Some(run.clone()),
+        }
+        None
+    }
+
+    fn on_signals(&mut self) -> Option<End> {
+        for signal in self.leaving.take() {
+            let asks = signal == Signal::Int && !self.asking && terminal::can_ask();
+            if !asks || !self.ask() {
+                return Some(End::Detached(attention::status(signal)));
+            }
+        }
+        None
+    }
+
+    /// Whether there is somebody to be asked.
+    fn ask(&mut self) -> bool {
+        self.asking = attention::one_of(b"cdg", self.to.clone(), Input::Key).is_ok();
+        self.asking
+    }
+
+    fn answered(&mut self, key: Option<u8>) -> Option<End> {
+        self.asking = false;
+        terminal::restore();
+        match key {
+            Some(b'c') => self.cancel(),
+            Some(b'g') => {}
+            Some(_) | None => return Some(End::Detached(attention::status(Signal::Int))),
+        }
+        None
+    }
+
+    /// Meanwhile output goes on.
+    fn cancel(&mut self) {
+        self.cancelling = true;
+        let (client, id, to) = (self.client.clone(), self.id, self.to.clone());
+        let ask = move || {
+            let route = Route::to(["runs", &id.to_string(), "cancel"]);
+            let answer = client.post::<_, Value>(&route, &json!({}), None);
+            // Who is gone does not want to know.
+            let _ = to.send(Input::Cancelled(answer.map(drop)));
+        };
+        if let Err(e) = thread::Builder::new().name("cancel".to_owned()).spawn(ask) {
+            self.cancelling = false;
+            eprintln!("loom: it is not cancelled: {e}");
+        }
+    }
+
+    fn finish(mut self, run: Box<Run>) -> Result<End, Failure> {
+        self.bottom.clear();
+        terminal::restore();
+        // Nodes that were skipped may have had no event.
+        let detail: Result<RunDetail, Failure> =
+            self.client.get(&Route::to(["runs", &self.id.to_string()]));
+        let told = self.nodes;
+        let units = detail.map_or_else(|_| told.last(), |detail| last_attempts(detail.nodes));
+        if self.how.fold {
+            show_groups(self.fold, &run, self.how.json, &mut self.out)?;
+        }
+        if !self.how.json {
+            summarise(&run, &units, self.begun.elapsed());
+        }
+        Ok(End::Over { run, units })
+    }
+}
+
+fn show_groups(fold: Fold, run: &Run, json: bool, out: &mut Out) -> Result<(), Failure> {
+    let groups = fold.groups();
+    let mut pieces = Pieces::default();
+    if json {
+        let all = json!({ "groups": groups, "run": run });
+        pieces.add(Stream::Stdout, format!("{all:#}\n").as_bytes());
+        return out.write(&pieces);
+    }
+    let terminal = crate::cli::screen::Screen::stdout().is_terminal();
+    let face = Face { terminal, colours: false };
+    for group in &groups {
+        pieces.add(Stream::Stdout, group.header().as_bytes());
+        let mut lines = Lines::new(Style {
+            names: None,
+            times: false,
+            stdout: face,
+            stderr: face,
+            merged: true,
+        });
+        for line in group.output.split_inclusive(|&byte| byte == b'\n') {
+            let (text, partial) = match line.strip_suffix(b"\n") {
+                Some(text) => (text, false),
+                None => (line, true),
+            };
+            let at = Timestamp::UNIX_EPOCH;
+            let said = Said { unit: 0, node: "", at, stream: Stream::Stdout, text, partial };
+            lines.add(&said, &mut pieces);
+        }
+        if group.missing > 0 {
+            let remark = format!("{} bytes of output are missing here", group.missing);
+            lines.remark("", &remark, &mut pieces);
+        }
+    }
+    out.write(&pieces)
+}
+
+/// What `loom once` says at its end.
+fn summarise(run: &Run, units: &[Unit], waited: Duration) {
+    let mut summary = Summary::default();
+    for unit in units {
+        let outcome = unit.outcome.as_deref().unwrap_or(&unit.state);
+        let words = unit.summary.as_deref().unwrap_or(outcome);
+        let detail = unit.detail.as_deref().or(unit.reason.as_deref());
+        summary.add(&run.job, &unit.node, outcome == "succeeded", words, detail);
+    }
+    let took = run
+        .finished_at
+        .and_then(|end| end.duration_since(run.queued_at).try_into().ok())
+        .unwrap_or(waited);
+    summary.print(run.state == "succeeded", took);
+    if run.state != "succeeded" && summary.all_succeeded() || units.is_empty() {
+        let reason = run.reason.as_deref().map(|r| format!(": {}", escape(r)));
+        eprintln!("run {} is {}{}", run.id, escape(&run.state), reason.unwrap_or_default());
+    }
+}
+
+/// The last on each node.
+fn last_attempts(units: Vec<Unit>) -> Vec<Unit> {
+    let mut last: BTreeMap<String, Unit> = BTreeMap::new();
+    for unit in units {
+        match last.get(&unit.node) {
+            Some(known) if known.attempt > unit.attempt => {}
+            Some(_) | None => drop(last.insert(unit.node.clone(), unit)),
+        }
+    }
+    last.into_values().collect()
+}
+
+/// The nodes of a run and how it went there, as far as was told.
+#[derive(Debug, Default)]
+struct Nodes {
+    expected: usize,
+    ended: BTreeMap<String, Unit>,
+}
+
+impl Nodes {
+    fn expecting(expected: usize) -> Nodes {
+        Nodes { expected, ended: BTreeMap::new() }
+    }
+
+    /// What runs there now may be another attempt.
+    fn runs(&mut self, node: &str, unit: u64) {
+        if self.ended.get(node).is_some_and(|ended| ended.id < unit) {
+            self.ended.remove(node);
+        }
+    }
+
+    fn ended(&mut self, unit: &Unit) {
+        self.ended.insert(unit.node.clone(), unit.clone());
+    }
+
+    fn progress(&self) -> Progress {
+        let succeeded = |unit: &&Unit| unit.outcome.as_deref() == Some("succeeded");
+        let done = self.ended.len();
+        let failed = done - self.ended.values().filter(succeeded).count();
+        Progress { total: self.expected, done, failed }
+    }
+
+    fn left(&self) -> usize {
+        self.expected.saturating_sub(self.ended.len())
+    }
+
+    fn last(self) -> Vec<Unit> {
+        self.ended.into_values().collect()
+    }
+}
