@@ -4,17 +4,18 @@
 pub mod answer;
 pub mod audit;
 pub mod backup;
-pub mod candidates;
 pub mod cancel;
+pub mod candidates;
 pub mod check;
 mod completions;
 pub mod diff;
-mod man;
+pub mod exec;
 pub mod fallback;
+mod follow;
 pub mod instant;
 pub mod jobs;
-pub mod exec;
-mod follow;
+pub mod logs;
+mod man;
 pub mod next;
 pub mod nodes;
 pub mod once;
@@ -22,15 +23,16 @@ pub mod pause;
 pub mod reach;
 pub mod reload;
 pub mod retry;
-pub mod runs;
 pub mod run;
+pub mod runs;
 pub mod screen;
 pub mod show;
 pub mod status;
 pub mod stop;
+mod summary;
 pub mod switch;
 pub mod token;
-mod summary;
+pub mod top;
 mod webhook;
 pub mod why;
 mod words;
@@ -86,9 +88,11 @@ enum Command {
     #[command(hide = true)]
     Man,
     Exec(exec::Args),
+    Logs(logs::Args),
     Next(next::Args),
     Once(once::Args),
     Run(run::Args),
+    Top(top::Args),
 }
 
 pub fn main() -> ExitCode {
@@ -122,8 +126,10 @@ pub fn main() -> ExitCode {
         Some(Command::Completions(args)) => completions::completions(&args),
         Some(Command::Man) => man::man(),
         Some(Command::Exec(args)) => exec::exec(&cli.config, &args),
+        Some(Command::Logs(args)) => logs::logs(&cli.config, &args),
         Some(Command::Next(args)) => next::next(&cli.config, &args),
         Some(Command::Once(args)) => once::once(&cli.config, &args),
         Some(Command::Run(args)) => run::run(&cli.config, &args),
+        Some(Command::Top(args)) => top::top(&cli.config, &args),
     }
 }

@@ -42,6 +42,8 @@ struct Output {
     more: u64,
     /// Of what is not held.
     hash: u64,
+    /// There is more, and nobody knows how much.
+    gap: bool,
 }
 
 /// One text and where it came from.
@@ -52,8 +54,8 @@ pub struct Group {
     pub nodes: Vec<String>,
     #[serde(serialize_with = "lossy")]
     pub output: Vec<u8>,
-    /// So many bytes are missing at its end, or within.
-    pub missing: u64,
+    /// So many bytes are missing at its end, or within; 0 if it is not known how many.
+    pub missing: Option<u64>,
 }
 
 fn lossy<S: serde::Serializer>(text: &[u8], to: S) -> Result<S::Ok, S::Error> {
@@ -79,9 +81,11 @@ impl Fold {
         }
     }
 
-    /// So many bytes of its output are not to be had.
+    /// So many bytes of its output are not to be had; 0 if it is not known how many.
     pub fn skip(&mut self, node: &str, unit: u64, bytes: u64) {
-        self.growing(node, unit).0.more += bytes;
+        let (output, _) = self.growing(node, unit);
+        output.more += bytes;
+        output.gap |= bytes == 0;
     }
 
     /// Also of a unit that said nothing.
@@ -141,7 +145,7 @@ impl Fold {
                 set: folding::fold(&nodes),
                 nodes,
                 output: output.text.clone(),
-                missing: output.more,
+                missing: (output.gap || output.more > 0).then_some(output.more),
             })
             .collect();
         groups
@@ -172,7 +176,7 @@ impl Group {
     pub fn header(&self) -> String {
         let count = self.nodes.len();
         let counted = if count > 1 { format!(" ({count})") } else { String::new() };
-        let silent = self.output.is_empty() && self.missing == 0;
+        let silent = self.output.is_empty() && self.missing.is_none();
         let title = format!(
             "{}{counted}{}",
             crate::config::diagnostic::escape(&self.set),
@@ -258,7 +262,7 @@ mod tests {
         }
         let groups = fold.groups();
         assert_eq!(groups.iter().map(|g| g.set.as_str()).collect::<Vec<_>>(), ["n[1-2]", "n3"]);
-        assert!(groups.iter().all(|g| g.output.len() == HELD && g.missing == 5));
+        assert!(groups.iter().all(|g| g.output.len() == HELD && g.missing == Some(5)));
     }
 
     proptest! {

@@ -137,6 +137,14 @@ pub fn understand(frame: &Frame) -> Result<Option<OutputEvent>, Failure> {
     }
 }
 
+/// A remark; 0 where it is not known how many.
+pub fn missing(bytes: u64) -> String {
+    match bytes {
+        0 => "some of its output is missing here".to_owned(),
+        bytes => format!("{bytes} bytes of its output are missing here"),
+    }
+}
+
 struct Waiting<'a> {
     client: &'a Client,
     id: u64,
@@ -252,8 +260,7 @@ impl Waiting<'_> {
                 if self.how.fold {
                     self.fold.skip(node, *unit, *bytes);
                 } else if shown {
-                    let remark = format!("{bytes} bytes of output are missing here");
-                    self.lines.remark(node, &remark, pieces);
+                    self.lines.remark(node, &missing(*bytes), pieces);
                 }
             }
             OutputEvent::Unit(unit) => {
@@ -358,9 +365,8 @@ fn show_groups(fold: Fold, run: &Run, json: bool, out: &mut Out) -> Result<(), F
             let said = Said { unit: 0, node: "", at, stream: Stream::Stdout, text, partial };
             lines.add(&said, &mut pieces);
         }
-        if group.missing > 0 {
-            let remark = format!("{} bytes of output are missing here", group.missing);
-            lines.remark("", &remark, &mut pieces);
+        if let Some(bytes) = group.missing {
+            lines.remark("", &missing(bytes), &mut pieces);
         }
     }
     out.write(&pieces)

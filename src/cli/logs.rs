@@ -1,0 +1,400 @@
+//! `loom logs`: what a run has said, and what it goes on to say.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, BufReader, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::follow::entries;
+use super::follow::lines::{Face, Lines, Pieces, Said, Stream, Style};
+use super::follow::write::Out;
+use super::follow::{missing, understand};
+use super::reach::{self, Reach};
+use super::run::detail;
+use super::screen::{Paint, Screen, escape};
+use super::words::Subject;
+use crate::api::event::Event;
+use crate::api::run::{Run, RunDetail};
+use crate::api::unit::{OutputEvent, Unit};
+use crate::client::{Class, Client, Failure, Route};
+
+/// Show the output of a run, or of a job's latest one
+///
+/// Where the run is on one node only, its output is shown as it was written; else each line stands
+/// behind its node's name, node after node. Both streams go to stdout. On a terminal control
+/// characters are shown as escapes; in a pipe or a file the output is the same, byte for byte.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct Args {
+    /// A job's name, or a run's number; digits alone are a run, unless there is a job of that name
+    #[arg(value_name = "JOB|RUN")]
+    subject: String,
+
+    /// Only of this node
+    #[arg(long, value_name = "NODE")]
+    node: Option<String>,
+
+    /// Go on with what is written until the run ends; of a job, with its next runs, until Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+
+    /// Of what there is only the last N lines of each node
+    #[arg(long, value_name = "N")]
+    tail: Option<u64>,
+
+    /// Begin each line with the time when it was read
+    #[arg(long)]
+    timestamps: bool,
+
+    /// Only what was written to stdout
+    #[arg(long, conflicts_with = "stderr")]
+    stdout: bool,
+
+    /// Only what was written to stderr
+    #[arg(long)]
+    stderr: bool,
+
+    /// As it is kept, in the format of container runtimes: TIME stdout|stderr F|P TEXT
+    #[arg(long, conflicts_with_all = ["follow", "timestamps", "stdout", "stderr", "json"])]
+    cri: bool,
+
+    #[command(flatten)]
+    reach: Reach,
+}
+
+const EXIT_CODES: &str = "\
+Exit status: 0 fine, whatever became of the run, 1 it failed or there is no output, 2 wrong usage, 3 \
+not allowed (role or token), 4 no daemon answers, 5 no such job, run or node.";
+
+/// Without news for so long, it is looked whether there is another run all the same.
+const LOOK: Duration = Duration::from_secs(10);
+
+pub fn logs(candidates: &str, args: &Args) -> ExitCode {
+    reach::finish(show(candidates, args))
+}
+
+fn show(candidates: &str, args: &Args) -> Result<u8, Failure> {
+    let client = args.reach.client(candidates)?;
+    match subject(&client, &args.subject)? {
+        Wanted::Run(id) => {
+            let run = detail(&client, id)?;
+            Logs::new(&client, args, &run)?.show(&run)?;
+        }
+        Wanted::Job(job) if args.follow => return follow_job(&client, args, &job),
+        Wanted::Job(job) => {
+            let latest = after(&client, &job, 0, 1)?.pop();
+            let Some(latest) = latest else {
+                return Err(Failure::odd(format!("{} has not run yet", escape(&job))));
+            };
+            let run = detail(&client, latest.id)?;
+            Logs::new(&client, args, &run)?.show(&run)?;
+        }
+    }
+    Ok(0)
+}
+
+enum Wanted {
+    Job(String),
+    Run(u64),
+}
+
+/// Asks whether there is such a job, which also has a mistaken name told with a better one.
+fn subject(client: &Client, text: &str) -> Result<Wanted, Failure> {
+    let known = |job: &str| client.get::<serde_json::Value>(&Route::to(["jobs", job]));
+    match Subject::read(text) {
+        Subject::Either { job, run } => match known(&job) {
+            Ok(_) => Ok(Wanted::Job(job)),
+            Err(failure) if failure.class() == Class::Unknown => Ok(Wanted::Run(run)),
+            Err(failure) => Err(failure),
+        },
+        Subject::Job(job) => match known(&job) {
+            Ok(_) => Ok(Wanted::Job(job)),
+            // It may have left the configuration, and its runs are still in the ledger.
+            Err(failure) if failure.class() == Class::Unknown => {
+                match after(client, &job, 0, 1)?.is_empty() {
+                    true => Err(failure),
+                    false => Ok(Wanted::Job(job)),
+                }
+            }
+            Err(failure) => Err(failure),
+        },
+    }
+}
+
+/// The job's runs behind this one, the first first; at most so many of the latest.
+fn after(client: &Client, job: &str, run: u64, most: usize) -> Result<Vec<Run>, Failure> {
+    let route = Route::to(["runs"]).with("job", job).with("limit", most.clamp(1, 100));
+    let mut runs = Vec::new();
+    for item in client.pages::<Run>(&route).items(most) {
+        let item = item?;
+        if item.id <= run {
+            break;
+        }
+        runs.push(item);
+    }
+    runs.reverse();
+    Ok(runs)
+}
+
+/// One run after the other, for as long as somebody looks.
+fn follow_job(client: &Client, args: &Args, job: &str) -> Result<u8, Failure> {
+    // Before it is looked what there is, so that nothing is missed in between.
+    let news = listen(client, job);
+    let mut last = match after(client, job, 0, 1)?.pop() {
+        Some(latest) => latest.id - 1,
+        None => {
+            eprintln!("{} has not run yet; this waits for it", escape(job));
+            0
+        }
+    };
+    // Of what was there before; what comes is shown as a whole.
+    let mut tail = args.tail;
+    loop {
+        for run in after(client, job, last, 1000)? {
+            last = run.id;
+            eprintln!("run {} of {}", run.id, escape(job));
+            let run = detail(client, run.id)?;
+            let logs = Logs { tail, ..Logs::new(client, args, &run)? };
+            if logs.show(&run)? {
+                return Ok(0);
+            }
+            tail = None;
+        }
+        match news.recv_timeout(LOOK) {
+            Ok(Some(failure)) => return Err(failure),
+            // Several at once are one reason to look.
+            Ok(None) => while let Ok(None) = news.try_recv() {},
+            Err(_) => {}
+        }
+    }
+}
+
+/// A message for each run of the job that begins; a failure is the last one.
+fn listen(client: &Client, job: &str) -> Receiver<Option<Failure>> {
+    let (to, from) = sync_channel(16);
+    let route = Route::to(["events"]).with("job", job).with("types", "run_queued");
+    let (client, job) = (client.clone(), job.to_owned());
+    thread::spawn(move || {
+        for frame in client.events(&route) {
+            let told = match frame.and_then(|frame| frame.read::<Event>()) {
+                Ok(Event::RunQueued { job: of, .. }) if of == job => None,
+                Ok(Event::Resync) => None,
+                // The filter is a glob, and a later version may have other events.
+                Ok(_) => continue,
+                Err(failure) => Some(failure),
+            };
+            if to.send(told).is_err() {
+                return;
+            }
+        }
+    });
+    from
+}
+
+struct Logs<'a> {
+    client: &'a Client,
+    args: &'a Args,
+    lines: Lines,
+    out: Out,
+    units: Vec<Unit>,
+    tail: Option<u64>,
+}
+
+impl<'a> Logs<'a> {
+    fn new(client: &'a Client, args: &'a Args, run: &RunDetail) -> Result<Logs<'a>, Failure> {
+        let of = |unit: &&Unit| args.node.as_ref().is_none_or(|node| *node == unit.node);
+        let units: Vec<Unit> = run.nodes.iter().filter(of).cloned().collect();
+        if let (Some(node), true) = (&args.node, units.is_empty()) {
+            let (id, node) = (run.run.id, escape(node));
+            return Err(Failure::odd(format!(
+                "run {id} is not on {node}; `loom show {id}` tells where"
+            )));
+        }
+        let lines = Lines::new(style(args, &units));
+        Ok(Logs { client, args, lines, out: Out::default(), units, tail: args.tail })
+    }
+
+    /// Whether nobody reads it any more.
+    fn show(mut self, run: &RunDetail) -> Result<bool, Failure> {
+        if !self.args.follow || run.run.is_over() {
+            for unit in std::mem::take(&mut self.units) {
+                if self.args.cri {
+                    self.raw(&unit)?
+                } else {
+                    self.kept(&unit).map(drop)?
+                }
+                if self.out.is_closed() {
+                    break;
+                }
+            }
+            return Ok(self.out.is_closed());
+        }
+        self.follow(run)
+    }
+
+    /// Nothing was kept of a unit that has not begun, or is not any more.
+    fn body(&self, unit: &Unit) -> Result<Option<Box<dyn io::Read + Send>>, Failure> {
+        if unit.finished_at.is_some() && unit.output_bytes == 0 {
+            return Ok(None);
+        }
+        let route = Route::to(["units", &unit.id.to_string(), "output"]);
+        match self.client.bytes(&route.maybe("tail", self.tail)) {
+            Ok(body) => Ok(Some(body)),
+            Err(failure) if failure.problem().is_some_and(|problem| problem.status == 410) => {
+                eprintln!("loom: {}: {failure}", escape(&unit.node));
+                Ok(None)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn raw(&mut self, unit: &Unit) -> Result<(), Failure> {
+        if self.lines_have_names() {
+            eprintln!("unit {} on {}", unit.id, escape(&unit.node));
+        }
+        let Some(mut body) = self.body(unit)? else { return Ok(()) };
+        let mut stdout = io::stdout().lock();
+        match io::copy(&mut body, &mut stdout).and_then(|_| stdout.flush()) {
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            copied => copied.map_err(|e| lost(unit, &e)),
+        }
+    }
+
+    fn lines_have_names(&self) -> bool {
+        several(&self.units)
+    }
+
+    /// The time of the last line.
+    fn kept(&mut self, unit: &Unit) -> Result<Option<Timestamp>, Failure> {
+        let Some(body) = self.body(unit)? else { return Ok(None) };
+        let (args, lines, out) = (self.args, &mut self.lines, &mut self.out);
+        let (mut last, mut failed) = (None, None);
+        let damaged = entries::read(BufReader::new(body), unit.id, &unit.node, |said| {
+            let mut pieces = Pieces::default();
+            match said {
+                Some(said) => {
+                    last = Some(said.at);
+                    one(args, lines, said, &mut pieces);
+                }
+                None => lines.remark(&unit.node, &missing(0), &mut pieces),
+            }
+            if let Err(failure) = out.write(&pieces) {
+                failed = Some(failure);
+            }
+            failed.is_none() && !out.is_closed()
+        });
+        if let Some(failure) = failed {
+            return Err(failure);
+        }
+        let mut pieces = Pieces::default();
+        lines.end(unit.id, &mut pieces);
+        if damaged.map_err(|e| lost(unit, &e))? > 0 {
+            lines.remark(&unit.node, "parts of its output are damaged", &mut pieces);
+        }
+        out.write(&pieces)?;
+        Ok(last)
+    }
+
+    /// To the end of the run.
+    fn follow(mut self, run: &RunDetail) -> Result<bool, Failure> {
+        let mut seen: HashMap<u64, Timestamp> = HashMap::new();
+        if self.tail.is_some() {
+            for unit in std::mem::take(&mut self.units) {
+                seen.extend(self.kept(&unit)?.map(|last| (unit.id, last)));
+            }
+        }
+        let route = Route::to(["runs", &run.run.id.to_string(), "output"]).with("follow", true);
+        for frame in self.client.events(&route) {
+            let Some(event) = understand(&frame?)? else { continue };
+            let mut pieces = Pieces::default();
+            if matches!(event, OutputEvent::Run(_)) {
+                return Ok(false);
+            }
+            self.told(&event, &seen, &mut pieces);
+            self.out.write(&pieces)?;
+            if self.out.is_closed() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// `seen`: up to when it has been shown already.
+    fn told(&mut self, event: &OutputEvent, seen: &HashMap<u64, Timestamp>, pieces: &mut Pieces) {
+        let wanted = |node: &str| self.args.node.as_ref().is_none_or(|wanted| wanted == node);
+        match event {
+            OutputEvent::Line { unit, node, at, stream, text, partial } if wanted(node) => {
+                if seen.get(unit).is_some_and(|last| at <= last) {
+                    return;
+                }
+                let (stream, text) = (Stream::of(stream), text.as_bytes());
+                let said = Said { unit: *unit, node, at: *at, stream, text, partial: *partial };
+                one(self.args, &mut self.lines, &said, pieces);
+            }
+            OutputEvent::Skipped { unit, node, bytes }
+                if wanted(node) && !seen.contains_key(unit) =>
+            {
+                self.lines.remark(node, &missing(*bytes), pieces);
+            }
+            OutputEvent::Unit(unit) if wanted(&unit.node) => self.lines.end(unit.id, pieces),
+            OutputEvent::Line { .. }
+            | OutputEvent::Skipped { .. }
+            | OutputEvent::Unit(_)
+            | OutputEvent::Run(_) => {}
+        }
+    }
+}
+
+fn one(args: &Args, lines: &mut Lines, said: &Said, pieces: &mut Pieces) {
+    let other = match said.stream {
+        Stream::Stdout => args.stderr,
+        Stream::Stderr => args.stdout,
+    };
+    if other {
+        return;
+    }
+    if !args.reach.json {
+        lines.add(said, pieces);
+        return;
+    }
+    let event = OutputEvent::Line {
+        unit: said.unit,
+        node: said.node.to_owned(),
+        at: said.at,
+        stream: match said.stream {
+            Stream::Stdout => "stdout".to_owned(),
+            Stream::Stderr => "stderr".to_owned(),
+        },
+        text: String::from_utf8_lossy(said.text).into_owned(),
+        partial: said.partial,
+    };
+    if let Ok(line) = serde_json::to_string(&event) {
+        pieces.add(Stream::Stdout, (line + "\n").as_bytes());
+    }
+}
+
+fn lost(unit: &Unit, why: &io::Error) -> Failure {
+    Failure::lost(format!("the output of unit {} is not complete: {why}", unit.id))
+}
+
+fn several(units: &[Unit]) -> bool {
+    let nodes: BTreeSet<&str> = units.iter().map(|unit| unit.node.as_str()).collect();
+    nodes.len() > 1
+}
+
+fn style(args: &Args, units: &[Unit]) -> Style {
+    let stdout = Screen::stdout();
+    let width = units.iter().map(|unit| escape(&unit.node).chars().count()).max();
+    let colours = Paint::for_stderr().has_colours();
+    Style {
+        names: width.filter(|_| several(units)),
+        times: args.timestamps,
+        stdout: Face { terminal: stdout.is_terminal(), colours: stdout.paint.has_colours() },
+        stderr: Face { terminal: io::stderr().is_terminal(), colours },
+        merged: true,
+    }
+}
