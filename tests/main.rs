@@ -4,6 +4,7 @@ mod harness;
 
 mod check;
 mod completion;
+mod cli;
 mod farm;
 mod hooks;
 mod launch;
