@@ -17,3 +17,4 @@ mod reload;
 mod rules;
 mod schedule;
 mod shutdown;
+mod streams;
