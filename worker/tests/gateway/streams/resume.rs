@@ -55,7 +55,8 @@ fn play(stage: &Stage, run: u64, acts: &[Act], meanwhile: &mut dyn FnMut()) -> B
     let names: Vec<String> = (0..NODES).map(|i| format!("n{i}")).collect();
     let nodes: Vec<&str> = names.iter().map(String::as_str).collect();
     stage.open_run(run, &nodes);
-    let node = |nth: u64| nodes[(nth % NODES) as usize];
+    // By unit; ids go up with every attempt, as the daemon's do.
+    let mut node: Vec<&str> = nodes.clone();
     let mut units: BTreeMap<u64, (State, Vec<u8>, u64)> = BTreeMap::new();
     (0..NODES).for_each(|nth| units.entry(nth).or_default().0 = State::Queued);
     let mut all = acts.to_vec();
@@ -75,7 +76,7 @@ fn play(stage: &Stage, run: u64, acts: &[Act], meanwhile: &mut dyn FnMut()) -> B
                 let unit = units.entry(nth).or_default();
                 if unit.0 == State::Queued {
                     unit.0 = State::Running;
-                    stage.start(run, nth, node(nth));
+                    stage.start(run, nth, node[nth as usize]);
                 }
             }
             Act::Say(nth, lines) => {
@@ -96,15 +97,16 @@ fn play(stage: &Stage, run: u64, acts: &[Act], meanwhile: &mut dyn FnMut()) -> B
                         stage.in_file(unit_id(run, nth))
                     };
                     unit.0 = State::Over;
-                    stage.end(run, nth, node(nth), output);
+                    stage.end(run, nth, node[nth as usize], output);
                 }
             }
             Act::Retry(nth) => {
-                let is_over = units[&nth].0 == State::Over;
-                let again = units.entry(nth + NODES).or_default();
-                if is_over && again.0 == State::Unmade {
-                    again.0 = State::Queued;
-                    stage.retry(run, nth + NODES, node(nth));
+                let again = node.len() as u64;
+                let is_last = !node[NODES as usize..].contains(&nodes[nth as usize]);
+                if units[&nth].0 == State::Over && is_last {
+                    node.push(nodes[nth as usize]);
+                    units.entry(again).or_default().0 = State::Queued;
+                    stage.retry(run, again, nodes[nth as usize]);
                 }
             }
             Act::Resync => stage.resync(),
