@@ -8,7 +8,6 @@
 
 pub mod account;
 pub mod args;
-pub mod asked;
 pub mod auth;
 pub mod catalog;
 pub mod channel;

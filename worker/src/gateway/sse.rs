@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use loom::access::TokenHash;
 use loom::protocol::control::Who;
@@ -82,6 +82,19 @@ pub fn body(app: &App, caller: &Caller, source: impl Source) -> Body {
         begun: true,
         revoked: Box::pin(revoked(app.clone(), caller.who.clone())),
     })
+}
+
+/// From where a client goes on. What it says by itself, when it comes back, is newer than what the
+/// address has said since it first came.
+pub fn place<T>(headers: &HeaderMap, after: Option<&str>) -> Result<Option<T>>
+where
+    T: std::str::FromStr,
+{
+    let last = headers.get(LAST_EVENT_ID).map(|last| last.to_str().unwrap_or("\u{fffd}"));
+    let Some(text) = last.filter(|last| !last.is_empty()).or(after) else { return Ok(None) };
+    let shown: String = text.chars().take(60).collect();
+    let not_ours = |_| Error::invalid(format!("{shown:?} is no place in this stream"));
+    text.parse().map(Some).map_err(not_ours)
 }
 
 type Next<S> = Pin<Box<dyn Future<Output = (S, Result<Option<Vec<u8>>>)> + Send>>;

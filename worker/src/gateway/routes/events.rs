@@ -8,7 +8,6 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use glob::Pattern;
 use loom::api::event::Event;
-use loom::job::EXEC;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 use utoipa::IntoParams;
@@ -16,8 +15,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::gateway::App;
-use crate::gateway::asked::{Asked, place};
 use crate::gateway::auth::Caller;
+use crate::gateway::describe::Problems;
+use crate::gateway::extract::Query;
 use crate::gateway::news::Cursor;
 use crate::gateway::problem::{Error, Result};
 use crate::gateway::sse::{self, Source};
@@ -54,20 +54,20 @@ struct Filter {
 ///
 /// A token that is limited to some jobs sees their events, and those that concern no job.
 #[utoipa::path(
-    get, path = "/events", tag = "events", params(
+    get, path = "/events", operation_id = "follow_events", tag = "events", params(
         Filter,
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was seen"),
     ),
-    responses((status = 200, body = Event, content_type = "text/event-stream")),
+    responses((status = 200, body = Event, content_type = "text/event-stream"), Problems),
 )]
 async fn events(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
-    Asked(filter): Asked<Filter>,
+    Query(filter): Query<Filter>,
 ) -> Result<Response> {
     let wanted = Wanted::new(&filter, caller.clone())?;
-    let after = place::<Cursor>(&headers, filter.after.as_deref())?;
+    let after = sse::place::<Cursor>(&headers, filter.after.as_deref())?;
     let cursor = after.unwrap_or_else(|| app.news.cursor());
     let source = Telling { app: app.clone(), wanted, cursor, told: after, since: Instant::now() };
     Ok(sse::events(&app, &caller, source))
@@ -104,7 +104,7 @@ impl Wanted {
             return true;
         }
         let job = event.job();
-        job.is_none_or(|job| may_see(&self.caller, job))
+        job.is_none_or(|job| self.caller.sees(job))
             && self
                 .job
                 .as_ref()
@@ -112,11 +112,6 @@ impl Wanted {
             && self.run.is_none_or(|run| event.run() == Some(run))
             && self.types.as_ref().is_none_or(|types| types.contains(event.name()))
     }
-}
-
-/// What people have run that is no job is not for those who are limited to some.
-pub(super) fn may_see(caller: &Caller, job: &str) -> bool {
-    caller.jobs.is_all() || job != EXEC && caller.sees(job)
 }
 
 fn known(name: &str) -> Result<String> {

@@ -14,10 +14,10 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::events::may_see;
 use crate::gateway::App;
-use crate::gateway::asked::{Asked, Id, place};
 use crate::gateway::auth::Caller;
+use crate::gateway::describe::Problems;
+use crate::gateway::extract::{Query, Segment};
 use crate::gateway::output::{Cursor, Kept, Text};
 use crate::gateway::problem::{Error, Result};
 use crate::gateway::range::Range;
@@ -87,7 +87,7 @@ impl UnitQuery {
 /// A unit that has written nothing has an empty body. If what it wrote is no longer kept the answer
 /// is 410; as an event stream, `skipped` and `unit`.
 #[utoipa::path(
-    get, path = "/units/{id}/output", tag = "units",
+    get, path = "/units/{id}/output", operation_id = "unit_output", tag = "units",
     params(
         ("id" = u64, Path),
         UnitQuery,
@@ -100,17 +100,15 @@ impl UnitQuery {
             (String = "text/plain"), (OutputEvent = "text/event-stream"),
         )),
         (status = 206, description = "The range", body = String, content_type = "text/plain"),
-        (status = 404, description = "There is no such unit"),
-        (status = 410, description = "It is not kept any more"),
-        (status = 416, description = "The range begins behind the end"),
+        Problems,
     ),
 )]
 async fn unit_output(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
-    Id(id): Id,
-    Asked(query): Asked<UnitQuery>,
+    Segment(id): Segment<u64>,
+    Query(query): Query<UnitQuery>,
 ) -> Result<Response> {
     let only = query.only()?;
     // From before the ledger is read: what happens since is not missed.
@@ -119,7 +117,7 @@ async fn unit_output(
     if !query.follow {
         return kept(&app, &caller, &headers, &query, unit).await;
     }
-    let place = place::<Cursor>(&headers, query.after.as_deref())?;
+    let place = sse::place::<Cursor>(&headers, query.after.as_deref())?;
     let from = match (place, query.tail) {
         (Some(place), _) if place.unit == UnitId(id) => {
             Start { at: place.at, is_tail: false, only }
@@ -163,7 +161,7 @@ fn yes() -> bool {
 /// units that ended before one that still runs, those that are 12,000 or more behind it are told
 /// again.
 #[utoipa::path(
-    get, path = "/runs/{id}/output", tag = "runs",
+    get, path = "/runs/{id}/output", operation_id = "run_output", tag = "runs",
     params(
         ("id" = u64, Path),
         RunQuery,
@@ -171,25 +169,25 @@ fn yes() -> bool {
     ),
     responses(
         (status = 200, body = OutputEvent, content_type = "text/event-stream"),
-        (status = 404, description = "There is no such run"),
+        Problems,
     ),
 )]
 async fn run_output(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
-    Id(id): Id,
-    Asked(query): Asked<RunQuery>,
+    Segment(id): Segment<u64>,
+    Query(query): Query<RunQuery>,
 ) -> Result<Response> {
     // From before the ledger is read: what happens since is not missed.
     let news = app.news.cursor();
-    let place = place::<Place>(&headers, query.after.as_deref())?;
+    let place = sse::place::<Place>(&headers, query.after.as_deref())?;
     let place = place.unwrap_or_else(|| Place::new(id));
     if place.run != id {
         return Err(Error::invalid(format!("{place} is a place in the output of another run")));
     }
     let run = app.history.read(move |ledger| ledger.run(RunId(id))).await?;
-    if !run.is_some_and(|run| may_see(&caller, &run.job)) {
+    if !run.is_some_and(|run| caller.sees(&run.job)) {
         return Err(Error::unknown(format!("there is no run {id}")));
     }
     Ok(sse::events(&app, &caller, RunTelling::new(&app, place, query.follow, news)))
@@ -212,7 +210,7 @@ async fn find(app: &App, caller: &Caller, id: UnitId) -> Result<Unit> {
         Ok(ledger.run(row.run)?.map(|run| (run.job, Unit { row, output })))
     });
     match read.await? {
-        Some((job, unit)) if may_see(caller, &job) => Ok(unit),
+        Some((job, unit)) if caller.sees(&job) => Ok(unit),
         Some(_) | None => Err(Error::unknown(format!("there is no unit {id}"))),
     }
 }
