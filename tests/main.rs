@@ -3,6 +3,7 @@
 mod harness;
 
 mod check;
+mod cli_follow;
 mod completion;
 mod cli;
 mod farm;

@@ -26,6 +26,15 @@ use crate::config;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Args {
+    /// The command line, or the command and its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "CMD"
+    )]
+    command: Vec<String>,
+
     /// Where: names, host sets (db[1-4]) or @tags, separated by commas
     #[arg(long, value_name = "TARGETS")]
     on: String,
@@ -56,15 +65,6 @@ pub struct Args {
 
     #[command(flatten)]
     reach: Reach,
-
-    /// The command line, or the command and its arguments
-    #[arg(
-        required = true,
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "CMD"
-    )]
-    command: Vec<String>,
 }
 
 const EXIT_CODES: &str = "\
@@ -96,7 +96,7 @@ fn start(candidates: &str, args: &Args) -> Result<u8, Failure> {
             true => screen::print_json(&started),
             false => {
                 let run = detail(&client, id).ok().map(|detail| detail.run);
-                screen::print(&format!("{}\n", announced(id, "exec", run.as_ref())))
+                screen::print(&format!("{}\n", announced(id, None, run.as_ref())))
             }
         }
         .map(|()| 0);

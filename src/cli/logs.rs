@@ -20,7 +20,7 @@ use super::words::Subject;
 use crate::api::event::Event;
 use crate::api::run::{Run, RunDetail};
 use crate::api::unit::{OutputEvent, Unit};
-use crate::client::{Class, Client, Failure, Route};
+use crate::client::{Class, Client, Failure, Frame, Route};
 
 /// Show the output of a run, or of a job's latest one
 ///
@@ -180,11 +180,9 @@ fn listen(client: &Client, job: &str) -> Receiver<Option<Failure>> {
     let (client, job) = (client.clone(), job.to_owned());
     thread::spawn(move || {
         for frame in client.events(&route) {
-            let told = match frame.and_then(|frame| frame.read::<Event>()) {
-                Ok(Event::RunQueued { job: of, .. }) if of == job => None,
-                Ok(Event::Resync) => None,
-                // The filter is a glob, and a later version may have other events.
-                Ok(_) => continue,
+            let told = match frame.and_then(|frame| concerns(&frame, &job)) {
+                Ok(true) => None,
+                Ok(false) => continue,
                 Err(failure) => Some(failure),
             };
             if to.send(told).is_err() {
@@ -193,6 +191,16 @@ fn listen(client: &Client, job: &str) -> Receiver<Option<Failure>> {
         }
     });
     from
+}
+
+/// Whether there is another run of the job, or may be. The filter is a glob, and what is of a later
+/// version says nothing to us.
+fn concerns(frame: &Frame, job: &str) -> Result<bool, Failure> {
+    match frame.event.as_str() {
+        "run_queued" => frame.read::<Event>().map(|event| event.job() == Some(job)),
+        "resync" => Ok(true),
+        _ => Ok(false),
+    }
 }
 
 struct Logs<'a> {

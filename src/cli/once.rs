@@ -138,7 +138,13 @@ impl Once {
             log_event(&event);
             if let Event::UnitEnded { job, info, again: None, .. } = event {
                 let (success, outcome) = (info.outcome.is_success(), info.outcome.to_string());
-                self.summary.add(&job.name, &info.node, success, &outcome, info.detail.as_deref());
+                self.summary.add(
+                    Some(&job.name),
+                    &info.node,
+                    success,
+                    &outcome,
+                    info.detail.as_deref(),
+                );
             }
         }
     }

@@ -114,13 +114,14 @@ fn tell(client: &Client, id: u64, started: &Started, args: &Args) -> Result<u8, 
     }
     // It runs, whatever else we get to know about it.
     let nodes = detail(client, id).ok().map(|detail| detail.run);
-    screen::print(&format!("{}\n", announced(id, &args.job, nodes.as_ref())))?;
+    screen::print(&format!("{}\n", announced(id, Some(&args.job), nodes.as_ref())))?;
     eprintln!("`loom logs -f {id}` follows it, `loom cancel {id}` ends it");
     Ok(0)
 }
 
 /// `run 12 of nightly on 5 nodes`.
-pub fn announced(id: u64, job: &str, run: Option<&Run>) -> String {
+pub fn announced(id: u64, job: Option<&str>, run: Option<&Run>) -> String {
+    let job = job.map(|job| format!(" of {}", escape(job)));
     let nodes = run.map(|run| format!(" on {}", count(run.units.total as usize, "node")));
-    format!("run {id} of {}{}", escape(job), nodes.unwrap_or_default())
+    format!("run {id}{}{}", job.unwrap_or_default(), nodes.unwrap_or_default())
 }

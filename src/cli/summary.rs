@@ -16,10 +16,10 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// `outcome` is for people, `failed, exit 3`; `detail` may quote what a node said.
+    /// Without a job where it is of none. `outcome` is for people, `failed, exit 3`; `detail` may quote what a node said.
     pub fn add(
         &mut self,
-        job: &str,
+        job: Option<&str>,
         node: &str,
         success: bool,
         outcome: &str,
@@ -31,7 +31,8 @@ impl Summary {
             return;
         }
         let detail = detail.map(|detail| format!(": {}", escape(detail)));
-        let line = format!("{} on {}{}", escape(job), escape(node), detail.unwrap_or_default());
+        let job = job.map(|job| format!("{} on ", escape(job)));
+        let line = job.unwrap_or_default() + &escape(node) + &detail.unwrap_or_default();
         self.others.entry(escape(outcome)).or_default().push(line);
     }
 

@@ -68,7 +68,7 @@ impl Progress {
     /// `[======>         ] 3/5 done, 1 failed, 1m 05s`.
     pub fn line(&self, elapsed: Duration) -> String {
         let total = self.total.max(self.done);
-        let filled = if total == 0 { 0 } else { self.done * WIDTH / total };
+        let filled = (self.done * WIDTH).checked_div(total).unwrap_or(0);
         let head = if filled < WIDTH { ">" } else { "" };
         let bar = format!("{}{head}", "=".repeat(filled));
         let failed = match self.failed {

@@ -375,11 +375,12 @@ fn show_groups(fold: Fold, run: &Run, json: bool, out: &mut Out) -> Result<(), F
 /// What `loom once` says at its end.
 fn summarise(run: &Run, units: &[Unit], waited: Duration) {
     let mut summary = Summary::default();
+    let job = Some(run.job.as_str()).filter(|_| run.trigger != "exec");
     for unit in units {
         let outcome = unit.outcome.as_deref().unwrap_or(&unit.state);
         let words = unit.summary.as_deref().unwrap_or(outcome);
         let detail = unit.detail.as_deref().or(unit.reason.as_deref());
-        summary.add(&run.job, &unit.node, outcome == "succeeded", words, detail);
+        summary.add(job, &unit.node, outcome == "succeeded", words, detail);
     }
     let took = run
         .finished_at
