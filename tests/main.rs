@@ -3,9 +3,9 @@
 mod harness;
 
 mod check;
+mod cli;
 mod cli_follow;
 mod completion;
-mod cli;
 mod farm;
 mod hooks;
 mod launch;

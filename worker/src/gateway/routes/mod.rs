@@ -1,5 +1,8 @@
 //! The paths of the API, a file for each noun.
 
+mod audit;
+mod config;
+mod control;
 mod daemon;
 mod events;
 mod exec;
@@ -7,6 +10,7 @@ mod jobs;
 mod nodes;
 mod output;
 mod runs;
+mod tokens;
 mod units;
 mod why;
 
@@ -37,14 +41,19 @@ pub fn router(app: App) -> Router {
 
 /// All paths, with their description.
 pub fn api() -> OpenApiRouter<App> {
-    let all = daemon::routes()
-        .merge(jobs::routes())
-        .merge(why::routes())
-        .merge(exec::routes())
-        .merge(runs::routes())
-        .merge(units::routes())
+    let nouns = OpenApiRouter::new()
+        .merge(audit::routes())
+        .merge(config::routes())
+        .merge(control::routes())
+        .merge(daemon::routes())
         .merge(events::routes())
+        .merge(exec::routes())
+        .merge(jobs::routes())
+        .merge(nodes::routes())
         .merge(output::routes())
-        .merge(nodes::routes());
-    OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, all)
+        .merge(runs::routes())
+        .merge(tokens::routes())
+        .merge(units::routes())
+        .merge(why::routes());
+    OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, nouns)
 }
