@@ -77,6 +77,13 @@ fn gone(e: io::Error) -> Refusal {
     Refusal { why: Why::Unavailable, text: format!("the daemon does not answer: {e}") }
 }
 
+/// Whoever waits for an answer will get none.
+impl Drop for Heard {
+    fn drop(&mut self) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).open.clear();
+    }
+}
+
 impl Heard {
     /// The first message.
     pub async fn hello(&mut self) -> io::Result<Hello> {

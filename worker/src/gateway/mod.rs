@@ -9,43 +9,47 @@
 pub mod account;
 pub mod args;
 pub mod auth;
+pub mod body;
 pub mod catalog;
 pub mod channel;
 mod confine;
+pub mod crowd;
 pub mod describe;
 pub mod extract;
+pub mod failures;
 pub mod guard;
 pub mod history;
+pub mod host;
 pub mod listen;
 pub mod news;
 pub mod output;
 pub mod page;
+pub mod patience;
 pub mod problem;
 pub mod range;
 pub mod routes;
 pub mod shape;
 pub mod sse;
 pub mod tell;
+pub mod tls;
 pub mod wait;
 pub mod when;
 
-use std::io;
+use std::fmt;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use loom::protocol::control::Hello;
 use loom::protocol::{GATEWAY_CONTROL, GATEWAY_LISTENER};
 use loom::sys::{inherited, process};
+use nix::sys::prctl;
 
 use catalog::Shelf;
 use channel::Parent;
 use history::History;
 use news::Newsroom;
-
-/// Once the parent has hung up.
-const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// What every request can reach.
 #[derive(Clone)]
@@ -73,6 +77,8 @@ pub fn main() -> ExitCode {
         inherited::take(GATEWAY_CONTROL)
             .and_then(|control| Ok((control, inherited::take(GATEWAY_LISTENER)?)))
     };
+    // It was started through a descriptor, whose number would be its name in ps and top.
+    let _ = prctl::set_name(c"loom-gateway");
     let served = taken.and_then(|(control, listener)| serve(control, listener));
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -81,6 +87,12 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// To the daemon's log.
+pub fn say(line: fmt::Arguments) {
+    // It may be gone.
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Until the parent is gone.
@@ -104,14 +116,6 @@ fn serve(control: OwnedFd, listener: OwnedFd) -> io::Result<()> {
             hello,
         }));
         let hearing = heard.all(app.clone());
-        let listening = listen::accept(listener, app);
-        tokio::select! {
-            gone = hearing => {
-                // The last answers are on their way through the connections' tasks.
-                tokio::time::sleep(LAST_WORDS).await;
-                gone
-            }
-            failed = listening => failed,
-        }
+        listen::serve(listener, app, hearing).await
     })
 }

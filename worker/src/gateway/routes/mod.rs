@@ -7,35 +7,42 @@ mod daemon;
 mod events;
 mod exec;
 mod jobs;
+pub mod metrics;
 mod nodes;
+pub mod openapi;
 mod output;
 mod runs;
 mod tokens;
 mod units;
 mod why;
 
-use axum::Router;
-use axum::middleware;
+use std::sync::Arc;
+
+use axum::{Extension, Router, middleware};
 use loom::api::BASE;
-use loom::api::problem::Problem;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::App;
+use super::guard::{Guard, guard};
 use super::problem::Error;
-use super::{App, guard};
+use metrics::Meter;
+use openapi::{Document, Known};
 
-#[derive(OpenApi)]
-#[openapi(
-    info(title = "Loom", description = "The API of a Loom daemon."),
-    components(schemas(Problem))
-)]
-struct Document;
-
+/// To be made once: all connections share it.
 pub fn router(app: App) -> Router {
-    let (router, _document) = api().split_for_parts();
+    let (router, _) = api().split_for_parts();
+    guarded(router, Known::of(openapi::document()), app)
+}
+
+/// `router` behind all that every request has to pass.
+pub fn guarded(router: Router<App>, known: Known, app: App) -> Router {
+    let meter = Arc::new(Meter::default());
+    let guarded = Arc::new(Guard::new(app.clone(), known, meter.clone()));
     router
         .fallback(async || Error::unknown("there is nothing under this path"))
-        .layer(middleware::from_fn(guard::guard))
+        .layer(Extension(meter))
+        .layer(middleware::from_fn_with_state(guarded, guard))
         .with_state(app)
 }
 
@@ -50,10 +57,11 @@ pub fn api() -> OpenApiRouter<App> {
         .merge(exec::routes())
         .merge(jobs::routes())
         .merge(nodes::routes())
+        .merge(openapi::routes())
         .merge(output::routes())
         .merge(runs::routes())
         .merge(tokens::routes())
         .merge(units::routes())
         .merge(why::routes());
-    OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, nouns)
+    OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, nouns).merge(metrics::routes())
 }
