@@ -2,6 +2,7 @@
 
 mod harness;
 
+mod api;
 mod check;
 mod cli;
 mod cli_follow;

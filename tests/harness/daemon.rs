@@ -133,6 +133,11 @@ impl<'a> Daemon<'a> {
         self.children_named("ssh")
     }
 
+    /// The gateways there are now.
+    pub fn gateways(&self) -> Vec<Process> {
+        self.children_named("loom-gateway")
+    }
+
     fn children_named(&self, name: &str) -> Vec<Process> {
         let children = self.process.children();
         children.into_iter().filter(|child| child.is_alive() && child.runs(name)).collect()
