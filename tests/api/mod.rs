@@ -4,6 +4,7 @@ mod control;
 mod guard;
 mod killed;
 mod people;
+mod schemathesis;
 mod tls;
 
 use std::io::{self, Read, Write};
