@@ -23,7 +23,9 @@ pub struct Token {
 #[serde(deny_unknown_fields)]
 pub struct TokenRequest {
     /// Letters, digits, `.`, `_`, `-` and `@`; 1 to 64.
+    #[schema(pattern = "^[A-Za-z0-9._@-]{1,64}$")]
     pub name: String,
+    #[schema(pattern = "^(viewer|operator|admin)$")]
     pub role: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<String>,
