@@ -38,11 +38,11 @@ database = \"none\"
 expected-statuses = [\"2xx\", 400, 403, 404, 409]
 ";
 
-const REVOKE: &str = "delete_tokens_name";
+const REVOKE: &str = "revoke_token";
 const LEFT_OUT: &str = "/stop$|/events$|/output$";
 const RUNS: [&[&str]; 2] = [
     &["--exclude-operation-id", REVOKE, "--exclude-path-regex", LEFT_OUT],
-    &["--include-operation-id", REVOKE, "--include-operation-id", "post_tokens"],
+    &["--include-operation-id", REVOKE, "--include-operation-id", "add_token"],
 ];
 
 #[test]

@@ -40,6 +40,7 @@ struct Filter {
 #[utoipa::path(
     get,
     path = "/audit",
+    operation_id = "list_audit",
     tag = "people",
     params(Filter, Paging),
     responses((status = 200, body = Page<Audit>))

@@ -23,6 +23,7 @@ pub fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(
     get,
     path = "/config",
+    operation_id = "show_config",
     tag = "daemon",
     responses((
         status = 200,

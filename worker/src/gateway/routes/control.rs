@@ -28,6 +28,7 @@ pub fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(
     post,
     path = "/pause",
+    operation_id = "pause",
     tag = "daemon",
     responses((status = 204, description = "All schedules are paused."))
 )]
@@ -42,6 +43,7 @@ async fn pause(State(app): State<App>, caller: Caller) -> Result<StatusCode> {
 #[utoipa::path(
     post,
     path = "/resume",
+    operation_id = "resume",
     tag = "daemon",
     responses((status = 204, description = "Schedules go on."))
 )]
@@ -56,6 +58,7 @@ async fn resume(State(app): State<App>, caller: Caller) -> Result<StatusCode> {
 #[utoipa::path(
     post,
     path = "/reload",
+    operation_id = "reload",
     tag = "daemon",
     responses((status = 200, description = "It is in force.", body = Reloaded))
 )]
@@ -72,6 +75,7 @@ async fn reload(State(app): State<App>, caller: Caller) -> Result<Json<Reloaded>
 #[utoipa::path(
     post,
     path = "/stop",
+    operation_id = "stop",
     tag = "daemon",
     request_body(content = Option<StopRequest>, example = json!({"drain": true})),
     responses((status = 202, description = "It is being stopped."))

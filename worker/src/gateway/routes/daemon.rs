@@ -16,7 +16,13 @@ pub fn routes() -> OpenApiRouter<App> {
 }
 
 /// How the daemon is.
-#[utoipa::path(get, path = "/daemon", tag = "daemon", responses((status = 200, body = Daemon)))]
+#[utoipa::path(
+    get,
+    path = "/daemon",
+    operation_id = "show_daemon",
+    tag = "daemon",
+    responses((status = 200, body = Daemon))
+)]
 async fn show(State(app): State<App>, caller: Caller) -> Result<Json<Daemon>> {
     let status = status(&app, &caller).await?;
     let catalog = app.shelf.catalog().await;

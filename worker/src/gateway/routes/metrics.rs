@@ -57,6 +57,7 @@ pub fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(
     get,
     path = "/metrics",
+    operation_id = "show_metrics",
     tag = "daemon",
     responses((
         status = 200,

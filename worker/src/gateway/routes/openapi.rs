@@ -61,6 +61,7 @@ pub fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(
     get,
     path = "/openapi.json",
+    operation_id = "show_openapi",
     tag = "meta",
     responses((status = 200, description = "OpenAPI 3.1", body = Object))
 )]
@@ -96,12 +97,7 @@ fn finished(mut document: Value) -> Value {
             }),
         ),
     });
-    for (method, path, operation) in operations_mut(&mut document) {
-        let words =
-            path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-        let words = words.skip_while(|word| ["api", "v1"].contains(word));
-        let name = words.fold(method.to_lowercase(), |name, word| name + "_" + word);
-        operation["operationId"] = json!(name);
+    for (_, _, operation) in operations_mut(&mut document) {
         operation["responses"]["4XX"] = json!({ "$ref": "#/components/responses/Refused" });
         operation["responses"]["5XX"] = json!({ "$ref": "#/components/responses/Failed" });
     }

@@ -22,7 +22,13 @@ pub fn routes() -> OpenApiRouter<App> {
 }
 
 /// Who you are to the daemon.
-#[utoipa::path(get, path = "/whoami", tag = "people", responses((status = 200, body = Whoami)))]
+#[utoipa::path(
+    get,
+    path = "/whoami",
+    operation_id = "whoami",
+    tag = "people",
+    responses((status = 200, body = Whoami))
+)]
 async fn whoami(caller: Caller) -> Json<Whoami> {
     let Caller { name, role, jobs, .. } = caller;
     Json(Whoami { name, role: role.as_str().to_owned(), jobs: jobs.into() })
@@ -34,6 +40,7 @@ async fn whoami(caller: Caller) -> Json<Whoami> {
 #[utoipa::path(
     get,
     path = "/tokens",
+    operation_id = "list_tokens",
     tag = "people",
     params(Paging),
     responses((status = 200, body = Page<Token>))
@@ -69,6 +76,7 @@ fn shown(row: TokenRow) -> Token {
 #[utoipa::path(
     post,
     path = "/tokens",
+    operation_id = "add_token",
     tag = "people",
     request_body(
         content = TokenRequest,
@@ -97,6 +105,7 @@ async fn add(
 #[utoipa::path(
     delete,
     path = "/tokens/{name}",
+    operation_id = "revoke_token",
     tag = "people",
     params(("name" = String, Path, description = "The token's name.")),
     responses((status = 204, description = "It is of no use any more."))
