@@ -13,7 +13,7 @@ use super::fallback::{self, Found};
 use super::reach::{self, FAILED, Reach};
 use super::screen::{print, print_json};
 use crate::api::daemon::{Daemon, StopRequest};
-use crate::client::{Client, Failure, Route};
+use crate::client::{Class, Client, Failure, Route};
 use crate::sys::pidfile::Running;
 
 /// Between two looks at whether it is gone.
@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(long)]
     drain: bool,
 
-    /// Return when the daemon is gone
+    /// Return when the daemon is gone; from afar: when it does not answer any more
     #[arg(long)]
     wait: bool,
 
@@ -117,7 +117,11 @@ fn await_silence(client: &Client, daemon: &Daemon) -> Result<(), Failure> {
                 thread::sleep(REMOTE_LOOK);
             }
             Ok(_) => return Ok(()),
-            Err(failure) if reach::status(&failure) == reach::UNREACHABLE => return Ok(()),
+            Err(failure) if failure.class() == Class::Unreachable => return Ok(()),
+            // Its gateway is still there, but no daemon behind it.
+            Err(failure) if failure.problem().is_some_and(|problem| problem.status == 503) => {
+                thread::sleep(LOOK);
+            }
             Err(failure) => return Err(failure),
         }
     }

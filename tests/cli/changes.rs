@@ -86,7 +86,7 @@ fn a_reload_says_what_changed_or_what_is_wrong() {
     assert!(told.starts_with("reloaded: "), "{told}");
     site.write_command("new", "true", &["n1"]);
     let told = loom(&site, &["reload"]).exits(0).stdout;
-    assert!(told.contains("jobs added: new"), "{told}");
+    assert!(told.contains("added: new"), "{told}");
     site.write("jobs/wrong.yaml", "jobs:\n  x: {task: loom.run, tagrets: n1}\n");
     let told = loom(&site, &["reload"]).exits(1);
     assert!(told.stdout.is_empty(), "{told:?}");
@@ -105,6 +105,9 @@ fn a_daemon_drains_and_stops() {
     site.write_command("short", "sleep 2", &["n1"]);
     let mut daemon = Daemon::start_with_control(&site);
     daemon.run("short");
+    until("the unit", SOON, || {
+        site.ledger().units("short").iter().any(|unit| unit.state == "running").then_some(())
+    });
     let process = daemon.process();
     let told = loom(&site, &["stop", "--drain", "--wait"]).exits(0);
     assert_eq!(told.stdout, "stopped\n");
