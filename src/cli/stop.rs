@@ -30,7 +30,7 @@ Examples:
   loom stop
   loom stop --drain --wait")]
 pub struct Args {
-    /// Let what is queued or running end by itself, however long that takes
+    /// Let running units end by themselves, however long that takes
     #[arg(long)]
     drain: bool,
 
@@ -72,7 +72,7 @@ fn by_api(client: &Client, daemon: Daemon, args: &Args) -> Result<u8, Failure> {
     if !args.reach.json {
         print(match (args.wait, args.drain) {
             (true, _) => "stopped\n",
-            (false, true) => "it stops when what is queued or running has ended\n",
+            (false, true) => "it stops when what runs has ended\n",
             (false, false) => "it is being stopped\n",
         })?;
     }
