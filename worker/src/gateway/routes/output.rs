@@ -45,6 +45,7 @@ struct UnitQuery {
     #[serde(default)]
     text: bool,
     /// With `text` or `follow`: only this stream.
+    #[param(inline)]
     stream: Option<Which>,
     /// As events, until the unit has ended.
     #[serde(default)]
