@@ -43,7 +43,7 @@ impl Frame {
 pub struct Events {
     client: Client,
     route: Route,
-    /// The id of the last event that had one.
+    /// The last id there was.
     last: Option<String>,
     stream: Option<Lines>,
     pause: Duration,
@@ -97,12 +97,11 @@ impl Events {
             self.silent_since = None;
             self.pause = PAUSE;
         }
-        let frame = frame.map_err(|e| http.explain_read(e))?;
-        if let Some(id) = frame.as_ref().and_then(|frame| frame.id.clone()) {
+        if let Some(id) = &stream.place {
             // An empty one says: from the beginning.
-            self.last = Some(id).filter(|id| !id.is_empty());
+            self.last = Some(id.clone()).filter(|id| !id.is_empty());
         }
-        Ok(frame)
+        frame.map_err(|e| http.explain_read(e))
     }
 
     /// Whether to ask again, after a pause.
@@ -146,6 +145,8 @@ struct Lines {
     body: BufReader<Box<dyn Read + Send>>,
     /// Anything has come since the last look.
     heard: bool,
+    /// The id of the last message that was complete, an event or not.
+    place: Option<String>,
     id: Option<String>,
     event: String,
     data: Vec<String>,
@@ -155,7 +156,7 @@ impl Lines {
     fn of(body: Box<dyn Read + Send>) -> Lines {
         let body = BufReader::new(body);
         let (event, data) = (String::new(), Vec::new());
-        Lines { body, heard: false, id: None, event, data }
+        Lines { body, heard: false, place: None, id: None, event, data }
     }
 
     /// `None` at the end. An event that is not complete by then is none.
@@ -183,6 +184,7 @@ impl Lines {
     /// The event that is complete by this line.
     fn take(&mut self, line: &str) -> Option<Frame> {
         if line.is_empty() {
+            self.place.clone_from(&self.id);
             let event = std::mem::take(&mut self.event);
             let data = std::mem::take(&mut self.data);
             let event = if event.is_empty() { "message".to_owned() } else { event };

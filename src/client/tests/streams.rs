@@ -63,6 +63,28 @@ fn a_lost_stream_goes_on_from_its_last_event() {
 }
 
 #[test]
+fn an_id_alone_is_a_place_to_go_on_from() {
+    let script = vec![
+        // A message that is no event, and half of another.
+        vec![stream() + &chunk("id: 5\n\nid: 6\n")],
+        vec![stream() + &chunk("id: 7\ndata: 7\n\nid: 9\n\n:\n\n")],
+        vec![stream() + &chunk("data: 9\n\n")],
+    ];
+    let (client, requests) = on_tcp(script, "t");
+    let mut events = client.events(&events());
+    assert_eq!(events.next().unwrap().unwrap().data, "7");
+    assert_eq!(events.last_id(), Some("7"));
+    assert_eq!(events.next().unwrap().unwrap().data, "9");
+    let asked = |id: &str| {
+        requests
+            .iter()
+            .take(1)
+            .all(|request| request.to_lowercase().contains(&format!("last-event-id: {id}\r\n")))
+    };
+    assert!(!asked("") && asked("5") && asked("9"));
+}
+
+#[test]
 fn a_refusal_ends_a_stream_at_once() {
     let (client, _requests) = on_tcp(vec![vec![problem(404, "no such run")]], "t");
     let mut events = client.events(&events());
