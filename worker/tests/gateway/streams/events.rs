@@ -110,6 +110,15 @@ fn who_is_cut_off_before_anything_has_happened_misses_nothing() {
 }
 
 #[test]
+fn silence_is_broken_by_a_comment() {
+    let rig = rig();
+    let mut reader = Reader::open(&rig.client, EVENTS);
+    reader.until_comment();
+    last(&rig);
+    assert_eq!(words(&reader.until(|_| true)), ["paused"]);
+}
+
+#[test]
 fn what_does_not_concern_a_reader_is_not_looked_at_again() {
     let rig = rig();
     let mut reader = Reader::open(&rig.client, &format!("{EVENTS}?job=b"));

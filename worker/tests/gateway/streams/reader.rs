@@ -47,6 +47,7 @@ pub struct Reader {
     last: Option<String>,
     /// Messages that were nothing but an id.
     pub bare_ids: usize,
+    pub comments: usize,
 }
 
 impl Reader {
@@ -55,7 +56,7 @@ impl Reader {
         assert_eq!(response.status(), 200, "{path}");
         assert_eq!(response.head.header("content-type"), Some("text/event-stream"));
         let (held, ready) = (Vec::new(), VecDeque::new());
-        Reader { response, held, ready, last: None, bare_ids: 0 }
+        Reader { response, held, ready, last: None, bare_ids: 0, comments: 0 }
     }
 
     /// Goes on after the last event of another one.
@@ -100,6 +101,15 @@ impl Reader {
         self.last.as_deref()
     }
 
+    /// Reads on until there is a comment; there must be no event.
+    pub fn until_comment(&mut self) {
+        while self.comments == 0 {
+            let chunk = self.response.chunk().unwrap().expect("the stream has ended");
+            self.take(&chunk);
+            assert!(self.ready.is_empty(), "{:?}", self.ready);
+        }
+    }
+
     /// Reads on until the id is another one; there must be no event.
     pub fn until_moved(&mut self) {
         let before = self.last.clone();
@@ -120,6 +130,7 @@ impl Reader {
 
     fn message(&mut self, message: &str) {
         let (mut name, mut data) = (None, None);
+        self.comments += usize::from(message.starts_with(':'));
         let mut bare = false;
         for line in message.lines().filter(|line| !line.is_empty() && !line.starts_with(':')) {
             let (field, value) = line.split_once(": ").expect("a field has a value");
