@@ -1,9 +1,10 @@
 //! Finding runs by a filter: which index to walk down, so that a page costs about a page.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
+use super::meta;
 use crate::access::Globs;
 use crate::job::EXEC;
 use crate::store::columns::millis;
@@ -12,6 +13,9 @@ use crate::unit::{RunId, Trigger};
 
 /// So many jobs are looked up one by one. The runs of more are met soon enough among all runs.
 const FEW: usize = 64;
+
+/// The clock is set back by less than a minute without a new epoch.
+const SLACK: SignedDuration = SignedDuration::from_mins(2);
 
 /// Which runs are wanted. What is empty or `None` asks for nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -69,27 +73,50 @@ pub(super) fn ids(
 }
 
 /// The first and the last id that can be wanted; `None`: nothing fits.
+///
+/// Ids go up with the time, but for what the clock was set back: a little at most, as long as no
+/// epoch has ended. The time itself is looked at again.
 fn range(
     conn: &Connection,
     filter: &RunFilter,
     before: Option<RunId>,
 ) -> rusqlite::Result<Option<(i64, i64)>> {
-    let bound = |sql: &str, at: Timestamp| {
-        conn.prepare_cached(sql)?.query_row([millis(at)], |row| row.get::<_, Option<i64>>(0))
-    };
     let (mut first, mut last) = (0, i64::MAX);
     if let Some(before) = before {
         last = i64::try_from(before.0).unwrap_or(i64::MAX) - 1;
     }
-    // Ids go up with the time, but for jumps of the clock: the time itself is looked at again.
+    if filter.since.is_none() && filter.until.is_none() {
+        return Ok(Some((first, last)));
+    }
+    let one = |sql: &str, at: Timestamp| {
+        let mut query = conn.prepare_cached(sql)?;
+        let found = query.query_row([millis(at)], |row| row.get::<_, Option<i64>>(0));
+        found.optional().map(Option::flatten)
+    };
+    if meta::<i64>(conn, "epoch")? == 0 {
+        if let Some(since) = filter.since {
+            let sql = "SELECT id FROM runs INDEXED BY runs_in_time WHERE queued_at < ?1
+                 ORDER BY queued_at DESC, id DESC LIMIT 1";
+            let earlier = since.saturating_sub(SLACK).unwrap_or(Timestamp::MIN);
+            first = one(sql, earlier)?.map_or(0, |id| id + 1);
+        }
+        if let Some(until) = filter.until {
+            let sql = "SELECT id FROM runs INDEXED BY runs_in_time WHERE queued_at >= ?1
+                 ORDER BY queued_at, id LIMIT 1";
+            let later = until.saturating_add(SLACK).unwrap_or(Timestamp::MAX);
+            last = last.min(one(sql, later)?.map_or(i64::MAX, |id| id - 1));
+        }
+        return Ok(Some((first, last)));
+    }
+    // Anything may have come before anything: all entries of the index are looked at.
     if let Some(since) = filter.since {
         let sql = "SELECT min(id) FROM runs INDEXED BY runs_in_time WHERE queued_at >= ?1";
-        let Some(id) = bound(sql, since)? else { return Ok(None) };
+        let Some(id) = one(sql, since)? else { return Ok(None) };
         first = id;
     }
     if let Some(until) = filter.until {
         let sql = "SELECT max(id) FROM runs INDEXED BY runs_in_time WHERE queued_at < ?1";
-        let Some(id) = bound(sql, until)? else { return Ok(None) };
+        let Some(id) = one(sql, until)? else { return Ok(None) };
         last = last.min(id);
     }
     Ok(Some((first, last)))

@@ -124,6 +124,39 @@ fn what_is_found_is_what_fits() {
     assert!(some > 100, "only {some} of the filters find anything");
 }
 
+/// The clock is set back in the middle: by so little that no epoch ends, or far.
+#[test]
+fn times_are_found_whatever_the_clock_has_done() {
+    for (back, epoch) in [(59, 0), (1000, 1)] {
+        let dir = statedir();
+        let (mut ledger, _) = open(&dir);
+        let mut records = vec![Record::Epoch(epoch)];
+        for id in 1..=300_u64 {
+            let mut opening = open_run(id, "a", &[]);
+            let Record::OpenRun { at: queued, scheduled_at, .. } = &mut opening else {
+                unreachable!()
+            };
+            let second = 10 * id as i64 - if id > 150 { back } else { 0 };
+            (*queued, *scheduled_at) = (at(second), None);
+            records.push(opening);
+        }
+        ledger.apply(&records).unwrap();
+        let reader = Reader::open(dir.path()).unwrap();
+        let all = reader.runs(None, None, 1000).unwrap();
+        for since in (-500..3500).step_by(151) {
+            for span in [7, 300] {
+                let (since, until) = (Some(at(since)), Some(at(since + span)));
+                for (since, until) in [(since, until), (since, None), (None, until)] {
+                    let filter = RunFilter { since, until, ..RunFilter::default() };
+                    let found = reader.runs_where(&filter, None, 1000).unwrap();
+                    let wanted = all.iter().filter(|run| fits(&filter, run));
+                    assert!(found.iter().eq(wanted), "{filter:?}, set back by {back} s");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn no_search_sorts_or_looks_at_all_there_is() {
     use crate::store::read::Query;
