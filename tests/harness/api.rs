@@ -26,13 +26,26 @@ pub fn get(site: &Site, path: &str) -> io::Result<Answer> {
 
 /// One request on a connection of its own; `path` is below `/api/v1/`.
 pub fn ask(site: &Site, method: &str, path: &str, body: Option<Value>) -> io::Result<Answer> {
+    ask_with(site, method, path, &[], body)
+}
+
+/// [`ask`], with more headers.
+pub fn ask_with(
+    site: &Site,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<Value>,
+) -> io::Result<Answer> {
     let mut stream = connect(site)?;
+    let more = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+    let more: String = more.collect();
     let body = body.map_or(String::new(), |body| body.to_string());
     let length = body.len();
     write!(
         stream,
         "{method} /api/v1/{path} HTTP/1.0\r\nhost: localhost\r\n\
-         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+         content-type: application/json\r\ncontent-length: {length}\r\n{more}\r\n{body}"
     )?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
