@@ -66,7 +66,7 @@ pub struct Ledger {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StopRequest {
-    /// Running and queued units may take as long as they take.
+    /// Running units may take as long as they take.
     #[serde(default)]
     pub drain: bool,
 }

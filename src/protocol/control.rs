@@ -228,7 +228,7 @@ pub enum Command {
     Resume,
     /// Answered when the configuration was taken over, or refused.
     Reload,
-    /// As by SIGTERM; with `drain`, running and queued units may take as long as they take.
+    /// As by SIGTERM; with `drain`, running units may take as long as they take.
     Stop {
         drain: bool,
     },
@@ -298,7 +298,7 @@ pub enum Answer {
     Done,
     /// `None`: the job runs on none of the nodes, which the ledger explains.
     Run(Option<RunId>),
-    Status(Status),
+    Status(Box<Status>),
     /// What was found worth a warning, and what has changed.
     Reloaded {
         warnings: String,

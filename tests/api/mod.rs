@@ -2,6 +2,7 @@
 
 mod control;
 mod guard;
+mod jobs;
 mod killed;
 mod people;
 mod schemathesis;

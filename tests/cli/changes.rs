@@ -4,7 +4,6 @@ use super::{loom, rows};
 use crate::harness::{Daemon, Farm, SOON, Site, until};
 
 #[test]
-#[ignore = "needs the routes"]
 fn a_run_is_cancelled_and_tried_again() {
     let farm = Farm::start(2);
     let site = Site::new(&farm);
@@ -46,7 +45,6 @@ fn a_run_is_cancelled_and_tried_again() {
 }
 
 #[test]
-#[ignore = "needs the routes"]
 fn schedules_are_switched_and_paused() {
     let farm = Farm::start(1);
     let site = Site::new(&farm);
@@ -77,7 +75,6 @@ fn schedules_are_switched_and_paused() {
 }
 
 #[test]
-#[ignore = "needs the routes"]
 fn a_reload_says_what_changed_or_what_is_wrong() {
     let farm = Farm::start(1);
     let site = Site::new(&farm);
@@ -98,7 +95,6 @@ fn a_reload_says_what_changed_or_what_is_wrong() {
 }
 
 #[test]
-#[ignore = "needs the routes"]
 fn a_daemon_drains_and_stops() {
     let farm = Farm::start(1);
     let site = Site::new(&farm);
@@ -120,7 +116,6 @@ fn a_daemon_drains_and_stops() {
 }
 
 #[test]
-#[ignore = "needs the routes"]
 fn tokens_are_made_listed_and_revoked_and_all_of_it_is_in_the_audit() {
     let site = Site::empty();
     let mut daemon = Daemon::start(&site);

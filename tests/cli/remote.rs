@@ -40,7 +40,6 @@ fn token(site: &Site, args: &[&str]) -> String {
 }
 
 #[test]
-#[ignore = "needs the routes"]
 fn a_daemon_is_asked_over_tls_and_every_role_does_what_it_may() {
     let farm = Farm::start(1);
     let site = Site::new(&farm);
@@ -101,7 +100,6 @@ fn a_daemon_is_asked_over_tls_and_every_role_does_what_it_may() {
 }
 
 #[test]
-#[ignore = "needs the routes"]
 fn a_remote_daemon_is_stopped_and_waited_for() {
     let site = Site::empty();
     let port = port();

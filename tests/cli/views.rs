@@ -25,7 +25,6 @@ fn with_history<'a>(site: &'a Site) -> (Daemon<'a>, [i64; 2]) {
 }
 
 #[test]
-#[ignore = "needs the routes"]
 fn jobs_nodes_and_runs_are_listed_and_chosen() {
     let farm = Farm::start(2);
     let site = Site::new(&farm);
@@ -79,7 +78,6 @@ fn jobs_nodes_and_runs_are_listed_and_chosen() {
 }
 
 #[test]
-#[ignore = "needs the routes"]
 fn one_of_each_is_shown_and_a_wrong_name_told_with_a_near_one() {
     let farm = Farm::start(2);
     let site = Site::new(&farm);
@@ -112,7 +110,6 @@ fn one_of_each_is_shown_and_a_wrong_name_told_with_a_near_one() {
 }
 
 #[test]
-#[ignore = "needs the routes"]
 fn a_name_of_two_things_has_to_be_told_apart() {
     let farm = Farm::start(1);
     let site = Site::new(&farm);
@@ -126,7 +123,6 @@ fn a_name_of_two_things_has_to_be_told_apart() {
 }
 
 #[test]
-#[ignore = "needs the routes"]
 fn why_tells_what_became_of_an_instant() {
     let farm = Farm::start(1);
     let site = Site::new(&farm);

@@ -28,7 +28,6 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
-#[ignore = "needs the routes"]
 fn a_run_is_started_followed_and_summed_up() {
     let farm = Farm::start(3);
     let site = Site::new(&farm);
@@ -50,7 +49,6 @@ fn a_run_is_started_followed_and_summed_up() {
 }
 
 #[test]
-#[ignore = "needs the routes"]
 fn the_gateway_may_die_while_somebody_waits() {
     let farm = Farm::start(1);
     let site = Site::new(&farm);
@@ -75,7 +73,6 @@ fn the_gateway_may_die_while_somebody_waits() {
 }
 
 #[test]
-#[ignore = "needs the routes"]
 fn a_command_gets_its_words_as_they_were_given() {
     let farm = Farm::start(2);
     let site = Site::new(&farm);
@@ -94,7 +91,6 @@ fn a_command_gets_its_words_as_they_were_given() {
 }
 
 #[test]
-#[ignore = "needs the routes"]
 fn ctrl_c_cancels_on_the_node_too() {
     let farm = Farm::start(1);
     let site = Site::new(&farm);
@@ -111,7 +107,6 @@ fn ctrl_c_cancels_on_the_node_too() {
 }
 
 #[test]
-#[ignore = "needs the routes"]
 fn what_was_said_can_be_read_again_and_followed() {
     let farm = Farm::start(2);
     let site = Site::new(&farm);
@@ -140,7 +135,6 @@ fn what_was_said_can_be_read_again_and_followed() {
 }
 
 #[test]
-#[ignore = "needs the routes"]
 fn top_shows_what_runs() {
     let farm = Farm::start(1);
     let site = Site::new(&farm);

@@ -125,7 +125,7 @@ fn valid() -> Vec<Vec<u8>> {
         })),
         body(&request(Command::AddToken { name: "t".into(), role: Role::Viewer, jobs })),
         body(&request(Command::Cancel { run: RunId(1) })),
-        body(&Reply { id: 1, answer: Ok(Answer::Status(status)) }),
+        body(&Reply { id: 1, answer: Ok(Answer::Status(Box::new(status))) }),
         body(&Reply { id: 1, answer: Err(Refusal { why: Why::Unknown, text: "no".into() }) }),
         body(&FromParent::News(News::Missed {
             job: "j".into(),

@@ -60,7 +60,7 @@ impl Control {
 
     pub fn status(&mut self) -> Status {
         match self.request(Command::Status) {
-            Ok(Answer::Status(status)) => status,
+            Ok(Answer::Status(status)) => *status,
             other => panic!("no status: {other:?}"),
         }
     }

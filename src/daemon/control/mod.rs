@@ -70,7 +70,7 @@ impl Daemon {
             Err(refusal) => return Some(Err(refusal)),
         };
         if command == Command::Status {
-            return Some(Ok(Answer::Status(self.status())));
+            return Some(Ok(Answer::Status(Box::new(self.status()))));
         }
         let name = &person.name;
         log::info!(target: "loom::control", "{}", words::line(&person, &command));

@@ -226,7 +226,9 @@ impl Parent {
     fn hear(&self) {
         while let Ok(Some(request)) = frame::read::<Request>(&mut &self.stream, CAP) {
             let answer = match &request.command {
-                Command::Status => Ok(Answer::Status(self.status.lock().unwrap().clone())),
+                Command::Status => {
+                    Ok(Answer::Status(Box::new(self.status.lock().unwrap().clone())))
+                }
                 _ => {
                     self.asked.lock().unwrap().push(request.clone());
                     let mut reaction = self.reaction.lock().unwrap();

@@ -60,7 +60,7 @@ async fn show(State(app): State<App>, caller: Caller) -> Result<Json<Daemon>> {
 /// From the parent.
 pub async fn status(app: &App, caller: &Caller) -> Result<Status> {
     match app.parent.ask(caller.who.clone(), None, Command::Status).await? {
-        Answer::Status(status) => Ok(status),
+        Answer::Status(status) => Ok(*status),
         other => Err(Error::internal(format!("the daemon answered {other:?}"))),
     }
 }
