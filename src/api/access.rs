@@ -51,7 +51,7 @@ pub struct Audit {
     pub id: u64,
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
-    /// A user of this machine (`user:NAME`), or a token (`token:NAME`).
+    /// A user of this machine by name, or a token (`token:NAME`).
     pub who: String,
     /// `socket` or `tcp`.
     pub via: String,

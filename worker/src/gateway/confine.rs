@@ -48,8 +48,12 @@ fn restrict_files(hello: &Hello) -> Result<RulesetStatus, landlock::RulesetError
     ruleset = allow(ruleset, &marks, AccessFs::ReadFile | AccessFs::WriteFile)?;
     if let Serve::Remote { tls: Some((certificate, key)), .. } = &hello.serve {
         for file in [certificate, key] {
-            // The directory: one that is renewed is another file by the same name.
-            ruleset = allow(ruleset, file.parent().unwrap_or(Path::new("/")), read)?;
+            // The directories: one that is renewed is another file by the same name, or a link to
+            // another file beside the one it leads to now.
+            let canonical = file.canonicalize().unwrap_or_else(|_| file.clone());
+            for file in [file, &canonical] {
+                ruleset = allow(ruleset, file.parent().unwrap_or(Path::new("/")), read)?;
+            }
         }
     }
     Ok(ruleset.restrict_self()?.ruleset)
