@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::follow::attention::{self, Leaving};
 use super::reach::{self, Reach};
@@ -54,17 +54,9 @@ struct Snapshot {
     at: Timestamp,
     daemon: Daemon,
     /// Running and queued.
-    units: Vec<OpenUnit>,
+    units: Vec<Unit>,
     /// That have ended, the latest first.
     ended: Vec<Run>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct OpenUnit {
-    #[serde(flatten)]
-    unit: Unit,
-    #[serde(default)]
-    job: Option<String>,
 }
 
 /// More of them nobody reads.
@@ -75,7 +67,7 @@ fn look(client: &Client) -> Result<Snapshot, Failure> {
     let ended = "succeeded,failed,cancelled,lost,skipped";
     let daemon = client.get(&Route::to(["daemon"]))?;
     let units = Route::to(["units"]).with("state", "open").with("limit", UNITS);
-    let units: Page<OpenUnit> = client.get(&units)?;
+    let units: Page<Unit> = client.get(&units)?;
     let ended = Route::to(["runs"]).with("state", ended).with("limit", ENDED);
     let mut ended: Vec<Run> = client.get::<Page<Run>>(&ended)?.items;
     ended.sort_by_key(|run| std::cmp::Reverse(run.finished_at));

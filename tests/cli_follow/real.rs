@@ -1,6 +1,7 @@
 //! The same against a real daemon, its gateway and its nodes.
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
 
 use nix::sys::signal::Signal;
 
@@ -50,26 +51,26 @@ fn a_run_is_started_followed_and_summed_up() {
 
 #[test]
 fn the_gateway_may_die_while_somebody_waits() {
+    const LINES: usize = 4;
     let farm = Farm::start(1);
     let site = Site::new(&farm);
-    let command = "for i in $(seq 1 40); do echo line $i; sleep 0.1; done";
-    site.write_command("counts", command, &["n1"]);
+    let command = "for i in 1 2 3 4; do echo line $i; \
+                   until [ -e $LOOM_EVIDENCE/go$i ]; do sleep 0.05; done; done";
+    site.write_command("steps", command, &["n1"]);
     let daemon = Daemon::start(&site);
-    let mut loom = loom(&site, &["run", "counts", "--wait"]);
-    let waiting = std::thread::spawn(move || process::run(&mut loom, SOON));
-    let gateway = || {
+    let mut loom = loom(&site, &["run", "steps", "--wait"]);
+    let mut child = loom.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+    for i in 1..=LINES {
+        assert_eq!(said.next().unwrap().unwrap(), format!("n1 | line {i}"));
         let children = daemon.process().children();
-        children.into_iter().find(|child| child.is_alive() && child.runs("loom-gateway"))
-    };
-    for _ in 0..2 {
-        let killed = until("a gateway", SOON, gateway);
-        std::thread::sleep(std::time::Duration::from_secs(1));
-        killed.signal(Signal::SIGKILL);
+        let gateway =
+            children.into_iter().find(|child| child.is_alive() && child.runs("loom-gateway"));
+        gateway.expect("it has just spoken").signal(Signal::SIGKILL);
+        std::fs::write(farm.node("n1").evidence().join(format!("go{i}")), "").unwrap();
     }
-    let output = waiting.join().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let expected: String = (1..=40).map(|i| format!("n1 | line {i}\n")).collect();
-    assert_eq!(stdout(&output), expected);
+    assert!(said.next().is_none(), "nothing is told twice");
+    assert_eq!(process::wait(&mut child, SOON).expect("it ends").code(), Some(0));
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use std::cmp::Reverse;
 
-use super::{OpenUnit, Snapshot};
+use super::Snapshot;
 use crate::api::daemon::{Daemon, Workers};
 use crate::api::run::Run;
+use crate::api::unit::Unit;
 use crate::cli::screen::{Cell, Column, NOTHING, Screen, Table, Tone, count, escape, lasted};
 
 /// Of the bar of workers.
@@ -101,11 +102,9 @@ fn bar(workers: &Workers) -> String {
 }
 
 fn open_units(snapshot: &Snapshot, screen: &Screen, room: usize) -> String {
-    let mut units: Vec<&OpenUnit> = snapshot.units.iter().collect();
+    let mut units: Vec<&Unit> = snapshot.units.iter().collect();
     // Those that have run for longest, then those that have waited for longest.
-    units.sort_by_key(|open| {
-        (Reverse(open.unit.state == "running"), open.unit.started_at, open.unit.id)
-    });
+    units.sort_by_key(|unit| (Reverse(unit.state == "running"), unit.started_at, unit.id));
     let columns = [
         Column::left("NODE"),
         Column::left("JOB"),
@@ -116,11 +115,11 @@ fn open_units(snapshot: &Snapshot, screen: &Screen, room: usize) -> String {
     ];
     let mut table = Table::new(columns);
     let left_out = units.len().saturating_sub(room);
-    for OpenUnit { unit, job } in units.into_iter().take(room) {
+    for unit in units.into_iter().take(room) {
         let since = unit.started_at.map(|since| lasted(since, snapshot.at));
         table.row([
             Cell::new(&unit.node),
-            Cell::maybe(job.as_ref()),
+            Cell::maybe(unit.job.as_ref()),
             Cell::new(unit.run.to_string()),
             Cell::new(unit.attempt.to_string()),
             Cell::state(&unit.state),
@@ -195,7 +194,7 @@ mod tests {
             workers: Workers { live: 10, busy: 5, min: 0, max: 20 },
             ledger: Ledger { backlog: 0, trouble: None },
         };
-        let unit = |n: usize| -> OpenUnit {
+        let unit = |n: usize| -> Unit {
             let running = n < running;
             serde_json::from_value(json!({
                 "id": n, "run": 7, "job": "nightly", "node": format!("web{n}"), "attempt": 1,
