@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::candidates;
 use super::follow::{self, End, How};
 use super::reach::{self, Reach};
 use super::run::{announced, detail, post};
@@ -36,7 +37,7 @@ pub struct Args {
     command: Vec<String>,
 
     /// Where: names, host sets (db[1-4]) or @tags, separated by commas
-    #[arg(long, value_name = "TARGETS")]
+    #[arg(long, value_name = "TARGETS", add = candidates::targets())]
     on: String,
 
     /// End it on a node after so long: 90, 90s, 5m, 1h30m

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::candidates;
 use super::follow::entries;
 use super::follow::lines::{Face, Lines, Pieces, Said, Stream, Style};
 use super::follow::write::Out;
@@ -31,11 +32,11 @@ use crate::client::{Class, Client, Failure, Frame, Route};
 #[command(after_help = EXIT_CODES)]
 pub struct Args {
     /// A job's name, or a run's number; digits alone are a run, unless there is a job of that name
-    #[arg(value_name = "JOB|RUN")]
+    #[arg(value_name = "JOB|RUN", add = candidates::jobs_and_runs())]
     subject: String,
 
     /// Only of this node
-    #[arg(long, value_name = "NODE")]
+    #[arg(long, value_name = "NODE", add = candidates::nodes())]
     node: Option<String>,
 
     /// Go on with what is written until the run ends; of a job, with its next runs, until Ctrl-C

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::candidates;
 use super::follow::{self, End, How};
 use super::reach::{self, Reach};
 use super::screen::{self, count, escape};
@@ -18,12 +19,12 @@ use crate::client::{Client, Failure, Route, new_key};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Args {
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", add = candidates::jobs())]
     job: String,
 
     /// Run on these nodes instead of the job's own: names, host sets (db[1-4]) or @tags, separated
     /// by commas
-    #[arg(long, value_name = "TARGETS")]
+    #[arg(long, value_name = "TARGETS", add = candidates::targets())]
     on: Option<String>,
 
     /// Give the task this argument instead of the job's own of that name; VALUE is read as in a
