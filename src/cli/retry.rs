@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::answer::typed;
+use super::follow::{self, End, How};
 use super::reach::{self, FAILED, Reach};
-use super::runs::fared_in_full;
-use super::screen::{Paint, Tone, escape, print, print_json};
+use super::screen::{print, print_json};
 use crate::api::MAX_WAIT;
 use crate::api::run::{Retry, RetryRequest, Run, Started};
 use crate::client::{Client, Failure, Route, new_key};
@@ -29,9 +29,13 @@ pub struct Args {
     #[arg(long, value_enum)]
     only: Option<Only>,
 
-    /// Wait for the end; exits 1 unless it succeeded
+    /// Show its output and wait for the end; exits 1 unless it succeeded
     #[arg(long)]
     wait: bool,
+
+    /// Show nodes with the same output together, at the end
+    #[arg(long, requires = "wait")]
+    fold: bool,
 
     #[command(flatten)]
     reach: Reach,
@@ -75,15 +79,17 @@ fn again(candidates: &str, args: &Args) -> Result<u8, Failure> {
         return Ok(0);
     }
     eprintln!("loom: run {run} retries run {}", args.run);
-    let answer = wait(&client, run)?;
-    let ended: Run = typed(answer.clone())?;
+    let succeeded = |run: &Run| if run.state == "succeeded" { 0 } else { FAILED };
     if args.reach.json {
+        let answer = wait(&client, run)?;
         print_json(&answer)?;
-    } else {
-        let state = Paint::for_stdout().tone(Tone::of(&ended.state), &escape(&ended.state));
-        print(&format!("run {run} {state}: {}\n", fared_in_full(&ended.units)))?;
+        return Ok(succeeded(&typed(answer)?));
     }
-    Ok(if ended.state == "succeeded" { 0 } else { FAILED })
+    let detail = client.get(&Route::to(["runs", &run.to_string()]))?;
+    Ok(match follow::wait(&client, &detail, How { fold: args.fold, json: false })? {
+        End::Over { run, .. } => succeeded(&run),
+        End::Detached(status) => status,
+    })
 }
 
 /// Asks until it is over; each answer comes when it is, or after a minute.
