@@ -215,6 +215,9 @@ impl Http {
     fn no_tls(&self, what: &str) -> Failure {
         let hint = if what.contains("UnknownIssuer") {
             "; --cacert FILE names the authority that has signed its certificate"
+        } else if what.contains("CaUsedAsEndEntity") {
+            "; a server's own certificate must not be one of an authority, as `openssl req -x509` \
+             makes them: add `-addext basicConstraints=critical,CA:FALSE`"
         } else if what.contains("InvalidContentType") {
             "; perhaps it speaks plain HTTP (http://)"
         } else {
