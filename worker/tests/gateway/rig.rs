@@ -346,6 +346,7 @@ pub fn whole_run(
         let never = matches!(outcome, Outcome::Unreachable | Outcome::Skipped { .. });
         if !never {
             records.push(Record::StartUnit { unit, worker_pid: Some(1), at });
+            records.push(Record::OnNode { unit, remote_pgid: 1 });
         }
         records.push(close_unit(run, nth, outcome.clone(), done));
     }
