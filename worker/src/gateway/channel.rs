@@ -14,7 +14,7 @@ use loom::protocol::frame::{self, CAP, FrameError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Mutex as Turn, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::App;
 
@@ -28,9 +28,14 @@ struct Asked {
 
 /// To ask the parent.
 pub struct Parent {
-    to: Turn<OwnedWriteHalf>,
+    /// Whole frames, to the one task that writes: whoever asks may go away at any moment, and half
+    /// a frame would be the end of the channel.
+    frames: mpsc::Sender<Vec<u8>>,
     waiting: Waiting,
 }
+
+/// Frames that wait to be written; who comes then waits for room.
+const UNWRITTEN: usize = 64;
 
 /// What the parent says.
 pub struct Heard {
@@ -42,8 +47,31 @@ pub async fn open(control: OwnedFd) -> io::Result<(Parent, Heard)> {
     let stream = net::UnixStream::from(control);
     stream.set_nonblocking(true)?;
     let (from, to) = UnixStream::from_std(stream)?.into_split();
+    let (frames, unwritten) = mpsc::channel(UNWRITTEN);
+    tokio::spawn(write(to, unwritten));
     let waiting = Waiting::default();
-    Ok((Parent { to: Turn::new(to), waiting: waiting.clone() }, Heard { from, waiting }))
+    Ok((Parent { frames, waiting: waiting.clone() }, Heard { from, waiting }))
+}
+
+/// Until it fails; then whoever asks is told that nobody answers.
+async fn write(mut to: OwnedWriteHalf, mut frames: mpsc::Receiver<Vec<u8>>) {
+    while let Some(frame) = frames.recv().await {
+        if to.write_all(&frame).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A question that is forgotten when nobody waits for its answer any more.
+struct Question<'a> {
+    waiting: &'a Waiting,
+    id: u64,
+}
+
+impl Drop for Question<'_> {
+    fn drop(&mut self) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).open.remove(&self.id);
+    }
 }
 
 impl Parent {
@@ -62,14 +90,12 @@ impl Parent {
             waiting.open.insert(id, sender);
             id
         };
-        let frame = match frame::encode(&Request { id, who, key, command }, CAP) {
-            Ok(frame) => frame,
-            Err(e) => return Err(Refusal { why: Why::Invalid, text: e.to_string() }),
-        };
-        if let Err(e) = self.to.lock().await.write_all(&frame).await {
-            return Err(gone(e));
-        }
-        answer.await.unwrap_or_else(|_| Err(gone(ErrorKind::BrokenPipe.into())))
+        let _question = Question { waiting: &self.waiting, id };
+        let frame = frame::encode(&Request { id, who, key, command }, CAP)
+            .map_err(|e| Refusal { why: Why::Invalid, text: e.to_string() })?;
+        let gone = || gone(ErrorKind::BrokenPipe.into());
+        self.frames.send(frame).await.map_err(|_| gone())?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
     }
 }
 
