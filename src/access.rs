@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::job::EXEC;
+
 /// Each may do what those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -119,6 +121,11 @@ impl Globs {
 
     pub fn matches(&self, job: &str) -> bool {
         self.is_all() || self.0.iter().any(|glob| glob.matches(job))
+    }
+
+    /// What is no job is not for those who are limited to some, whatever their globs match.
+    pub fn see(&self, job: &str) -> bool {
+        self.is_all() || job != EXEC && self.matches(job)
     }
 
     /// As they were written.

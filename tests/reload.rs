@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use loom::protocol::control::{Answer, Command};
+
 use crate::harness::site::manifest;
 use crate::harness::{Daemon, SOON, Site};
 
@@ -41,6 +43,20 @@ fn where_it_listens_cannot_change_at_a_reload() {
     daemon.log().wait_after(mark, refusal, SOON);
     daemon.log().wait_after(mark, "the running configuration stays", SOON);
     daemon.stop();
+}
+
+#[test]
+fn whoever_waits_for_a_reload_hears_of_a_stop() {
+    let site = site();
+    let mut daemon = Daemon::start_with_control(&site);
+    let commands = [Command::Reload, Command::Reload, Command::Stop { drain: false }];
+    for (command, answer) in daemon.control().requests(&commands) {
+        match command {
+            Command::Reload => assert!(answer.unwrap_err().contains("being stopped")),
+            _ => assert_eq!(answer, Ok(Answer::Done)),
+        }
+    }
+    daemon.wait(SOON);
 }
 
 #[test]

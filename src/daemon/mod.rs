@@ -41,7 +41,7 @@ use crate::hook::child::Setting;
 use crate::job::Job;
 use crate::logging;
 use crate::protocol::VERSION;
-use crate::protocol::control::{FromParent, Hello, News};
+use crate::protocol::control::{FromParent, Hello, News, Reply};
 use crate::store::{JobEntry, Record, Retention, TokenRow, Writer};
 use crate::sys::clock::{Alarm, Rung, since_boot};
 use crate::sys::limits;
@@ -198,8 +198,12 @@ impl Daemon {
             }
             self.tell_events();
             self.speak();
-            for token in self.engine.turn(self.deadline())? {
+            let until = self.deadline();
+            for token in self.engine.turn(until)? {
                 self.on(token)?;
+            }
+            for line in self.gateways.unheard() {
+                self.on_control(line);
             }
             self.tell_untold();
             logging::flush();
@@ -257,11 +261,17 @@ impl Daemon {
             statedir: self.engine.config.settings.statedir.clone(),
             serve: self.gateways.serve(line),
         };
+        self.reload.forget(line);
         self.gateways.say(line, &FromParent::Hello(hello));
         self.gateways.say(line, &FromParent::News(News::Paused(self.paused)));
         let feed = self.feed();
+        let (submitted, written) = (self.engine.ledger.submitted(), self.engine.ledger.written());
         if let Some(channel) = self.gateways.channel(line) {
             channel.feed(feed);
+            if submitted > written {
+                // What is being written was told before it was there.
+                channel.tell(submitted, News::Resync);
+            }
         }
     }
 
@@ -298,7 +308,10 @@ impl Daemon {
         }
     }
 
-    fn deadline(&self) -> Option<Instant> {
+    fn deadline(&mut self) -> Option<Instant> {
+        if !self.gateways.unheard().is_empty() {
+            return Some(Instant::now());
+        }
         let stop = self.stopping.as_ref().and_then(|(_, stopping)| stopping.deadline());
         let others = [
             self.reload.deadline(),
@@ -343,7 +356,9 @@ impl Daemon {
                     self.hook_runner.reap(&self.engine.poll);
                     self.gateways.reap(&self.engine.poll);
                     // The loader's pipes can end before it does.
-                    self.on_loader();
+                    if self.stopping.is_none() {
+                        self.on_loader();
+                    }
                 }
                 Signal::Hup => self.reload.request(),
                 Signal::Usr1 => logging::rotate(),
@@ -367,6 +382,10 @@ impl Daemon {
 
     fn begin_to_stop(&mut self, signal: Signal, drain: bool) {
         notify::stopping();
+        for (line, id) in self.reload.give_up() {
+            let answer = Err(control::conflict("it is being stopped; nothing is loaded any more"));
+            self.gateways.say(line, &FromParent::Reply(Reply { id, answer }));
+        }
         let stopping = Stopping::begin(&mut self.engine, Canceller::Shutdown, drain);
         self.stopping = Some((signal, stopping));
     }

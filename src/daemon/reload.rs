@@ -22,6 +22,11 @@ use crate::scheduler::Now;
 use crate::sys::notify;
 use crate::sys::poll::{Interest, Poll};
 
+/// So many may wait to hear what comes of it.
+const MOST_ASKERS: usize = 256;
+/// Bytes of what they are told; the log has all of it.
+const LONGEST_ANSWER: usize = 64 << 10;
+
 /// Asking for it again while it is under way makes for one more load after it, not for many.
 #[derive(Debug)]
 pub struct Reload {
@@ -39,7 +44,7 @@ pub struct Reload {
 }
 
 /// A request of a gateway, and the line it came by.
-type Asker = (Line, u64);
+pub type Asker = (Line, u64);
 
 impl Reload {
     pub fn new(candidates: String, watch: Watch, poll: &Poll) -> Reload {
@@ -77,6 +82,23 @@ impl Reload {
     pub fn request_for(&mut self, line: Line, id: u64) {
         self.requested = true;
         self.asking.push((line, id));
+    }
+
+    pub fn may_be_asked(&self) -> bool {
+        self.asking.len() + self.waiting.len() < MOST_ASKERS
+    }
+
+    /// There is another gateway on this line, to which the numbers of requests mean others.
+    pub fn forget(&mut self, line: Line) {
+        self.asking.retain(|asker| asker.0 != line);
+        self.waiting.retain(|asker| asker.0 != line);
+    }
+
+    /// Whoever has not been answered, when nothing more is loaded.
+    pub fn give_up(&mut self) -> Vec<Asker> {
+        let mut askers = std::mem::take(&mut self.waiting);
+        askers.append(&mut self.asking);
+        askers
     }
 
     /// Why the last reload was refused; the configuration in force is the one before.
@@ -158,11 +180,13 @@ impl Daemon {
                 let changes = self.take_over(config, begun);
                 self.reload.trouble = None;
                 self.tallies.reloads += 1;
+                let (warnings, changes) = (cut(warnings), cut(changes));
                 Ok(Answer::Reloaded { warnings, changes })
             }
             Err(text) => {
                 log_lines(log::Level::Error, &text);
                 log::error!(target: "loom::config", "the running configuration stays as it is");
+                let text = cut(text);
                 self.reload.trouble = Some(text.clone());
                 self.tallies.reloads_refused += 1;
                 Err(Refusal { why: Why::Invalid, text })
@@ -245,6 +269,14 @@ fn unchangeable(old: &Config, new: &Config) -> Option<String> {
         format!("listen, from {old} to {new},")
     };
     Some(format!("{what} cannot change while the daemon runs; restart it"))
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > LONGEST_ANSWER {
+        text.truncate(text.floor_char_boundary(LONGEST_ANSWER));
+        text.push_str("\n… the daemon's log has the rest\n");
+    }
+    text
 }
 
 fn log_lines(level: log::Level, text: &str) {

@@ -2,10 +2,13 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use loom::protocol::control::{Command, Request, Who};
+use loom::protocol::control::{Command, FromParent, Request, Who};
 use loom::protocol::frame;
 
+use crate::harness::api;
 use crate::harness::{Books, Daemon, Farm, Fault, SOON, Site, until};
 
 const FAULT: &str = "abuse of the control socket";
@@ -66,6 +69,48 @@ fn who_asks_and_does_not_listen_is_closed() {
     let _fault = Fault::new(FAULT);
     let flood: Vec<u8> = (0..200_000).flat_map(|id| request(id, Command::Status)).collect();
     is_closed_after(&flood, false);
+}
+
+/// One that asks without a pause and takes the answers gets no more than its turn.
+#[test]
+fn a_flood_of_requests_leaves_time_for_everybody_else() {
+    const REQUESTS: u64 = 30_000;
+    const AT_MOST: Duration = Duration::from_millis(500);
+    let _fault = Fault::new(FAULT);
+    let farm = Farm::start(1);
+    let site = Site::new(&farm);
+    site.write_witnessed("quick", "true", "schedule: '@yearly'\ntargets: [n1]");
+    let mut daemon = Daemon::start_with_control(&site);
+    daemon.run_to_end("quick", SOON);
+    assert_eq!(api::get(&site, "daemon").unwrap().status, 200);
+    let stream = daemon.control().stream();
+    let mut from = stream.try_clone().unwrap();
+    let flood = thread::spawn(move || {
+        let command =
+            || Command::Run { job: "x".to_owned(), on: None, args: Vec::new(), retry_of: None };
+        let flood: Vec<u8> = (0..REQUESTS).flat_map(|id| request(id, command())).collect();
+        (&stream).write_all(&flood).unwrap();
+    });
+    let listener = thread::spawn(move || {
+        let mut answers = 0;
+        while answers < REQUESTS {
+            match frame::read(&mut from, frame::CAP).unwrap().expect("it goes on") {
+                FromParent::Reply(_) => answers += 1,
+                FromParent::Hello(_) | FromParent::Catalog(_) | FromParent::News(_) => {}
+            }
+        }
+    });
+    let mut slowest = Duration::ZERO;
+    while !listener.is_finished() {
+        let asked = Instant::now();
+        assert_eq!(api::get(&site, "daemon").unwrap().status, 200);
+        slowest = slowest.max(asked.elapsed());
+    }
+    flood.join().unwrap();
+    listener.join().unwrap();
+    assert!(slowest < AT_MOST, "an answer took {slowest:?}");
+    daemon.stop();
+    Books::of(&site).with(&farm).balance();
 }
 
 #[test]

@@ -36,6 +36,25 @@ impl Control {
         answer.map_err(|refusal| refusal.to_string())
     }
 
+    /// Asks for all of these at once; the answers in the order they come, with their commands.
+    pub fn requests(&mut self, commands: &[Command]) -> Vec<(Command, Result<Answer, String>)> {
+        let (mut bytes, mut asked) = (Vec::new(), std::collections::HashMap::new());
+        for command in commands {
+            let (id, who) = (self.next, Who::Peer { uid: nix::unistd::getuid().as_raw() });
+            self.next += 1;
+            let request = Request { id, who, key: None, command: command.clone() };
+            bytes.extend(frame::encode(&request, frame::CAP).unwrap());
+            asked.insert(id, command.clone());
+        }
+        std::io::Write::write_all(&mut self.stream, &bytes).unwrap();
+        let answered = commands.iter().map(|command| {
+            let Reply { id, answer } = self.reply(command);
+            let command = asked.remove(&id).expect("nothing is answered twice");
+            (command, answer.map_err(|refusal| refusal.to_string()))
+        });
+        answered.collect()
+    }
+
     /// The next reply; what else is told is left aside.
     fn reply(&mut self, command: &Command) -> Reply {
         loop {

@@ -10,7 +10,7 @@ mod words;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use nix::unistd::geteuid;
@@ -24,10 +24,10 @@ use crate::event::Cause;
 use crate::job::policy::{Overlap, Share};
 use crate::job::{self, Job};
 use crate::protocol::control::{
-    Answer, Command, Exec, News, Refusal, Reply, Request, Status, Switched, Who, Why,
+    Answer, Command, Exec, FromParent, News, Refusal, Reply, Request, Status, Switched, Who, Why,
 };
 use crate::scheduler::Now;
-use crate::store::{AuditRow, Record, RequestRow};
+use crate::store::{AuditRow, MEMORY, Record, RequestRow};
 use crate::sys::signals::Signal;
 use crate::task;
 use crate::unit::{Canceller, RunId, Trigger};
@@ -37,18 +37,37 @@ use words::Words;
 
 /// Longest key that is remembered, in bytes.
 const LONGEST_KEY: usize = 256;
+/// So long one gateway is listened to before others get their turn.
+const TURN: Duration = Duration::from_millis(5);
 
 impl Daemon {
     pub(super) fn on_control(&mut self, line: Line) {
+        let until = Instant::now() + TURN;
         let Some(channel) = self.gateways.channel(line) else { return };
-        let (requests, more) = channel.receive();
-        for Request { id, who, key, command } in requests {
-            let answer = self.answer(line, id, &who, key, command);
-            if let Some(answer) = answer {
-                let seq = self.engine.ledger.submitted();
-                self.gateways.reply(line, seq, Reply { id, answer });
+        let more = channel.fill();
+        let more = loop {
+            let Some(channel) = self.gateways.channel(line) else { return };
+            let Request { id, who, key, command } = match channel.take() {
+                Ok(Some(request)) => request,
+                Ok(None) => break more,
+                Err(e) => break Err(e),
+            };
+            match self.answer(line, id, &who, key, command) {
+                // Nothing has changed that anybody could look for in the ledger.
+                Some(answer @ (Err(_) | Ok(Answer::Status(_)))) => {
+                    self.gateways.say(line, &FromParent::Reply(Reply { id, answer }));
+                }
+                Some(answer) => {
+                    let seq = self.engine.ledger.submitted();
+                    self.gateways.reply(line, seq, Reply { id, answer });
+                }
+                None => {}
             }
-        }
+            if Instant::now() >= until {
+                // The rest has its turn; what became of the socket is found out again after it.
+                return;
+            }
+        };
         match more {
             Ok(true) => {}
             Ok(false) => self.gateways.hang_up(&self.engine.poll, line, None),
@@ -72,6 +91,9 @@ impl Daemon {
         if command == Command::Status {
             return Some(Ok(Answer::Status(Box::new(self.status()))));
         }
+        if let Err(refusal) = self.may_be_recorded(&command) {
+            return Some(Err(refusal));
+        }
         let name = &person.name;
         log::info!(target: "loom::control", "{}", words::line(&person, &command));
         let answer = match command {
@@ -89,6 +111,9 @@ impl Daemon {
         permit(person, &Command::Reload, Subject::default())?;
         if self.stopping.is_some() {
             return Err(conflict("it is being stopped, and reads no configuration any more"));
+        }
+        if !self.reload.may_be_asked() {
+            return Err(unavailable("too many wait for a reload already"));
         }
         self.audit(person, &Command::Reload, None);
         self.reload.request_for(line, id);
@@ -182,17 +207,25 @@ impl Daemon {
         Ok(Answer::Done)
     }
 
+    /// Whatever is done is written down. While the ledger takes nothing that is kept in memory,
+    /// which is not for gateways to fill.
+    fn may_be_recorded(&self, command: &Command) -> Result<(), Refusal> {
+        let is_full = self.engine.is_ledger_down() && self.engine.ledger.backlog() > 2 * MEMORY;
+        let is_exempt = matches!(command, Command::Stop { .. } | Command::Status);
+        if is_full && !is_exempt {
+            return Err(unavailable("the ledger cannot be written, and too much waits for it"));
+        }
+        Ok(())
+    }
+
     /// Whether anything may start.
     fn may_start(&self) -> Result<(), Refusal> {
-        let unavailable = |text: &str| {
-            let text = text.to_owned();
-            Err(Refusal { why: Why::Unavailable, text })
-        };
         if self.stopping.is_some() {
-            return unavailable("it is being stopped; nothing starts any more");
+            return Err(unavailable("it is being stopped; nothing starts any more"));
         }
         if self.engine.is_ledger_down() {
-            return unavailable("the ledger cannot be written; nothing starts until it can");
+            let text = "the ledger cannot be written; nothing starts until it can";
+            return Err(unavailable(text));
         }
         Ok(())
     }
@@ -367,6 +400,10 @@ fn invalid(text: String) -> Refusal {
     Refusal { why: Why::Invalid, text }
 }
 
-fn conflict(text: &str) -> Refusal {
+fn unavailable(text: &str) -> Refusal {
+    Refusal { why: Why::Unavailable, text: text.to_owned() }
+}
+
+pub(super) fn conflict(text: &str) -> Refusal {
     Refusal { why: Why::Conflict, text: text.to_owned() }
 }

@@ -80,7 +80,7 @@ pub fn permit(person: &Person, command: &Command, about: Subject) -> Result<(), 
     let forbidden = |text| Err(Refusal { why: Why::Forbidden, text });
     match about.job {
         // Of what they may not see they are not told that it is there.
-        Some(job) if !sees(jobs, job) => return Err(unknown(command)),
+        Some(job) if !jobs.see(job) => return Err(unknown(command)),
         None if !jobs.is_all() => {
             return forbidden(format!("{name} is limited to jobs {jobs}, and this is about more"));
         }
@@ -95,11 +95,6 @@ pub fn permit(person: &Person, command: &Command, about: Subject) -> Result<(), 
         _ => "",
     };
     forbidden(format!("{name} is {role}; {what}this takes {needed}"))
-}
-
-/// What is of no job is only for who is not limited to some, whatever their globs match.
-fn sees(jobs: &Globs, job: &str) -> bool {
-    jobs.is_all() || job != EXEC && jobs.matches(job)
 }
 
 /// There is nothing by that name.
@@ -124,6 +119,7 @@ pub fn unknown(command: &Command) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::EXEC;
     use crate::unit::RunId;
 
     fn person(role: Role, jobs: &[&str]) -> Person {
@@ -203,10 +199,10 @@ mod tests {
     fn jobs_that_one_is_not_for_are_not_there() {
         assert_eq!(why(Role::Admin, &["db-*"], &run(), WEB), Some(Why::Unknown));
         assert_eq!(why(Role::Operator, &["w*"], &run(), WEB), None);
-        let (exec, cancel) =
-            (Subject { job: Some(EXEC), ..WEB }, Command::Cancel { run: RunId(1) });
+        assert_eq!(why(Role::Admin, &["w*"], &Command::Pause, NOTHING), Some(Why::Forbidden));
+        let exec = Subject { job: Some(EXEC), own_targets: true };
+        let cancel = Command::Cancel { run: RunId(1) };
         assert_eq!(why(Role::Admin, &["*"], &cancel, exec), Some(Why::Unknown));
         assert_eq!(why(Role::Operator, &[], &cancel, exec), None);
-        assert_eq!(why(Role::Admin, &["w*"], &Command::Pause, NOTHING), Some(Why::Forbidden));
     }
 }

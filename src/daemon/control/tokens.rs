@@ -16,6 +16,8 @@ const PREFIX: &str = "loom_";
 /// Random bytes in it.
 const SIZE: usize = 32;
 const LONGEST_NAME: usize = 64;
+/// All of a token's globs together: each request is judged by them.
+const LONGEST_GLOBS: usize = 4096;
 
 impl Daemon {
     pub(super) fn change_tokens(
@@ -26,6 +28,10 @@ impl Daemon {
         match command {
             Command::AddToken { name, role, jobs } => {
                 check_name(name).map_err(invalid)?;
+                if jobs.iter().map(str::len).sum::<usize>() > LONGEST_GLOBS {
+                    let text = format!("the globs for jobs take more than {LONGEST_GLOBS} bytes");
+                    return Err(invalid(text));
+                }
                 if self.tokens.contains_key(name) {
                     return Err(conflict(&format!("there is a token {name:?}; revoke it first")));
                 }

@@ -5,6 +5,9 @@ use super::permits::Person;
 use crate::arg::Arg;
 use crate::protocol::control::{Command, Exec};
 
+/// Characters of a line of the log; the audit has all of what was done.
+const LONGEST_LINE: usize = 1000;
+
 /// What is done, to what, and what else is to be known of it.
 pub struct Words {
     pub action: &'static str,
@@ -48,7 +51,11 @@ pub fn line(person: &Person, command: &Command) -> String {
     let Words { action, subject, detail } = words(command);
     let blank = if subject.is_empty() { "" } else { " " };
     let detail = detail.map_or(String::new(), |detail| format!(": {detail}"));
-    format!("{} ({}): {action}{blank}{subject}{detail}", person.name, person.via)
+    let line = format!("{} ({}): {action}{blank}{subject}{detail}", person.name, person.via);
+    match line.char_indices().nth(LONGEST_LINE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
 }
 
 /// What an exec runs: the command line, or the task with its arguments' names.

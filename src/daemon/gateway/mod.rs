@@ -265,6 +265,12 @@ impl Gateways {
         }
     }
 
+    /// Somebody whose requests have arrived and were not all taken.
+    pub fn unheard(&mut self) -> Vec<Line> {
+        let is_unheard = |line: &Line| self.channel(*line).is_some_and(|c| c.is_unheard());
+        Line::ALL.into_iter().filter(is_unheard).collect()
+    }
+
     /// Nothing waits to be told to anybody.
     pub fn are_quiet(&mut self) -> bool {
         Line::ALL.into_iter().all(|line| self.channel(line).is_none_or(|c| c.is_quiet()))
@@ -320,16 +326,19 @@ impl Post {
         let fds = [(its.into(), GATEWAY_CONTROL), (listener, GATEWAY_LISTENER)];
         let process = spawn(command, &fds)?;
         log::debug!(target: "loom::gateway", "gateway {} started", process.id());
-        set_nonblocking(stderr.as_fd())?;
+        let (lines, started) = (Printed::default(), Instant::now());
+        // From here on it is ended and reaped if anything goes wrong.
+        let mut gateway = Gateway { process, stderr, lines, started, channel: None };
+        set_nonblocking(gateway.stderr.as_fd())?;
         let trust = match self.serve {
             Serve::Local { .. } => Trust::Local,
             Serve::Remote { .. } => Trust::Remote,
         };
         let mut channel = Channel::new(ours.into(), trust)?;
-        poll.add(stderr.as_fd(), Token::Told(line).into(), Interest::Read)?;
+        poll.add(gateway.stderr.as_fd(), Token::Told(line).into(), Interest::Read)?;
         channel.watch(poll, Token::Control(line).into())?;
-        let (lines, started) = (Printed::default(), Instant::now());
-        self.gateway = Some(Gateway { process, stderr, lines, started, channel: Some(channel) });
+        gateway.channel = Some(channel);
+        self.gateway = Some(gateway);
         Ok(())
     }
 

@@ -6,7 +6,6 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::meta;
 use crate::access::Globs;
-use crate::job::EXEC;
 use crate::store::columns::millis;
 use crate::store::record::RunState;
 use crate::unit::{RunId, Trigger};
@@ -21,7 +20,7 @@ const SLACK: SignedDuration = SignedDuration::from_mins(2);
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunFilter {
     pub job: Option<String>,
-    /// Those that may be seen. Who is limited to some jobs sees no [`EXEC`].
+    /// Those that may be seen. See [`Globs::see`].
     pub jobs: Globs,
     /// Any of these words, see [`RunState::WORDS`].
     pub states: Vec<String>,
@@ -40,11 +39,7 @@ impl RunFilter {
     /// Not if it asks for nothing but words that are no states, or for a job that is not shown.
     pub(in crate::store) fn is_possible(&self) -> bool {
         (self.states.is_empty() || !known(&self.states).is_empty())
-            && self.job.as_ref().is_none_or(|job| self.shows(job))
-    }
-
-    fn shows(&self, job: &str) -> bool {
-        self.jobs.is_all() || job != EXEC && self.jobs.matches(job)
+            && self.job.as_ref().is_none_or(|job| self.jobs.see(job))
     }
 }
 
@@ -132,7 +127,7 @@ fn few_jobs(conn: &Connection, filter: &RunFilter) -> rusqlite::Result<Option<Ve
     let mut few = Vec::new();
     while let Some(row) = rows.next()? {
         let name = row.get_ref(0)?.as_str()?;
-        if filter.shows(name) {
+        if filter.jobs.see(name) {
             if few.len() == FEW {
                 return Ok(None);
             }
@@ -156,7 +151,7 @@ fn walk(
     {
         let id = row.get(0)?;
         // Of a node there is a row for each attempt.
-        if ids.last() != Some(&id) && filter.shows(row.get_ref(1)?.as_str()?) {
+        if ids.last() != Some(&id) && filter.jobs.see(row.get_ref(1)?.as_str()?) {
             ids.push(id);
         }
     }

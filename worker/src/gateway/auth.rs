@@ -14,7 +14,6 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use loom::access::{Globs, Role, TokenHash};
-use loom::job::EXEC;
 use loom::protocol::control::Who;
 use loom::store::TokenRow;
 
@@ -51,9 +50,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// What is no job is not for tokens that are limited to some, whatever their globs match.
     pub fn sees(&self, job: &str) -> bool {
-        self.jobs.is_all() || job != EXEC && self.jobs.matches(job)
+        self.jobs.see(job)
     }
 
     /// What concerns no job in particular is not for tokens that are limited to some.
