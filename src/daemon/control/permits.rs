@@ -2,7 +2,6 @@
 
 use crate::access::{Globs, Role, TokenHash};
 use crate::daemon::gateway::channel::Trust;
-use crate::job::EXEC;
 use crate::protocol::control::{Command, Refusal, Who, Why};
 use crate::store::TokenRow;
 use crate::sys::user;
