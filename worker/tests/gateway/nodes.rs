@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use loom::access::Role;
 use loom::api::Page;
+use loom::api::daemon::Daemon;
 use loom::api::node::{Node, NodeDetail};
 use loom::protocol::control::{JobEntry, NodeEntry};
 use loom::unit::{Outcome, RunEnd};
@@ -71,4 +72,18 @@ fn who_is_limited_to_jobs_sees_nothing_of_others_on_a_node() {
     assert_eq!(shown.jobs, ["both"]);
     assert_eq!(shown.units.len(), 1);
     assert_eq!(shown.node.last_failure, None);
+}
+
+#[test]
+fn why_a_configuration_was_refused_is_not_for_who_is_limited_to_jobs() {
+    let rig = farm(Rig::remote);
+    let why = "jobs/secret.yaml:3: a mistake".to_owned();
+    rig.parent.status.lock().unwrap().reload_trouble = Some(why.clone());
+    let told = |jobs: &[&str]| -> Daemon {
+        let token = rig.token(&format!("of-{}", jobs.len()), Role::Admin, jobs);
+        rig.client.clone().bearer(&token).get("/api/v1/daemon").of()
+    };
+    assert_eq!(told(&[]).reload_trouble, Some(why));
+    let limited = told(&["web"]).reload_trouble.unwrap();
+    assert!(!limited.contains("secret"), "{limited}");
 }

@@ -36,7 +36,7 @@ async fn show(State(app): State<App>, caller: Caller) -> Result<Json<Daemon>> {
         stopping: status.stopping,
         loaded_at: catalog.loaded_at,
         generation: catalog.generation,
-        reload_trouble: status.reload_trouble,
+        reload_trouble: status.reload_trouble.map(|why| trouble(why, &caller)),
         jobs: catalog.jobs.len(),
         nodes: catalog.nodes.len(),
         connections: status.connected.len(),
@@ -55,6 +55,14 @@ async fn show(State(app): State<App>, caller: Caller) -> Result<Json<Daemon>> {
         },
         ledger: Ledger { backlog: status.backlog, trouble: status.trouble },
     }))
+}
+
+/// It names files, jobs and what is written of them.
+fn trouble(why: String, caller: &Caller) -> String {
+    match caller.unlimited() {
+        Ok(()) => why,
+        Err(_) => "the configuration was refused; the one before stays in force".to_owned(),
+    }
 }
 
 /// From the parent.
