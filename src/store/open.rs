@@ -96,7 +96,10 @@ pub(super) fn readable(dir: &Path) -> Result<Connection, StoreError> {
     if !plain_file(&path)? {
         return Err(StoreError::io(&path, ErrorKind::NotFound.into()));
     }
-    connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    let conn = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    // A gateway may write no file, and has to sort a run of many units all the same.
+    conn.pragma_update(None, "temp_store", "MEMORY").map_err(|e| StoreError::sqlite(&path, e))?;
+    Ok(conn)
 }
 
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {

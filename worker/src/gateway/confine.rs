@@ -107,6 +107,8 @@ fn filter() -> Result<BpfProgram, seccompiler::Error> {
 mod tests {
     use super::*;
     use jiff::Timestamp;
+    use loom::store::{Ledger, OpenUnit, Reader, Record};
+    use loom::unit::{RunId, Trigger, UnitId};
     use std::fs::{self, File, OpenOptions};
     use std::io::ErrorKind;
     use std::os::unix::net::{UnixListener, UnixStream};
@@ -147,6 +149,41 @@ mod tests {
             refused(UnixStream::connect(&api).unwrap_err());
             refused(std::net::TcpStream::connect("127.0.0.1:1").unwrap_err());
             refused(Command::new("/bin/true").spawn().unwrap_err());
+        });
+        confined.join().unwrap();
+    }
+
+    /// What SQLite has to sort and cannot keep in its cache it would write to a file.
+    #[test]
+    fn what_is_large_can_be_read_all_the_same() {
+        const UNITS: u64 = 40_000;
+        let state = TempDir::new().unwrap();
+        let (mut ledger, _) = Ledger::open(state.path(), Timestamp::UNIX_EPOCH).unwrap();
+        let units = (0..UNITS).map(|n| OpenUnit {
+            unit: UnitId(1 + n),
+            node: format!("node{:05}", n * 7919 % UNITS),
+            attempt: 1,
+            cookie: "cookie".repeat(20),
+        });
+        let run = Record::OpenRun {
+            run: RunId(1),
+            job: "j".to_owned(),
+            trigger: Trigger::Manual,
+            scheduled_at: None,
+            epoch: 0,
+            at: Timestamp::UNIX_EPOCH,
+            by: None,
+            retry_of: None,
+            command: None,
+            units: units.collect(),
+        };
+        ledger.apply(&[run]).unwrap();
+        let hello = hello(state.path());
+        let confined = std::thread::spawn(move || {
+            confine(&hello).unwrap();
+            let reader = Reader::open(&hello.statedir).unwrap();
+            assert_eq!(reader.units(RunId(1)).unwrap().len() as u64, UNITS);
+            assert_eq!(reader.tallies(&[RunId(1)]).unwrap()[&RunId(1)].open as u64, UNITS);
         });
         confined.join().unwrap();
     }
