@@ -14,13 +14,25 @@ use landlock::{
     Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 use loom::protocol::control::{Hello, Serve};
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
+};
 
 /// The newest that is known to be understood here.
 const KNOWN: ABI = ABI::V6;
 
-/// Read by libraries: zones, names of users.
-const COMMON: [&str; 3] = ["/usr/share/zoneinfo", "/etc", "/dev/urandom"];
+/// Read by libraries: zones, names of users. Not all of /etc, where the keys of this machine are
+/// and, perhaps, Loom's manifests.
+const COMMON: [&str; 7] = [
+    "/usr/share/zoneinfo",
+    "/etc/zoneinfo",
+    "/etc/localtime",
+    "/etc/timezone",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
+    "/dev/urandom",
+];
 
 /// To be called while there is one thread; those that come inherit it.
 pub fn confine(hello: &Hello) -> io::Result<()> {
@@ -40,7 +52,8 @@ fn restrict_files(hello: &Hello) -> Result<RulesetStatus, landlock::RulesetError
         .scope(Scope::AbstractUnixSocket | Scope::Signal)?
         .create()?;
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
-    for path in COMMON.map(PathBuf::from) {
+    let zones = std::env::var_os("TZDIR").map(PathBuf::from);
+    for path in COMMON.map(PathBuf::from).into_iter().chain(zones) {
         ruleset = allow(ruleset, &path, read)?;
     }
     ruleset = allow(ruleset, &hello.statedir, read)?;
@@ -85,6 +98,20 @@ fn filter() -> Result<BpfProgram, seccompiler::Error> {
         libc::SYS_kill,
         libc::SYS_tkill,
         libc::SYS_rt_sigqueueinfo,
+        libc::SYS_rt_tgsigqueueinfo,
+        libc::SYS_process_madvise,
+        // Landlock lets anybody who may not write a file change whose it is and who may.
+        libc::SYS_fchmod,
+        libc::SYS_fchmodat,
+        libc::SYS_fchmodat2,
+        libc::SYS_fchown,
+        libc::SYS_fchownat,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_chmod,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_chown,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_lchown,
         libc::SYS_mount,
         libc::SYS_unshare,
         libc::SYS_setns,
@@ -93,7 +120,15 @@ fn filter() -> Result<BpfProgram, seccompiler::Error> {
         libc::SYS_io_uring_setup,
         libc::SYS_open_by_handle_at,
     ];
-    let rules = denied.into_iter().map(|call| (call, Vec::new())).collect();
+    // To itself, as when it aborts, and to nobody else.
+    let own = u64::from(std::process::id());
+    let to_others = [(libc::SYS_tgkill, own), (libc::SYS_prlimit64, 0)];
+    let denied = denied.into_iter().map(|call| Ok((call, Vec::new())));
+    let denied_to_others = to_others.into_iter().map(|(call, own)| {
+        let other = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, own)?;
+        Ok((call, vec![SeccompRule::new(vec![other])?]))
+    });
+    let rules = denied.chain(denied_to_others).collect::<Result<_, seccompiler::Error>>()?;
     let filter = SeccompFilter::new(
         rules,
         SeccompAction::Allow,
@@ -111,6 +146,7 @@ mod tests {
     use loom::unit::{RunId, Trigger, UnitId};
     use std::fs::{self, File, OpenOptions};
     use std::io::ErrorKind;
+    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::process::Command;
     use tempfile::TempDir;
@@ -146,6 +182,11 @@ mod tests {
             refused(OpenOptions::new().write(true).open(&ledger).unwrap_err());
             refused(File::create(ledger.with_file_name("new")).unwrap_err());
             refused(fs::read(&key).unwrap_err());
+            assert!(fs::read("/etc/passwd").is_ok());
+            refused(fs::read("/etc/group").unwrap_err());
+            let mode = || fs::Permissions::from_mode(0o666);
+            refused(fs::set_permissions(&ledger, mode()).unwrap_err());
+            refused(File::open(&ledger).unwrap().set_permissions(mode()).unwrap_err());
             refused(UnixStream::connect(&api).unwrap_err());
             refused(std::net::TcpStream::connect("127.0.0.1:1").unwrap_err());
             refused(Command::new("/bin/true").spawn().unwrap_err());
