@@ -175,11 +175,18 @@ fn bash_is_given_candidates_a_word_each() {
         COMP_WORDS=(loom -c loom.yaml next x) COMP_CWORD=4
         _loom loom '' next
         printf '<%s>' "${COMPREPLY[@]}"
+        for command in run disable enable why jobs show; do
+            COMP_LINE="loom -c loom.yaml $command ba" COMP_POINT=${#COMP_LINE}
+            COMP_WORDS=(loom -c loom.yaml "$command" ba) COMP_CWORD=4
+            _loom loom ba "$command"
+            printf '<%s %s>' "$command" "${COMPREPLY[*]}"
+        done
     "#;
     let mut bash = Command::new("bash");
     bash.args(["--norc", "--noprofile", "-c", script]).current_dir(site.root()).env("PATH", path());
     let output = process::run(&mut bash, SOON);
-    let expected = r"<@web><backup><db:dump><it\'s\ \$HOME><nightly:\ full\ dump>";
+    let expected = r"<@web><backup><db:dump><it\'s\ \$HOME><nightly:\ full\ dump>".to_owned()
+        + "<run backup><disable backup><enable backup><why backup><jobs backup><show backup>";
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{output:?}");
 }
 

@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::answer::print_answers;
+use super::candidates;
 use super::reach::{self, Reach};
 use super::screen::print;
+use super::words;
 use crate::client::Failure;
 use crate::client::Route;
 
@@ -19,7 +21,7 @@ Example:
   loom cancel 4711")]
 pub struct Args {
     /// Numbers of runs, as `loom runs` shows them
-    #[arg(required = true, value_name = "RUN")]
+    #[arg(required = true, value_name = "RUN", value_parser = words::run, add = candidates::runs())]
     runs: Vec<u64>,
 
     #[command(flatten)]

@@ -108,10 +108,17 @@ pub fn runs() -> ArgValueCompleter {
 
 /// JOB or RUN.
 pub fn jobs_and_runs() -> ArgValueCompleter {
+    any_of(&[Wanted::Jobs, Wanted::Runs])
+}
+
+/// JOB, NODE or RUN.
+pub fn anything() -> ArgValueCompleter {
+    any_of(&[Wanted::Jobs, Wanted::Nodes, Wanted::Runs])
+}
+
+fn any_of(wanted: &'static [Wanted]) -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| {
-        let mut found = of_names(word, &known(Wanted::Jobs));
-        found.extend(of_names(word, &known(Wanted::Runs)));
-        found
+        wanted.iter().flat_map(|wanted| of_names(word, &known(*wanted))).collect()
     })
 }
 

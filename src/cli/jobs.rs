@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::answer::{all_or_json, list, typed};
+use super::candidates;
 use super::reach::{self, Reach};
 use super::screen::{Cell, Column, NOTHING, Screen, Table, Tone, print};
 use crate::api::job::Job;
@@ -20,7 +21,7 @@ Examples:
   loom jobs --disabled --json")]
 pub struct Args {
     /// Only these; all when none is named
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", add = candidates::jobs())]
     jobs: Vec<String>,
 
     /// Only those with this tag

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::answer::{all_or_json, list, typed};
+use super::candidates;
 use super::reach::{self, Reach};
 use super::screen::{Cell, Column, NOTHING, Screen, Table, Tone, print};
 use crate::api::node::Node;
@@ -22,7 +23,7 @@ Examples:
   loom nodes db1 --json")]
 pub struct Args {
     /// Only these; all when none is named
-    #[arg(value_name = "NODE")]
+    #[arg(value_name = "NODE", add = candidates::nodes())]
     nodes: Vec<String>,
 
     /// Only those with this tag

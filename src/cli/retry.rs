@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::answer::typed;
+use super::candidates;
 use super::follow::{self, End, How};
 use super::reach::{self, FAILED, Reach};
 use super::screen::{print, print_json};
+use super::words;
 use crate::api::MAX_WAIT;
 use crate::api::run::{Retry, RetryRequest, Run, Started};
 use crate::client::{Client, Failure, Route, new_key};
@@ -21,7 +23,7 @@ Examples:
   loom retry 4711 --wait && echo fine")]
 pub struct Args {
     /// The run's number, as `loom runs` shows it
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", value_parser = words::run, add = candidates::runs())]
     run: u64,
 
     /// Only nodes where it ran and failed, or only those where it certainly never started

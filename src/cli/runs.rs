@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::answer::{List, all_or_json, list};
+use super::candidates;
 use super::instant;
 use super::reach::{self, Reach};
 use super::screen::{Cell, Column, NOTHING, Screen, Table, Tone, count, lasted, print};
@@ -28,7 +29,7 @@ Examples:
   loom runs --node db1 --since 2026-11-21T03:00 --limit 1000 --json")]
 pub struct Args {
     /// Only of this job; @exec for commands that are of no job
-    #[arg(long, value_name = "JOB")]
+    #[arg(long, value_name = "JOB", add = candidates::jobs())]
     job: Option<String>,
 
     /// Only in one of these states
@@ -42,7 +43,7 @@ pub struct Args {
     trigger: Vec<String>,
 
     /// Only those with a unit on this node
-    #[arg(long, value_name = "NODE")]
+    #[arg(long, value_name = "NODE", add = candidates::nodes())]
     node: Option<String>,
 
     /// Only those since then: 2h or 1d for so long ago, or a time

@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::answer::or_json;
+use super::candidates;
 use super::reach::{self, Reach};
 use super::runs::{self, fared_in_full, took};
 use super::screen::{Cell, Column, NOTHING, Screen, Table, escape, lasted, print};
+use super::words;
 use crate::api::job::{Gap, JobDetail};
 use crate::api::node::NodeDetail;
 use crate::api::run::RunDetail;
@@ -25,7 +27,7 @@ Examples:
   loom show 4711 --json | jq -r '.nodes[] | select(.outcome != \"succeeded\") | .node'")]
 pub struct Args {
     /// A run's number, or the name of a job or a node
-    #[arg(value_name = "RUN|JOB|NODE")]
+    #[arg(value_name = "RUN|JOB|NODE", add = candidates::anything())]
     what: String,
 
     /// It is a job, also if a node or a run is called like that
@@ -76,7 +78,9 @@ fn find(client: &Client, args: &Args) -> Result<Found, Failure> {
         return ask("nodes").map(Found::Node);
     }
     if what.bytes().all(|byte| byte.is_ascii_digit()) {
-        return ask("runs").map(Found::Run);
+        let run =
+            words::run(what).map_err(|_| Failure::unknown(format!("there is no run {what}")))?;
+        return client.get(&Route::to(["runs", &run.to_string()])).map(Found::Run);
     }
     let is_unknown = |failure: &Failure| failure.class() == Class::Unknown;
     match (ask("jobs"), ask("nodes")) {
@@ -87,7 +91,12 @@ fn find(client: &Client, args: &Args) -> Result<Found, Failure> {
         (Err(failure), Ok(node)) if is_unknown(&failure) => Ok(Found::Node(node)),
         (Err(job), Err(node)) if is_unknown(&job) && is_unknown(&node) => {
             // Whichever has a near one to offer.
-            Err(if node.to_string().contains("did you mean") { node } else { job })
+            let near = [&job, &node].map(|failure| failure.to_string().contains("did you mean"));
+            Err(match near {
+                [true, _] => job,
+                [false, true] => node,
+                [false, false] => Failure::unknown(format!("there is no job or node {what:?}")),
+            })
         }
         (Err(failure), _) => Err(failure),
     }

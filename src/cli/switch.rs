@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::answer::print_answers;
+use super::candidates;
 use super::reach::{self, Reach};
 use super::screen::{escape, print};
 use crate::client::{Failure, Route};
@@ -36,7 +37,8 @@ pub struct Disable {
 
 #[derive(Debug, clap::Args)]
 struct Jobs {
-    #[arg(required = true, value_name = "JOB")]
+    /// Names of jobs
+    #[arg(required = true, value_name = "JOB", add = candidates::jobs())]
     jobs: Vec<String>,
 
     #[command(flatten)]

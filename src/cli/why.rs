@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::answer::or_json;
+use super::candidates;
 use super::reach::{self, Reach};
 use super::runs;
 use super::screen::{Cell, Column, Screen, Table, count, escape, print};
@@ -19,7 +20,8 @@ Examples:
   loom why backup --at 03:00
   loom why backup --at 2026-11-21T03:00")]
 pub struct Args {
-    #[arg(value_name = "JOB")]
+    /// The job's name
+    #[arg(value_name = "JOB", add = candidates::jobs())]
     job: String,
 
     /// The instant: 03:00, 2026-11-21T03:00 on the clock of the job's zone, or

@@ -36,6 +36,12 @@ fn quote(word: &str, first: bool) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+/// A run's number. The ledger's numbers end where an `i64` does.
+pub fn run(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| *number <= i64::MAX as u64);
+    number.ok_or_else(|| "a run is a number, as `loom runs` shows it".to_owned())
+}
+
 /// `NAME=VALUE`, of `--arg`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Argument {

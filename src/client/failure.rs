@@ -23,6 +23,8 @@ enum Kind {
     Usage(String),
     /// A token is missing, or cannot be used.
     Refused(String),
+    /// There is no such thing.
+    Unknown(String),
     /// All else.
     Odd(String),
 }
@@ -63,6 +65,10 @@ impl Failure {
         Failure(Box::new(Kind::Refused(text.into())))
     }
 
+    pub fn unknown(text: impl Into<String>) -> Failure {
+        Failure(Box::new(Kind::Unknown(text.into())))
+    }
+
     pub fn odd(text: impl Into<String>) -> Failure {
         Failure(Box::new(Kind::Odd(text.into())))
     }
@@ -78,6 +84,7 @@ impl Failure {
             Kind::Nobody(..) | Kind::Unreachable(_) | Kind::Lost(_) => Class::Unreachable,
             Kind::Usage(_) => Class::Usage,
             Kind::Refused(_) => Class::Refused,
+            Kind::Unknown(_) => Class::Unknown,
             Kind::Odd(_) => Class::Failed,
         }
     }
@@ -91,6 +98,7 @@ impl Failure {
             | Kind::Lost(_)
             | Kind::Usage(_)
             | Kind::Refused(_)
+            | Kind::Unknown(_)
             | Kind::Odd(_) => None,
         }
     }
@@ -104,6 +112,7 @@ impl Failure {
             | Kind::Lost(_)
             | Kind::Usage(_)
             | Kind::Refused(_)
+            | Kind::Unknown(_)
             | Kind::Odd(_) => self.to_string(),
         }
     }
@@ -130,6 +139,7 @@ impl fmt::Display for Failure {
             | Kind::Lost(text)
             | Kind::Usage(text)
             | Kind::Refused(text)
+            | Kind::Unknown(text)
             | Kind::Odd(text) => text,
         };
         let mut between = "";

@@ -189,13 +189,17 @@ impl Http {
         match e.kind() {
             ErrorKind::NotFound => self.place.nobody("there is no such socket"),
             ErrorKind::ConnectionRefused => self.place.nobody("nobody listens there"),
-            ErrorKind::PermissionDenied => self.place.nobody("permission denied"),
+            ErrorKind::PermissionDenied => self.place.not_ours(),
             ErrorKind::HostUnreachable
             | ErrorKind::NetworkUnreachable
             | ErrorKind::AddrNotAvailable => self.place.nobody(&e.to_string()),
             // It is rustls that says so.
             ErrorKind::InvalidData if !self.place.is_local() => self.no_tls(&e.to_string()),
             ErrorKind::UnexpectedEof => self.lost("it was closed before the end"),
+            // Of no kind that has a name; this is how the standard library begins it.
+            _ if e.to_string().starts_with("failed to lookup address information") => {
+                self.place.nobody(&e.to_string())
+            }
             _ => self.lost(&e.to_string()),
         }
     }

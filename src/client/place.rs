@@ -87,6 +87,17 @@ impl Place {
         }
     }
 
+    /// Somebody may be there, but not for us.
+    pub(super) fn not_ours(&self) -> Failure {
+        match self {
+            Place::Local { looked_at, .. } => Failure::refused(format!(
+                "{}: permission denied; the daemon's socket is for its own user and for root",
+                looked_at.display()
+            )),
+            Place::Remote { .. } => self.nobody("permission denied"),
+        }
+    }
+
     /// There is nobody to connect to.
     pub(super) fn nobody(&self, why: &str) -> Failure {
         match self {

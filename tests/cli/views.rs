@@ -99,7 +99,9 @@ fn one_of_each_is_shown_and_a_wrong_name_told_with_a_near_one() {
         (&["show", "goood"][..], "did you mean \"good\"?"),
         (&["jobs", "bda"], "did you mean \"bad\"?"),
         (&["why", "goood"], "did you mean \"good\"?"),
+        (&["show", "neither"], "no job or node \"neither\""),
         (&["show", "999999"], "999999"),
+        (&["show", "99999999999999999999"], "no run 99999999999999999999"),
         (&["nodes", "n9"], "n9"),
         (&["cancel", "999999"], "999999"),
     ] {

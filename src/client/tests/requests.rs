@@ -78,6 +78,9 @@ fn nobody_there_is_said_with_where_was_looked_and_why() {
     assert_eq!(failure.class(), Class::Unreachable);
     assert!(failure.to_string().starts_with("no daemon runs here (looked at "), "{failure}");
     assert!(failure.why().ends_with("api: nobody listens there"), "{}", failure.why());
+    let failure = client("https://nowhere.invalid", Some("t")).get::<Value>(&jobs()).unwrap_err();
+    let text = failure.to_string();
+    assert!(text.starts_with("https://nowhere.invalid cannot be reached: "), "{text}");
     // By its configuration, which is not there either.
     let candidates = dir.path().join("loom.yaml").display().to_string();
     let options = Options { candidates, ..Options::default() };
