@@ -30,8 +30,8 @@ pub struct Args {
     /// The command line, or the command and its arguments
     #[arg(
         required = true,
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
+        // Without the two dashes an option behind it, as `--host`, would be the command's.
+        last = true,
         value_name = "CMD"
     )]
     command: Vec<String>,
@@ -69,8 +69,8 @@ pub struct Args {
 }
 
 const EXIT_CODES: &str = "\
-Exit status: 0 it succeeded on all nodes, 1 it did not on one or more, 2 wrong usage, 3 not allowed \
-(role or token), 4 no daemon answers, 5 no such node; 130 or 143 when Ctrl-C or SIGTERM detached \
+Exit status: 0 it succeeded on all nodes, 1 it did not on one or more, 2 wrong usage or no such node, 3 not allowed \
+(role or token), 4 no daemon answers; 130 or 143 when Ctrl-C or SIGTERM detached \
 from it, and it goes on.
 On exactly one node, as with ssh: the command's own exit status, 128 and the signal's number if a \
 signal ended it, and 255 if it has none (unreachable, timed out, cancelled, lost).";
@@ -162,30 +162,35 @@ mod tests {
     }
 
     #[test]
-    fn a_command_is_taken_with_or_without_dashes_before_it() {
+    fn a_command_stands_behind_two_dashes_and_an_option_before_them() {
         for line in [
             &["--on", "@web", "--", "df", "-h"][..],
-            &["--on", "@web", "df", "-h"],
-            &["--on=@web", "--timeout", "90s", "df", "-h"],
+            &["--on=@web", "--timeout", "90s", "--", "df", "-h"],
         ] {
             assert_eq!(request(&parse(line).unwrap()).command.as_deref(), Some("df -h"));
         }
-        let args = parse(&["--on", "a", "df -h | tail -1"]).unwrap();
+        let args = parse(&["--on", "a", "--", "df -h | tail -1"]).unwrap();
         assert_eq!(request(&args).command.as_deref(), Some("df -h | tail -1"));
+        let args = parse(&["--on", "a", "--", "df", "--host", "b", "--", "c"]).unwrap();
+        assert_eq!((args.reach.host, args.command.len()), (None, 5));
+        // It would have gone to another daemon than the one that was meant.
+        assert!(parse(&["--on", "a", "reboot", "--host", "https://b"]).is_err());
+        assert!(parse(&["--on", "a", "df"]).is_err());
         assert!(parse(&["--on", "a"]).is_err());
-        assert!(parse(&["df"]).is_err());
+        assert!(parse(&["--", "df"]).is_err());
     }
 
     #[test]
     fn sudo_is_an_argument_of_the_task_and_times_are_read_as_settings_are() {
-        let args = parse(&["--on", "a", "--sudo", "--timeout", "1h30m", "id"]).unwrap();
+        let args = parse(&["--on", "a", "--sudo", "--timeout", "1h30m", "--", "id"]).unwrap();
         let request = request(&args);
         assert_eq!(request.timeout, Some(5400.0));
         assert_eq!((request.task.as_deref(), request.command), (Some("loom.run"), None));
         assert_eq!(request.args, [json!("id")]);
         assert_eq!(request.kwargs["become"], json!(true));
         for wrong in ["0", "soon", "-1", "5x"] {
-            assert!(parse(&["--on", "a", &format!("--timeout={wrong}"), "id"]).is_err(), "{wrong}");
+            let timeout = format!("--timeout={wrong}");
+            assert!(parse(&["--on", "a", &timeout, "--", "id"]).is_err(), "{wrong}");
         }
     }
 

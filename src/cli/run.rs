@@ -50,7 +50,7 @@ pub struct Args {
 
 const EXIT_CODES: &str = "\
 Exit status: 0 fine, 1 the run did not succeed or was not started, 2 wrong usage, 3 not allowed \
-(role or token), 4 no daemon answers, 5 no such job or node; 130 or 143 when Ctrl-C or SIGTERM \
+(role or token), 4 no daemon answers, 5 no such job; 130 or 143 when Ctrl-C or SIGTERM \
 detached from the run, which goes on.";
 
 pub fn run(candidates: &str, args: &Args) -> ExitCode {
