@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::diff::{self, Side};
 use super::reach::{self, Reach};
 use crate::api::MAX_LIMIT;
+use crate::api::access::Whoami;
 use crate::api::job::Job;
 use crate::client::{Failure, Route};
 use crate::config::diagnostic::Diagnostic;
@@ -131,6 +132,15 @@ fn dumped(file: &Path) -> Result<Side, String> {
 /// What the daemon runs.
 fn running_config(candidates: &str, reach: &Reach) -> Result<Side, Failure> {
     let client = reach.client(candidates)?;
+    let person: Whoami = client.get(&Route::to(["whoami"]))?;
+    if !person.jobs.is_empty() {
+        // All other jobs would look as if they were to be added.
+        return Err(Failure::refused(format!(
+            "{} sees only jobs {} of the running configuration; --diff takes a token for all",
+            person.name,
+            person.jobs.join(", ")
+        )));
+    }
     let config = client.get(&Route::to(["config"]))?;
     let jobs = Route::to(["jobs"]).with("limit", MAX_LIMIT);
     let jobs: Vec<Job> = client.list(&jobs, usize::MAX)?;

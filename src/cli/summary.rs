@@ -54,6 +54,25 @@ impl Summary {
     }
 
     fn last_line(&self, took: Duration) -> String {
-        format!("{} of {} units succeeded in {took:.1?}", self.succeeded, self.total)
+        // To the millisecond below a second, where that is all there is to see.
+        let took = match took.as_millis() {
+            millis @ ..1000 => format!("{millis}ms"),
+            _ => format!("{took:.1?}"),
+        };
+        format!("{} of {} units succeeded in {took}", self.succeeded, self.total)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_says_how_many_and_how_long() {
+        let mut summary = Summary::default();
+        summary.add(None, "a", true, "succeeded", None);
+        let line = |millis| summary.last_line(Duration::from_millis(millis));
+        assert_eq!(line(14), "1 of 1 units succeeded in 14ms");
+        assert_eq!(line(2345), "1 of 1 units succeeded in 2.3s");
     }
 }
