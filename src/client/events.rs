@@ -18,8 +18,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Without an answer for so long, there will be none.
 const GIVE_UP: Duration = Duration::from_secs(60);
 
-/// Of one line; an event of ours has a few kilobytes.
-const LONGEST_LINE: u64 = 16 << 20;
+/// Of one event, in bytes; one of ours has a few kilobytes.
+const LARGEST: u64 = 16 << 20;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,13 +150,15 @@ struct Lines {
     id: Option<String>,
     event: String,
     data: Vec<String>,
+    /// The bytes of an event that may yet come.
+    left: u64,
 }
 
 impl Lines {
     fn of(body: Box<dyn Read + Send>) -> Lines {
         let body = BufReader::new(body);
         let (event, data) = (String::new(), Vec::new());
-        Lines { body, heard: false, place: None, id: None, event, data }
+        Lines { body, heard: false, place: None, id: None, event, data, left: LARGEST }
     }
 
     /// `None` at the end. An event that is not complete by then is none.
@@ -165,13 +167,14 @@ impl Lines {
         let mut line = Vec::new();
         loop {
             line.clear();
-            let read = (&mut self.body).take(LONGEST_LINE).read_until(b'\n', &mut line)?;
-            if read == 0 {
+            let read = (&mut self.body).take(self.left).read_until(b'\n', &mut line)?;
+            if read == 0 && self.left > 0 {
                 return Ok(None);
             }
             self.heard = true;
+            self.left -= read as u64;
             if line.pop_if(|byte| *byte == b'\n').is_none() {
-                let what = "a line of an event has no end";
+                let what = "an event has no end";
                 return Err(std::io::Error::other(what));
             }
             line.pop_if(|byte| *byte == b'\r');
@@ -184,6 +187,7 @@ impl Lines {
     /// The event that is complete by this line.
     fn take(&mut self, line: &str) -> Option<Frame> {
         if line.is_empty() {
+            self.left = LARGEST;
             self.place.clone_from(&self.id);
             let event = std::mem::take(&mut self.event);
             let data = std::mem::take(&mut self.data);
@@ -201,5 +205,35 @@ impl Lines {
             _ => {}
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same bytes for ever.
+    struct Endless(&'static [u8], usize);
+
+    impl Read for Endless {
+        fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+            for byte in to.iter_mut() {
+                *byte = self.0[self.1 % self.0.len()];
+                self.1 += 1;
+            }
+            Ok(to.len())
+        }
+    }
+
+    #[test]
+    fn an_event_has_an_end() {
+        for bytes in [&b"data: more and more\n"[..], b"data: x"] {
+            let mut lines = Lines::of(Box::new(Endless(bytes, 0)));
+            assert!(lines.next_frame().unwrap_err().to_string().contains("no end"));
+        }
+        let mut lines = Lines::of(Box::new(Endless(b"data: x\n\n", 0)));
+        for _ in 0..2_000_000 {
+            assert_eq!(lines.next_frame().unwrap().unwrap().data, "x");
+        }
     }
 }

@@ -39,8 +39,10 @@ impl<T: DeserializeOwned> Iterator for Pages<T> {
         }
         let route = self.route.clone().maybe("cursor", self.cursor.as_ref());
         let page: Result<Page<T>, Failure> = self.client.get(&route);
+        let before = std::mem::take(&mut self.cursor);
         self.cursor = page.as_ref().ok().and_then(|page| page.next.clone());
-        self.done = self.cursor.is_none();
+        // One that leads to itself would do so for ever.
+        self.done = self.cursor.is_none() || self.cursor == before;
         Some(page)
     }
 }
