@@ -58,9 +58,11 @@ impl Requests {
 
     pub fn note(&mut self, row: RequestRow) {
         let key = (row.who.clone(), row.key.clone());
-        if self.known.insert(key.clone(), row).is_none() {
-            self.order.push_back(key);
+        if self.known.insert(key.clone(), row).is_some() {
+            // After a day it may be another request, and is as young as that.
+            self.order.retain(|known| *known != key);
         }
+        self.order.push_back(key);
         if self.order.len() > MOST
             && let Some(oldest) = self.order.pop_front()
         {
@@ -107,6 +109,10 @@ mod tests {
         let now = Timestamp::from_second(1000).unwrap();
         assert_eq!(requests.before("bob", "0", [1; 32], now).unwrap(), None);
         assert!(requests.before("bob", "1", [1; 32], now).unwrap().is_some());
+        assert_eq!(requests.known.len(), requests.order.len());
+        requests.note(row("1", 2000));
+        requests.note(row("other", 2000));
+        assert!(requests.before("bob", "1", [1; 32], now).unwrap().is_some(), "it was renewed");
         assert_eq!(requests.known.len(), requests.order.len());
     }
 }
