@@ -2,8 +2,10 @@
 //! and how a stream is kept up.
 //!
 //! Nothing is made before the connection takes it: a client that does not read has what it was sent
-//! and one piece more, and holds up nobody. When it goes away, or its token is revoked, all that
+//! and one piece more, and holds up nobody. When it goes away, or [its token is revoked], all that
 //! belongs to its answer is dropped. Knows nothing of what is told.
+//!
+//! [its token is revoked]: super::auth::Porter::lease
 
 use std::fmt::Display;
 use std::io;
@@ -14,23 +16,18 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use loom::access::TokenHash;
-use loom::protocol::control::Who;
 use serde::Serialize;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_stream::Stream;
 
-use super::App;
-use super::auth::Caller;
 use super::problem::{Error, Result};
+use super::say;
 
 /// The header with which a client asks for what came after the last event it has seen.
 pub const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Said after a silence of so long. Proxies and clients take a longer one for the end.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// A revoked token gets nothing more after at most so long.
-const REVIEW: Duration = Duration::from_secs(5);
 /// What a client should wait before it comes back, in milliseconds.
 const RETRY: &str = "retry: 1000\n\n";
 
@@ -58,14 +55,10 @@ pub fn write_place(to: &mut Vec<u8>, id: &dyn Display) {
     to.extend_from_slice(format!("id: {id}\n\n").as_bytes());
 }
 
-/// A stream of events for this caller.
-pub fn events(app: &App, caller: &Caller, source: impl Source) -> Response {
-    let stream = Streaming {
-        next: next(source),
-        heart: Some(Box::pin(sleep(Duration::ZERO))),
-        begun: false,
-        revoked: Box::pin(revoked(app.clone(), caller.who.clone())),
-    };
+/// A stream of events.
+pub fn events(source: impl Source) -> Response {
+    let heart = Some(Box::pin(sleep(Duration::ZERO)));
+    let stream = Streaming { next: next(source), heart, begun: false };
     let mut response = Body::from_stream(stream).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -74,14 +67,9 @@ pub fn events(app: &App, caller: &Caller, source: impl Source) -> Response {
     response
 }
 
-/// A body for this caller.
-pub fn body(app: &App, caller: &Caller, source: impl Source) -> Body {
-    Body::from_stream(Streaming {
-        next: next(source),
-        heart: None,
-        begun: true,
-        revoked: Box::pin(revoked(app.clone(), caller.who.clone())),
-    })
+/// A body.
+pub fn body(source: impl Source) -> Body {
+    Body::from_stream(Streaming { next: next(source), heart: None, begun: true })
 }
 
 /// From where a client goes on. What it says by itself, when it comes back, is newer than what the
@@ -111,7 +99,6 @@ struct Streaming<S> {
     /// Of event streams.
     heart: Option<Pin<Box<Sleep>>>,
     begun: bool,
-    revoked: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl<S: Source> Stream for Streaming<S> {
@@ -122,9 +109,6 @@ impl<S: Source> Stream for Streaming<S> {
             self.rest();
             return Poll::Ready(Some(Ok(Bytes::from_static(RETRY.as_bytes()))));
         }
-        if self.revoked.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(None);
-        }
         if let Poll::Ready((source, told)) = self.next.as_mut().poll(cx) {
             self.next = next(source);
             self.rest();
@@ -133,7 +117,7 @@ impl<S: Source> Stream for Streaming<S> {
                 Ok(None) => None,
                 // It has begun to be answered: all that is left is to break it off.
                 Err(Error(problem)) => {
-                    eprintln!("an answer is broken off: {}", problem.detail);
+                    say(format_args!("an answer is broken off: {}", problem.detail));
                     Some(Err(io::Error::other(problem.detail)))
                 }
             });
@@ -149,22 +133,6 @@ impl<S> Streaming<S> {
     fn rest(&mut self) {
         if let Some(heart) = &mut self.heart {
             heart.as_mut().reset(Instant::now() + HEARTBEAT);
-        }
-    }
-}
-
-/// Does not return while the caller may see what it saw at first.
-async fn revoked(app: App, who: Who) {
-    let Who::Token(token) = who else { return std::future::pending().await };
-    let shown = TokenHash::of(&token);
-    drop(token);
-    loop {
-        sleep(REVIEW).await;
-        // That the ledger cannot be read right now says nothing of the token.
-        if let Ok(tokens) = app.history.read(|ledger| ledger.tokens()).await
-            && !tokens.iter().any(|row| row.revoked_at.is_none() && row.hash == shown)
-        {
-            return;
         }
     }
 }

@@ -70,7 +70,7 @@ async fn events(
     let after = sse::place::<Cursor>(&headers, filter.after.as_deref())?;
     let cursor = after.unwrap_or_else(|| app.news.cursor());
     let source = Telling { app: app.clone(), wanted, cursor, told: after, since: Instant::now() };
-    Ok(sse::events(&app, &caller, source))
+    Ok(sse::events(source))
 }
 
 /// What this caller has asked for and may see.

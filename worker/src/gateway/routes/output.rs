@@ -116,7 +116,7 @@ async fn unit_output(
     let news = app.news.cursor();
     let unit = find(&app, &caller, UnitId(id)).await?;
     if !query.follow {
-        return kept(&app, &caller, &headers, &query, unit).await;
+        return kept(&app, &headers, &query, unit).await;
     }
     let place = sse::place::<Cursor>(&headers, query.after.as_deref())?;
     let from = match (place, query.tail) {
@@ -131,7 +131,7 @@ async fn unit_output(
         }
         (None, None) => Start { at: 0, is_tail: false, only },
     };
-    Ok(sse::events(&app, &caller, UnitTelling::new(&app, &unit.row, news, from)))
+    Ok(sse::events(UnitTelling::new(&app, &unit.row, news, from)))
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -191,7 +191,7 @@ async fn run_output(
     if !run.is_some_and(|run| caller.sees(&run.job)) {
         return Err(Error::unknown(format!("there is no run {id}")));
     }
-    Ok(sse::events(&app, &caller, RunTelling::new(&app, place, query.follow, news)))
+    Ok(sse::events(RunTelling::new(&app, place, query.follow, news)))
 }
 
 /// A unit that the caller may see.
@@ -251,13 +251,7 @@ async fn tail(app: &App, unit: &Unit, only: Option<Stream>, lines: u64) -> Resul
     found.map_err(|e| unreadable(&e))
 }
 
-async fn kept(
-    app: &App,
-    caller: &Caller,
-    headers: &HeaderMap,
-    query: &UnitQuery,
-    unit: Unit,
-) -> Result<Response> {
+async fn kept(app: &App, headers: &HeaderMap, query: &UnitQuery, unit: Unit) -> Result<Response> {
     let only = query.only()?;
     let Some(kept) = unit.open(app, only).await? else {
         if unit.is_gone() {
@@ -265,20 +259,18 @@ async fn kept(
             let why = format!("what unit {id} wrote is not kept any more, or never could be");
             return Err(Error::new(StatusCode::GONE, "gone", "It is not kept", why));
         }
-        return bytes(app, caller, headers, query, &unit, None).await;
+        return bytes(headers, query, &unit, None);
     };
     let Some(lines) = query.tail else {
-        return bytes(app, caller, headers, query, &unit, Some((kept, 0))).await;
+        return bytes(headers, query, &unit, Some((kept, 0)));
     };
     let found = blocking(move || kept.tail(lines).map(|offset| (kept, offset))).await?;
     let found = found.map_err(|e| unreadable(&e))?;
-    bytes(app, caller, headers, query, &unit, Some(found)).await
+    bytes(headers, query, &unit, Some(found))
 }
 
 /// From this offset on.
-async fn bytes(
-    app: &App,
-    caller: &Caller,
+fn bytes(
     headers: &HeaderMap,
     query: &UnitQuery,
     unit: &Unit,
@@ -286,7 +278,7 @@ async fn bytes(
 ) -> Result<Response> {
     if query.text {
         let text = from.map(|(kept, offset)| kept.text(offset));
-        let body = sse::body(app, caller, TextSource(text));
+        let body = sse::body(TextSource(text));
         return Ok(([(CONTENT_TYPE, TEXT)], body).into_response());
     }
     let (kept, from) = from.unzip();
@@ -315,7 +307,7 @@ async fn bytes(
     response.headers_mut().insert(CONTENT_TYPE, TEXT);
     response.headers_mut().insert(CONTENT_LENGTH, (to - from).into());
     if let Some(kept) = kept {
-        *response.body_mut() = sse::body(app, caller, Bytes { kept: Some(kept), from, to });
+        *response.body_mut() = sse::body(Bytes { kept: Some(kept), from, to });
     }
     Ok(response)
 }

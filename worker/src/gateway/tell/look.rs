@@ -10,7 +10,7 @@ use loom::unit::UnitId;
 
 use super::PIECE;
 use crate::gateway::output::{Cursor, Dropped, Entry, Follower, OutputDir};
-use crate::gateway::{shape, sse};
+use crate::gateway::{say, shape, sse};
 use crate::ssh::Stream;
 
 /// Whose output it is, and what of it is wanted.
@@ -108,7 +108,7 @@ pub fn skip(whose: &Whose, bytes: u64, to: &mut Vec<u8>) {
 
 /// To be found in the daemon's log; who follows is told that something is missing.
 pub fn cannot_be_read(unit: UnitId, why: &io::Error) {
-    eprintln!("the output of unit {unit} cannot be read: {why}");
+    say(format_args!("the output of unit {unit} cannot be read: {why}"));
 }
 
 fn look_with<D: Display>(
