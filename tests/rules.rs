@@ -211,6 +211,25 @@ fn a_drain_finishes_what_runs_and_starts_nothing() {
 }
 
 #[test]
+fn a_drain_that_takes_too_long_is_cut_short_by_a_stop() {
+    let farm = Farm::start(1);
+    let site = Site::new(&farm);
+    site.settings("stop_timeout: 1\n");
+    let rules = format!("targets: [n1]\n{NEVER}");
+    site.write_witnessed("slow", "touch $LOOM_EVIDENCE/begun; sleep 600", &rules);
+    let mut daemon = Daemon::start_with_control(&site);
+    daemon.run("slow");
+    until("the command", SOON, || farm.node("n1").evidence().join("begun").exists().then_some(()));
+    let stop = |drain| daemon.control().request(Command::Stop { drain });
+    assert_eq!(stop(true), Ok(Answer::Done));
+    assert!(stop(true).is_err());
+    assert_eq!(stop(false), Ok(Answer::Done));
+    daemon.wait(SOON);
+    assert_eq!(outcomes(&site.ledger().units("slow"), "cancelled"), 1);
+    Books::of(&site).with(&farm).balance();
+}
+
+#[test]
 fn what_fell_due_without_a_daemon_is_made_up_once() {
     let farm = Farm::start(1);
     let site = Site::new(&farm);

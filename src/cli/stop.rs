@@ -56,12 +56,13 @@ fn end(candidates: &str, args: &Args) -> Result<u8, Failure> {
 fn by_api(client: &Client, daemon: Daemon, args: &Args) -> Result<u8, Failure> {
     // Known before it ends: its number may be another's afterwards.
     let local = if client.place().is_local() { Running::of(pid(&daemon)) } else { None };
-    if !daemon.stopping || !args.wait {
-        let request = StopRequest { drain: args.drain };
-        let answer: Value = client.post(&Route::to(["stop"]), &request, None)?;
-        if args.reach.json {
-            print_answer(&answer)?;
-        }
+    let request = StopRequest { drain: args.drain };
+    match client.post::<_, Value>(&Route::to(["stop"]), &request, None) {
+        Ok(answer) if args.reach.json => print_answer(&answer)?,
+        Ok(_) => {}
+        // It has been told already, and its end is what is waited for.
+        Err(failure) if daemon.stopping && args.wait && failure.class() == Class::Failed => {}
+        Err(failure) => return Err(failure),
     }
     if args.wait {
         match local {

@@ -3,7 +3,7 @@
 //! First no unit starts any more and the running ones have `stop_timeout`; then they are
 //! cancelled, here and on their nodes; what still does not end loses its worker. A further
 //! signal goes on to the next stage at once. A drain leaves the running ones all the time they
-//! take.
+//! take, until they are told to stop after all.
 
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,20 @@ impl Stopping {
         }
         let until = (!drain).then(|| Instant::now() + timeout);
         Stopping { by, stage: Stage::Draining, until }
+    }
+
+    /// Of a drain: the running units have `stop_timeout` from now on. False if it was none.
+    pub fn limit(&mut self, engine: &Engine) -> bool {
+        if self.until.is_some() {
+            return false;
+        }
+        let timeout = engine.config.settings.stop_timeout;
+        log::info!(
+            "{} units still run; they have {timeout:?}",
+            engine.scheduler.count_units().running
+        );
+        self.until = Some(Instant::now() + timeout);
+        true
     }
 
     /// Every worker is gone, and with it every unit.

@@ -193,11 +193,18 @@ impl Daemon {
             }
             Command::Stop { drain } => {
                 permit(person, command, Subject::default())?;
-                if self.stopping.is_some() {
+                let begun = match &mut self.stopping {
+                    None => false,
+                    // Whoever asks has waited for a drain for long enough.
+                    Some((_, stopping)) => !drain && stopping.limit(&self.engine),
+                };
+                if self.stopping.is_some() && !begun {
                     return Err(conflict("it is being stopped already"));
                 }
                 self.audit(person, command, None);
-                self.begin_to_stop(Signal::Term, *drain);
+                if !begun {
+                    self.begin_to_stop(Signal::Term, *drain);
+                }
             }
             Command::AddToken { .. } | Command::RevokeToken { .. } => {
                 permit(person, command, Subject::default())?;
