@@ -2,7 +2,8 @@
 //!
 //! It owns everything and decides nothing. The timetable says what is due, the scheduler what to
 //! do about it; `takeover` looks back at earlier daemons, `reload` takes a new configuration over,
-//! `control` answers the gateway, `tell` says what happens, `stop` ends in good order.
+//! `gateway` has the processes that speak HTTP, `control` answers what they ask and `speak` tells them
+//! the rest, `tell` logs what happens, `stop` ends in good order.
 
 mod connections;
 mod control;
@@ -12,6 +13,7 @@ pub mod hooks;
 mod reload;
 mod runtime;
 mod sockets;
+mod speak;
 mod stop;
 mod takeover;
 mod tell;
@@ -40,8 +42,7 @@ use crate::hook::Hooks;
 use crate::hook::child::Setting;
 use crate::job::Job;
 use crate::logging;
-use crate::protocol::VERSION;
-use crate::protocol::control::{FromParent, Hello, News, Reply};
+use crate::protocol::control::{FromParent, Reply};
 use crate::store::{JobEntry, Record, Retention, TokenRow, Writer};
 use crate::sys::clock::{Alarm, Rung, since_boot};
 use crate::sys::limits;
@@ -51,7 +52,7 @@ use crate::sys::signals::{Signal, Signals};
 use crate::timetable::{Standstill, Timetable, Untold, Verdict};
 use crate::unit::{Canceller, Trigger};
 use control::Requests;
-use gateway::catalog::{Edition, Feed};
+use gateway::catalog::Edition;
 use gateway::channel::{Channel, Trust};
 use gateway::news::{Tallies, news};
 use gateway::{Gateways, Line};
@@ -63,9 +64,6 @@ const LOOK: Duration = Duration::from_secs(60);
 
 /// How often the ledger is asked to drop what is not to be kept.
 const PRUNE: Duration = Duration::from_secs(3600);
-
-/// How long the last replies may take on their way.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How long hooks may take that run when everything else has ended.
 const LAST_HOOKS: Duration = Duration::from_secs(5);
@@ -233,68 +231,6 @@ impl Daemon {
         self.tell_events();
         self.hook_runner.stop(Instant::now(), LAST_HOOKS);
         self.hook_runner.is_idle()
-    }
-
-    /// Whoever asked us to stop is to hear that we do.
-    fn last_words_are_said(&mut self) -> bool {
-        self.speak();
-        let until = *self.last_words.get_or_insert_with(|| Instant::now() + LAST_WORDS);
-        self.gateways.are_quiet() || Instant::now() >= until
-    }
-
-    /// Sends to the gateways what can be sent.
-    fn speak(&mut self) {
-        // What is kept in memory is as good as told, as long as there is nothing better.
-        let through = self.engine.trouble.is_none().then(|| self.engine.ledger.written());
-        self.gateways.tick(&self.engine.poll);
-        self.gateways.flush(&self.engine.poll, through);
-    }
-
-    /// What every gateway is told first.
-    fn greet(&mut self, line: Line) {
-        let hello = Hello {
-            version: VERSION,
-            release: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            started_at: self.started_at,
-            hostname: hostname(),
-            statedir: self.engine.config.settings.statedir.clone(),
-            serve: self.gateways.serve(line),
-        };
-        self.reload.forget(line);
-        self.gateways.say(line, &FromParent::Hello(hello));
-        self.gateways.say(line, &FromParent::News(News::Paused(self.paused)));
-        let feed = self.feed();
-        let (submitted, written) = (self.engine.ledger.submitted(), self.engine.ledger.written());
-        if let Some(channel) = self.gateways.channel(line) {
-            channel.feed(feed);
-            if submitted > written {
-                // What is being written was told before it was there.
-                channel.tell(submitted, News::Resync);
-            }
-        }
-    }
-
-    fn feed(&self) -> Feed {
-        Feed::new(self.engine.config.clone(), self.edition, self.engine.switched_off.clone())
-    }
-
-    /// There is another configuration.
-    fn publish_catalog(&mut self) {
-        let generation = self.edition.generation + 1;
-        self.edition = Edition { generation, loaded_at: Timestamp::now() };
-        for line in Line::ALL {
-            let feed = self.feed();
-            if let Some(channel) = self.gateways.channel(line) {
-                channel.feed(feed);
-            }
-        }
-    }
-
-    fn knocked(&mut self, line: Line) {
-        if self.gateways.knocked(&self.engine.poll, line).is_some() {
-            self.greet(line);
-        }
     }
 
     /// Gaps that were kept while the ledger took nothing.
