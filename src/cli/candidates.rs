@@ -19,6 +19,7 @@ use crate::api::run::Run;
 use crate::api::{MAX_LIMIT, Page};
 use crate::client::{Client, Failure, Options, Route};
 use crate::config;
+use crate::config::diagnostic::escape;
 
 /// How long the daemon has for its answer.
 const DAEMON_LIMIT: Duration = Duration::from_millis(300);
@@ -133,7 +134,21 @@ pub fn zones() -> ArgValueCompleter {
 
 fn known(wanted: Wanted) -> Vec<Named> {
     let asked = ASKED.get_or_init(Asked::default);
-    running(asked, wanted).or_else(|| configured(asked, wanted)).unwrap_or_default()
+    let known = running(asked, wanted).or_else(|| configured(asked, wanted)).unwrap_or_default();
+    known.into_iter().filter_map(harmless).collect()
+}
+
+/// What a shell can be given, which puts names on its command line as they are and shows the rest
+/// on the terminal. A daemon elsewhere may tell us anything.
+fn harmless(named: Named) -> Option<Named> {
+    let is_plain = |text: &str| {
+        let fits = |c: char| c.is_alphanumeric() || "._-:/@+=%,".contains(c);
+        text.chars().all(fits) && !text.starts_with('-')
+    };
+    let Named { name, about, tags } = named;
+    let tags = tags.into_iter().filter(|tag| is_plain(tag)).collect();
+    let about = escape(about.lines().next().unwrap_or_default());
+    is_plain(&name).then_some(Named { name, about, tags })
 }
 
 /// What the daemon that these words lead to knows, the latest runs first; `None` when it does not
@@ -271,6 +286,20 @@ mod tests {
         assert_eq!(values("web[1,3],db"), ["web[1,3],db1"]);
         let help = of_targets(OsStr::new("@web"), &known)[0].get_help().unwrap().to_string();
         assert_eq!(help, "2 nodes");
+    }
+
+    #[test]
+    fn a_shell_is_given_nothing_that_it_would_act_upon() {
+        let named = |name: &str| Named { about: "a\u{1b}[2J\nb".to_owned(), ..node(name, &["$x"]) };
+        for odd in
+            ["$(id)", "a b", "a;b", "`id`", "a'b", "\u{1b}[2J", "a\nb", "--host=x", "~x", "*"]
+        {
+            assert!(harmless(named(odd)).is_none(), "{odd}");
+        }
+        for fine in ["backup", "db/nightly", "web-1.example.com", "größe", "12"] {
+            let Named { name, about, tags } = harmless(named(fine)).unwrap();
+            assert_eq!((name.as_str(), about.as_str(), tags.len()), (fine, "a\\u{1b}[2J", 0));
+        }
     }
 
     #[test]
