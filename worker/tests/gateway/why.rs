@@ -121,6 +121,9 @@ fn what_is_to_come_says_so_and_what_keeps_it_from_running() {
     rig.heard();
     let text = why(&rig, &next).text;
     assert!(text.ends_with("the job was switched off by bob at 2026-02-01 01:00 CET."), "{text}");
+    let stands: Why = rig.client.get("/api/v1/jobs/nightly/why").of();
+    let text = stands.text;
+    assert!(text.contains(" As things are it does not run: the job was switched off"), "{text}");
     let not_due = (at(&next) + SignedDuration::from_mins(1)).to_string();
     assert_eq!(why(&rig, &not_due).verdict, Verdict::NotDue);
 }

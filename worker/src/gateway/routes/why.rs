@@ -80,7 +80,11 @@ async fn why(
         app.history.read(move |ledger| find(ledger, &wanted, at)).await?;
     let case =
         Case { at, now, rule: &rule, row: row.as_ref(), runs: &runs, gaps: &gaps, still_ran };
-    let (verdict, text) = case.judge();
+    let (verdict, mut text) = case.judge();
+    // Who names no instant asks how it stands.
+    if let (None, Some(why)) = (&asked.at, rule.hindrance()) {
+        text.push_str(&format!(" As things are it does not run: {why}."));
+    }
     Ok(Json(Why {
         job: name,
         at,
@@ -107,6 +111,18 @@ struct Rule {
 }
 
 impl Rule {
+    /// What keeps it from running when it comes due next.
+    fn hindrance(&self) -> Option<String> {
+        match &self.switched_off {
+            Some(off) => {
+                Some(format!("the job was switched off by {} at {}", off.by, self.show(off.at)))
+            }
+            None if !self.enabled => Some("the job has `enabled: false`".to_owned()),
+            None if self.paused => Some("all schedules are paused".to_owned()),
+            None => None,
+        }
+    }
+
     fn now(job: &catalog::Job, switched_off: Option<Switched>, paused: bool) -> Rule {
         let manifest: serde_json::Value =
             serde_json::from_str(&job.entry.details).unwrap_or_default();
@@ -302,21 +318,8 @@ fn not_due(rule: &Rule, at: Timestamp) -> String {
 fn to_come(rule: &Rule, at: Timestamp, now: Timestamp) -> String {
     let left = loom::config::show_duration(at.duration_since(now).unsigned_abs());
     let text = format!("{} is still to come, in {left}.", rule.show(at));
-    let but = match &rule.switched_off {
-        Some(off) => format!(
-            " As things are it will not run: the job was switched off by {} at {}.",
-            off.by,
-            rule.show(off.at)
-        ),
-        None if !rule.enabled => {
-            " As things are it will not run: the job has `enabled: false`.".to_owned()
-        }
-        None if rule.paused => {
-            " As things are it will not run: all schedules are paused.".to_owned()
-        }
-        None => String::new(),
-    };
-    text + &but
+    let hindrance = rule.hindrance().map(|why| format!(" As things are it will not run: {why}."));
+    text + &hindrance.unwrap_or_default()
 }
 
 /// Schedules fall due at the beginning of minutes.
