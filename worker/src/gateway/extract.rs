@@ -3,9 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
 use loom::api::IDEMPOTENCY_KEY;
 use serde::de::DeserializeOwned;
 
@@ -40,31 +38,19 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
     }
 }
 
-/// A body of JSON; none at all, or `null`, stands for `{}`.
+/// A body, of which the guard has seen that it is JSON; none at all, or `null`, stands for `{}`.
 pub struct Body<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &App) -> Result<Body<T>> {
-        let is_json = is_json(request.headers());
         let bytes = Bytes::from_request(request, app).await.map_err(unreadable)?;
-        if !bytes.is_empty() && !is_json {
-            let text = "a body is JSON, and says so: `Content-Type: application/json`";
-            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            return Err(Error::new(status, "invalid", "The request makes no sense", text));
-        }
         let nothing = matches!(bytes.trim_ascii(), b"" | b"null");
         let json: &[u8] = if nothing { b"{}" } else { &bytes };
         let body = serde_json::from_slice(json);
         body.map(Body).map_err(|e| Error::invalid(format!("the body: {e}")))
     }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let said = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let kind = said.and_then(|said| said.split(';').next()).unwrap_or_default();
-    kind.trim().eq_ignore_ascii_case("application/json")
 }
 
 fn unreadable(rejection: BytesRejection) -> Error {
