@@ -200,9 +200,18 @@ impl Daemon {
                     self.begin_to_stop(Signal::Term, *drain);
                 }
             }
-            Command::AddToken { .. } | Command::RevokeToken { .. } => {
+            Command::AddToken { name, role, jobs } => {
                 permit(person, command, Subject::default())?;
-                return self.change_tokens(person, command);
+                let token = self.add_token(person, name, *role, jobs)?;
+                self.audit(person, command, None);
+                return Ok(token);
+            }
+            Command::RevokeToken { name } => {
+                permit(person, command, Subject::default())?;
+                if !self.revoke_token(name) {
+                    return Err(unknown(command));
+                }
+                self.audit(person, command, None);
             }
         }
         Ok(Answer::Done)

@@ -5,10 +5,10 @@ use std::io::Read;
 
 use jiff::Timestamp;
 
-use super::permits::{Person, unknown};
-use super::{Daemon, conflict, invalid};
-use crate::access::TokenHash;
-use crate::protocol::control::{Answer, Command, Refusal, Why};
+use super::permits::Person;
+use super::{Daemon, conflict, invalid, unavailable};
+use crate::access::{Globs, Role, TokenHash};
+use crate::protocol::control::{Answer, Refusal};
 use crate::store::{Record, TokenRow};
 
 /// What every token begins with, so that one that has leaked is known for what it is.
@@ -20,50 +20,46 @@ const LONGEST_NAME: usize = 64;
 const LONGEST_GLOBS: usize = 4096;
 
 impl Daemon {
-    pub(super) fn change_tokens(
+    /// The secret, which is kept nowhere.
+    pub(super) fn add_token(
         &mut self,
         person: &Person,
-        command: &Command,
+        name: &str,
+        role: Role,
+        jobs: &Globs,
     ) -> Result<Answer, Refusal> {
-        match command {
-            Command::AddToken { name, role, jobs } => {
-                check_name(name).map_err(invalid)?;
-                if jobs.iter().map(str::len).sum::<usize>() > LONGEST_GLOBS {
-                    let text = format!("the globs for jobs take more than {LONGEST_GLOBS} bytes");
-                    return Err(invalid(text));
-                }
-                if self.tokens.contains_key(name) {
-                    return Err(conflict(&format!("there is a token {name:?}; revoke it first")));
-                }
-                let secret = secret().map_err(|e| Refusal {
-                    why: Why::Unavailable,
-                    text: format!("no random numbers are to be had: {e}"),
-                })?;
-                let row = TokenRow {
-                    name: name.clone(),
-                    hash: TokenHash::of(&secret),
-                    role: *role,
-                    jobs: jobs.clone(),
-                    created_at: Timestamp::now(),
-                    created_by: person.name.clone(),
-                    revoked_at: None,
-                };
-                self.tokens.insert(name.clone(), row.clone());
-                self.engine.ledger.submit(Record::Token(row));
-                self.audit(person, command, None);
-                Ok(Answer::Token(secret))
-            }
-            Command::RevokeToken { name } => {
-                if self.tokens.remove(name).is_none() {
-                    return Err(unknown(command));
-                }
-                let at = Timestamp::now();
-                self.engine.ledger.submit(Record::RevokeToken { name: name.clone(), at });
-                self.audit(person, command, None);
-                Ok(Answer::Done)
-            }
-            _ => Err(unknown(command)),
+        check_name(name).map_err(invalid)?;
+        if jobs.iter().map(str::len).sum::<usize>() > LONGEST_GLOBS {
+            let text = format!("the globs for jobs take more than {LONGEST_GLOBS} bytes");
+            return Err(invalid(text));
         }
+        if self.tokens.contains_key(name) {
+            return Err(conflict(&format!("there is a token {name:?}; revoke it first")));
+        }
+        let secret =
+            secret().map_err(|e| unavailable(&format!("no random numbers are to be had: {e}")))?;
+        let row = TokenRow {
+            name: name.to_owned(),
+            hash: TokenHash::of(&secret),
+            role,
+            jobs: jobs.clone(),
+            created_at: Timestamp::now(),
+            created_by: person.name.clone(),
+            revoked_at: None,
+        };
+        self.tokens.insert(name.to_owned(), row.clone());
+        self.engine.ledger.submit(Record::Token(row));
+        Ok(Answer::Token(secret))
+    }
+
+    /// Whether there was one.
+    pub(super) fn revoke_token(&mut self, name: &str) -> bool {
+        let found = self.tokens.remove(name).is_some();
+        if found {
+            let (name, at) = (name.to_owned(), Timestamp::now());
+            self.engine.ledger.submit(Record::RevokeToken { name, at });
+        }
+        found
     }
 }
 

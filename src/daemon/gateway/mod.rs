@@ -248,10 +248,8 @@ impl Gateways {
             Line::Local | Line::Remote => {
                 if let Some(gateway) = self.post_mut(line).and_then(|post| post.gateway.as_mut()) {
                     gateway.channel = None;
-                    // Without us it is of no use, and must end by itself; it may not.
-                    if why.is_some() {
-                        let _ = gateway.process.kill();
-                    }
+                    // Without us it is of no use, and would keep others from being started.
+                    let _ = gateway.process.kill();
                 }
             }
         }
