@@ -7,7 +7,7 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// One of the words of [`Kind`], as `urn:loom:WORD`; `about:blank` where the status says all.
+    /// What a program can tell problems apart by: `urn:loom:WORD`, as in `urn:loom:unknown`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The same for all problems of this type.
