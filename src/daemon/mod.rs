@@ -53,7 +53,7 @@ use crate::timetable::{Standstill, Timetable, Untold, Verdict};
 use crate::unit::{Canceller, Trigger};
 use control::Requests;
 use gateway::catalog::Edition;
-use gateway::channel::{Channel, Trust};
+use gateway::channel::Channel;
 use gateway::news::{Tallies, news};
 use gateway::{Gateways, Line};
 use hooks::HookRunner;
@@ -135,7 +135,7 @@ impl Daemon {
         let alarm = Alarm::new()?;
         engine.poll.add(signals.fd(), Token::Signals.into(), Interest::Read)?;
         engine.poll.add(alarm.fd(), Token::Alarm.into(), Interest::Read)?;
-        let given = control.map(|socket| Channel::new(socket, Trust::Local)).transpose()?;
+        let given = control.map(Channel::new).transpose()?;
         let settings = &engine.config.settings;
         let mut gateways = Gateways::bind(
             engine.paths.runtime.path(),

@@ -15,8 +15,7 @@ use jiff::Timestamp;
 use nix::unistd::geteuid;
 
 use super::Daemon;
-use super::gateway::Line;
-use super::gateway::channel::Trust;
+use super::gateway::{Line, Trust};
 use crate::job::{self};
 use crate::protocol::control::{
     Answer, Command, FromParent, News, Refusal, Reply, Request, Status, Switched, Who, Why,
@@ -141,10 +140,7 @@ impl Daemon {
 
     /// Who asks, by what was shown on this line.
     fn identify(&self, line: Line, who: &Who) -> Result<Person, Refusal> {
-        let trust = match line {
-            Line::Given | Line::Local => Trust::Local,
-            Line::Remote => Trust::Remote,
-        };
+        let trust = line.trust();
         let known = permits::identify(trust, who, geteuid().as_raw(), self.tokens.values());
         known.inspect_err(|_| match (trust, who) {
             (Trust::Remote, Who::Peer { .. }) => log::error!(

@@ -1,7 +1,7 @@
 //! Who may do what. Decides, and does nothing.
 
 use crate::access::{Globs, Role, TokenHash};
-use crate::daemon::gateway::channel::Trust;
+use crate::daemon::gateway::Trust;
 use crate::protocol::control::{Command, Refusal, Who, Why};
 use crate::store::TokenRow;
 use crate::sys::user;

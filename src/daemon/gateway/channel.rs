@@ -26,18 +26,8 @@ const UNANSWERED: usize = 4096;
 /// The catalog goes in portions: it is not to keep the event loop.
 const PORTION: usize = 128 << 10;
 
-/// Whose word a gateway may carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trust {
-    /// It says who its peer is.
-    Local,
-    /// It must show a token.
-    Remote,
-}
-
 #[derive(Debug)]
 pub struct Channel {
-    pub trust: Trust,
     stream: UnixStream,
     inbox: Inbox,
     outbox: Outbox,
@@ -64,11 +54,10 @@ struct Missed {
 }
 
 impl Channel {
-    pub fn new(socket: OwnedFd, trust: Trust) -> io::Result<Channel> {
+    pub fn new(socket: OwnedFd) -> io::Result<Channel> {
         let stream = UnixStream::from(socket);
         stream.set_nonblocking(true)?;
         Ok(Channel {
-            trust,
             stream,
             inbox: Inbox::default(),
             outbox: Outbox::default(),
@@ -232,7 +221,7 @@ mod tests {
     fn channel() -> (Channel, UnixStream) {
         let (ours, its) = UnixStream::pair().unwrap();
         its.set_nonblocking(true).unwrap();
-        (Channel::new(ours.into(), Trust::Local).unwrap(), its)
+        (Channel::new(ours.into()).unwrap(), its)
     }
 
     fn feed() -> Feed {

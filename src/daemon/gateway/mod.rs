@@ -28,6 +28,15 @@ use channel::Channel;
 pub use post::LINK;
 use post::{Post, YOUNG, bind_local, bind_remote};
 
+/// Whose word a gateway may carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// It says who its peer is.
+    Local,
+    /// It must show a token.
+    Remote,
+}
+
 /// Who speaks with us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
@@ -41,6 +50,14 @@ pub enum Line {
 
 impl Line {
     pub const ALL: [Line; 3] = [Line::Given, Line::Local, Line::Remote];
+
+    /// What is known of whoever speaks on it.
+    pub fn trust(self) -> Trust {
+        match self {
+            Line::Given | Line::Local => Trust::Local,
+            Line::Remote => Trust::Remote,
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use super::Line;
-use super::channel::{Channel, Trust};
+use super::channel::Channel;
 use crate::config::Listen;
 use crate::daemon::Token;
 use crate::executable::Executable;
@@ -72,11 +72,7 @@ impl Post {
         // From here on it is ended and reaped if anything goes wrong.
         let mut gateway = Gateway { process, stderr, lines, started, channel: None };
         set_nonblocking(gateway.stderr.as_fd())?;
-        let trust = match self.serve {
-            Serve::Local { .. } => Trust::Local,
-            Serve::Remote { .. } => Trust::Remote,
-        };
-        let mut channel = Channel::new(ours.into(), trust)?;
+        let mut channel = Channel::new(ours.into())?;
         poll.add(gateway.stderr.as_fd(), Token::Told(line).into(), Interest::Read)?;
         channel.watch(poll, Token::Control(line).into())?;
         gateway.channel = Some(channel);
