@@ -27,7 +27,7 @@
 //!
 //! Imports run downward only: `cli` → {`launch`, `client`} → `daemon` → {`config`, `timetable`,
 //! `scheduler`, `hook`, `master`} → {`cron`, `run`, `dispatch`, `node_state`, `pool`, `store`} →
-//! {`event`, `job`, `node`, `unit`, `access`, `api`, `task`, `protocol`} → `sys`. `cron`,
+//! {`event`, `job`, `node`, `unit`, `access`, `api`, `task`, `python`, `protocol`} → `sys`. `cron`,
 //! `timetable`, `scheduler`, `run`, `dispatch`, `node_state`, `pool` (but for `pool::child`) and
 //! [`hook`] (but for `hook::child`) do no I/O: they take the time and an event and return actions,
 //! which the event loop performs.
@@ -44,6 +44,7 @@ pub mod dispatch;
 pub mod event;
 pub mod executable;
 pub mod hook;
+pub mod inspect;
 pub mod job;
 pub mod launch;
 pub mod logging;
@@ -53,6 +54,7 @@ pub mod node_state;
 pub mod password;
 pub mod pool;
 pub mod protocol;
+pub mod python;
 pub mod run;
 pub mod scheduler;
 pub mod store;

@@ -267,6 +267,7 @@ mod tests {
             connect_timeout: Duration::ZERO,
             ssh_persist: Duration::ZERO,
             max_connecting: 1,
+            python: crate::python::Python::new(Vec::new()),
             max_output: 0,
             keep: Keep { days: 0, runs: 0, bytes: 0 },
             log_format: Default::default(),

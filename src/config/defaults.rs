@@ -10,14 +10,15 @@ use super::diagnostic::quoted;
 use super::fields::{self, Fields};
 use super::report::Report;
 use super::yaml::Item;
-use super::{hooks, nodes, policy, settings};
+use super::{hooks, nodes, policy, python, settings};
 use crate::cron::Schedule;
 use crate::job::{Job, Source};
+use crate::python::Python;
 
 /// Each job has its own; there is no default for them.
 const OWN: [&str; 5] = ["task", "args", "kwargs", "targets", "description"];
 
-pub const KEYS: [&str; 21] = [
+pub const KEYS: [&str; 25] = [
     "task",
     "args",
     "kwargs",
@@ -39,6 +40,10 @@ pub const KEYS: [&str; 21] = [
     "notify_interval",
     "enabled",
     "tags",
+    "python",
+    "pythonpath",
+    "bridge",
+    "answers",
 ];
 
 const DEFAULT_SCHEDULE: &str = "* * * * *";
@@ -56,10 +61,11 @@ pub struct Defaults<'a> {
 }
 
 impl<'a> Defaults<'a> {
-    /// Of the value of `defaults`, if there is one; `timezone` is the configuration's.
+    /// Of the value of `defaults`, if there is one; `timezone` and `python` are the configuration's.
     pub fn read(
         item: Option<Item<'_>>,
         timezone: Option<&str>,
+        python: &Python,
         base: &'a Path,
         report: &mut Report,
     ) -> Self {
@@ -67,6 +73,7 @@ impl<'a> Defaults<'a> {
         let source = Source { file: base.to_path_buf(), line: 0 };
         let mut bare = Job::new(String::new(), String::new(), schedule, source);
         bare.timezone = timezone.map(str::to_string);
+        bare.python = python.clone();
         let mut defaults = Defaults { job: bare.clone(), bare, base };
         let fields = item.and_then(|item| Fields::open(item, "defaults", &KEYS, report));
         if let Some(fields) = fields {
@@ -138,6 +145,18 @@ impl<'a> Defaults<'a> {
         over.set("enabled", &mut job.enabled, &bare.enabled, |item, report| {
             fields::flag(item, "enabled", report)
         });
+        let (own, bare) = (&mut job.python, &bare.python);
+        over.set("python", &mut own.interpreter, &bare.interpreter, |item, report| {
+            python::interpreter(item, self.base, report)
+        });
+        over.set("pythonpath", &mut own.path, &bare.path, |item, report| {
+            python::path(item, self.base, report)
+        });
+        over.set("bridge", &mut own.bridge, &bare.bridge, python::bridge);
+        over.set("answers", &mut own.answers, &bare.answers, |item, report| {
+            python::answers(item, self.base, report)
+        });
+        let bare = &self.bare;
         over.set("tags", &mut job.tags, &bare.tags, |item, report| Some(nodes::tags(item, report)));
     }
 }

@@ -13,6 +13,7 @@ use crate::job::hooks::{Action, Hook, Hooks};
 use crate::job::policy::{Retries, Share};
 use crate::node::Node;
 use crate::password::Password;
+use crate::python::Python;
 
 const MASK: &str = "***";
 
@@ -40,6 +41,10 @@ pub fn settings(s: &Settings) -> Value {
         "connect_timeout": duration(s.connect_timeout),
         "ssh_persist": duration(s.ssh_persist),
         "max_connecting": s.max_connecting,
+        "python": s.python.interpreter,
+        "pythonpath": s.python.path,
+        "bridge": s.python.bridge.as_str(),
+        "answers": answers(&s.python),
         "max_output": s.max_output,
         "keep": { "days": s.keep.days, "runs": s.keep.runs, "bytes": s.keep.bytes },
         "log_format": s.log_format.as_str(),
@@ -65,6 +70,10 @@ pub fn job(j: &Job) -> Value {
         "task": j.task,
         "args": j.args.iter().map(value).collect::<Vec<_>>(),
         "kwargs": kwargs,
+        "python": j.python.interpreter,
+        "pythonpath": j.python.path,
+        "bridge": j.python.bridge.as_str(),
+        "answers": answers(&j.python),
         "schedule": j.schedule.expr(),
         "targets": j.targets,
         "description": j.description,
@@ -86,6 +95,12 @@ pub fn job(j: &Job) -> Value {
         "file": j.source.file,
         "line": j.source.line,
     })
+}
+
+/// The prompts are told, the answers are not.
+fn answers(python: &Python) -> Value {
+    let masked = |(prompt, _): &(String, Password)| (prompt.clone(), MASK.into());
+    Value::Object(python.answers.iter().map(masked).collect())
 }
 
 /// As it would be written.

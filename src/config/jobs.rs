@@ -110,7 +110,7 @@ impl<'a> Jobs<'a> {
         if let (Some(item), Some(task), Some(args), Some(kwargs)) =
             (task_item, task, &args, &kwargs)
         {
-            for problem in task::check(task, args, kwargs) {
+            for problem in problems(task, args, kwargs) {
                 report_task(problem, task, item, &fields, report);
             }
         }
@@ -265,6 +265,14 @@ fn default_description(task: &str, targets: &[String]) -> String {
         names.push_str(&format!(" and {} more", targets.len() - NAMED));
     }
     if names.is_empty() { task.to_string() } else { format!("{task} on {names}") }
+}
+
+/// What is known to be wrong without having looked for a Python task.
+fn problems(task: &str, args: &[Arg], kwargs: &[(String, Arg)]) -> Vec<Problem> {
+    if task::is_native(task) || !task.contains('.') {
+        return task::check(task, args, kwargs);
+    }
+    Vec::new()
 }
 
 /// Roughly what a job's texts take in memory, but for those that have a limit of their own.

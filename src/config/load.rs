@@ -147,7 +147,8 @@ impl Loader {
             None => Data::default(),
         };
         let zone = settings.timezone.as_deref();
-        let defaults = Defaults::read(main.defaults, zone, context.base, &mut self.report);
+        let (base, report) = (context.base, &mut self.report);
+        let defaults = Defaults::read(main.defaults, zone, &settings.python, base, report);
         let mut jobs = Jobs::new(&nodes, &defaults);
         if let Some(item) = main.jobspath {
             let skip = [Some(&path), Some(&settings.nodesfile), settings.datafile.as_ref()];

@@ -21,8 +21,10 @@ mod locate;
 mod lookup;
 mod nodes;
 mod policy;
+mod python;
 mod report;
 mod scalar;
+mod secret;
 mod settings;
 mod source;
 mod ssh_options;
@@ -57,6 +59,7 @@ use serde::{Deserialize, Serialize};
 use crate::job::Job;
 use crate::logging::Format;
 use crate::node::Node;
+use crate::python::Python;
 
 /// Everything the user wrote, validated. Travels from `loom check` to the daemon in one frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,6 +92,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     pub ssh_persist: Duration,
     pub max_connecting: u32,
+    /// For jobs that say nothing else.
+    pub python: Python,
     /// Bytes of output kept for each unit.
     pub max_output: u64,
     pub keep: Keep,

@@ -10,6 +10,7 @@ use super::diagnostic::quoted;
 use super::fields::{self, Fields};
 use super::hostset;
 use super::report::Report;
+use super::secret;
 use super::source::{Span, plain};
 use super::ssh_options;
 use super::yaml::Item;
@@ -167,47 +168,7 @@ impl Nodes {
             }
             return Some(Password::Literal(SecretString::from(text)));
         }
-        let kinds = ["file", "command", "credential"];
-        let fields = Fields::open(item, "password", &kinds, report)?;
-        let given: Vec<&str> =
-            kinds.into_iter().filter(|kind| fields.get(kind).is_some()).collect();
-        let [kind] = given[..] else {
-            report.error(item, "password is the text itself, or one of {file: PATH}, {command: [WORD, …]}, {credential: NAME}");
-            return None;
-        };
-        let source = fields.get(kind)?;
-        match kind {
-            "file" => {
-                let path = fields::path(source, "password file", base, report)?;
-                if let Err(e) = std::fs::metadata(&path) {
-                    report.warning(
-                        source,
-                        format!("the password file cannot be read: {}", plain(&e)),
-                    );
-                }
-                Some(Password::File(path))
-            }
-            "command" if !source.is_list() => {
-                report.error(source, "command is a list, the program first: [pass, show, db1]");
-                None
-            }
-            "command" => {
-                let words = fields::texts(source, "command", report);
-                if words.is_empty() {
-                    report.error(source, "command names no program");
-                    return None;
-                }
-                Some(Password::Command(words.into_iter().map(|(_, w)| w.to_string()).collect()))
-            }
-            _ => {
-                let name = fields::text(source, "credential", report)?;
-                if name.is_empty() || name.contains('/') || name.starts_with('.') {
-                    report.error(source, "credential is the name systemd gave it, not a path");
-                    return None;
-                }
-                Some(Password::Credential(name.to_string()))
-            }
-        }
+        secret::source(item, "password", base, report)
     }
 }
 

@@ -201,6 +201,7 @@ fn drain<R: Read>(pipe: &mut Option<R>, into: &mut Vec<u8>, keep: usize) {
 mod tests {
     use super::*;
     use crate::config::{Keep, Settings};
+    use crate::python::Python;
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use std::collections::BTreeMap;
 
@@ -220,6 +221,7 @@ mod tests {
             connect_timeout: Duration::from_secs(10),
             ssh_persist: Duration::from_secs(60),
             max_connecting: 10,
+            python: Python::new(Vec::new()),
             max_output: 1 << 20,
             keep: Keep { days: 90, runs: 1000, bytes: 1 << 30 },
             log_format: Default::default(),

@@ -10,10 +10,11 @@ use super::fields::{self, Fields};
 use super::report::Report;
 use super::yaml::Item;
 use super::{Keep, Settings};
-use super::{listen, ssh_options};
+use super::{listen, python, ssh_options};
 use crate::logging::Format;
+use crate::python::Python;
 
-pub const KEYS: [&str; 19] = [
+pub const KEYS: [&str; 23] = [
     "nodesfile",
     "jobspath",
     "datafile",
@@ -33,6 +34,10 @@ pub const KEYS: [&str; 19] = [
     "log_format",
     "listen",
     "ssh_options",
+    "python",
+    "pythonpath",
+    "bridge",
+    "answers",
 ];
 
 /// What the main file holds, and where the paths in it were written.
@@ -74,6 +79,7 @@ pub fn read<'a>(root: Item<'a>, file: &Path, report: &mut Report) -> Option<Main
         connect_timeout: read.duration("connect_timeout", 10, SECOND..=SECOND * 600),
         ssh_persist: read.duration("ssh_persist", 60, Duration::ZERO..=DAY * 7),
         max_connecting: read.number("max_connecting", 10, 1..=1000),
+        python: read.python(),
         max_output: read.size("max_output", 10_000_000),
         keep: read.keep(),
         log_format: read.log_format(),
@@ -134,6 +140,26 @@ impl Reader<'_, '_> {
             keep.bytes = fields::size(item, "bytes", range, read.report).unwrap_or(keep.bytes);
         }
         keep
+    }
+
+    /// Modules are looked for beside loom.yaml, unless it says where.
+    fn python(&mut self) -> Python {
+        let mut found = Python::new(vec![self.base.to_path_buf()]);
+        let Reader { fields, base, report } = self;
+        if let Some(item) = fields.get("python") {
+            found.interpreter =
+                python::interpreter(item, base, report).unwrap_or(found.interpreter);
+        }
+        if let Some(item) = fields.get("pythonpath") {
+            found.path = python::path(item, base, report).unwrap_or(found.path);
+        }
+        if let Some(item) = fields.get("bridge") {
+            found.bridge = python::bridge(item, report).unwrap_or(found.bridge);
+        }
+        if let Some(item) = fields.get("answers") {
+            found.answers = python::answers(item, base, report).unwrap_or(found.answers);
+        }
+        found
     }
 
     fn log_format(&mut self) -> Format {

@@ -172,6 +172,7 @@ fn order(id: UnitId, unit: &Unit, echo: Option<usize>, paths: &Paths) -> UnitOrd
         cookie: unit.cookie.clone(),
         sweep: unit.sweeps.clone(),
         password: node.password.clone().filter(|_| wants_password),
+        python: (!task::is_native(&job.task)).then(|| job.python.clone()),
         output: Sink {
             file: paths.output_of(id),
             max_bytes: paths.max_output,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arg::Arg;
 use crate::cron::Schedule;
+use crate::python::Python;
 use hooks::Hooks;
 use log_path::LogPath;
 use policy::{Missed, Overlap, Retries, Share};
@@ -31,6 +32,8 @@ pub struct Job {
     pub args: Vec<Arg>,
     /// In the order written.
     pub kwargs: Vec<(String, Arg)>,
+    /// For a task that is not native.
+    pub python: Python,
     /// Travels as its expression and is parsed again on arrival.
     pub schedule: Schedule,
     /// The job's own zone, else the configuration's; `None` is the system's.
@@ -77,6 +80,7 @@ impl Job {
             task,
             args: Vec::new(),
             kwargs: Vec::new(),
+            python: Python::new(Vec::new()),
             schedule,
             timezone: None,
             targets: Vec::new(),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arg::Arg;
 use crate::password::Password;
+use crate::python::Python;
 use crate::unit::{Canceller, Outcome, RunId, UnitId};
 
 /// How often a busy worker shows that it lives; three missed and it is killed.
@@ -17,6 +18,9 @@ pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Output up to this many bytes comes back inside `Done`; more is in a file only.
 pub const INLINE_OUTPUT: usize = 4096;
+
+/// What is kept of a task's return value, in bytes.
+pub const MAX_RESULT: usize = 4096;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ToWorker {
@@ -80,6 +84,8 @@ pub struct UnitOrder {
     pub sweep: Vec<String>,
     /// For sudo; only there when the task, or a cookie in `sweep`, asks for it.
     pub password: Option<Password>,
+    /// How the task is run, if it is not a native one.
+    pub python: Option<Python>,
     pub output: Sink,
 }
 
@@ -123,6 +129,9 @@ pub struct Report {
     pub outcome: Outcome,
     /// For the person who must act: why it failed, in one sentence; never a secret.
     pub detail: Option<String>,
+    /// What the task returned, as text, at most [`MAX_RESULT`] bytes of it. Native tasks return
+    /// nothing.
+    pub result: Option<String>,
     pub output: Output,
 }
 

@@ -124,7 +124,7 @@ impl Scheduler {
             FromWorker::Done { unit, report } => {
                 // Only the worker that holds a unit can end it.
                 if self.pool.holds(slot, unit) {
-                    let Report { outcome, detail, output } = report;
+                    let Report { outcome, detail, result: _, output } = report;
                     if has_answered(&outcome)
                         && let Some(unit) = self.units.get(&unit)
                     {

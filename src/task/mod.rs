@@ -106,9 +106,15 @@ pub fn find(path: &str) -> Option<&'static Task> {
     TASKS.iter().find(|task| task.path == path || task.aliases.contains(&path))
 }
 
-/// Whether the call may have to answer sudo. Calls that do not bind need nothing.
+/// Whether Loom runs the task itself; any other is Python's.
+pub fn is_native(path: &str) -> bool {
+    find(path).is_some()
+}
+
+/// Whether the call may have to answer sudo. Calls that do not bind need nothing; what a Python
+/// task does is not known.
 pub fn wants_password(task: &str, args: &[Arg], kwargs: &[(String, Arg)]) -> bool {
-    bind(task, args, kwargs).is_ok_and(|call| call.becomes())
+    !is_native(task) || bind(task, args, kwargs).is_ok_and(|call| call.becomes())
 }
 
 /// Whose rights the call's commands get on the node, for the unit's cookie.

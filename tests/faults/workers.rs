@@ -127,7 +127,12 @@ fn a_worker_that_talks_rubbish_is_ended_and_its_unit_has_crashed() {
     let dir = beside.path();
     frame_file(dir, "hello", &FromWorker::Hello { version: VERSION, pid: 1 });
     frame_file(dir, "future", &FromWorker::Hello { version: VERSION + 1, pid: 1 });
-    let report = Report { outcome: Outcome::Succeeded, detail: None, output: Output::default() };
+    let report = Report {
+        outcome: Outcome::Succeeded,
+        detail: None,
+        result: None,
+        output: Output::default(),
+    };
     frame_file(dir, "another", &FromWorker::Done { unit: UnitId(4711), report });
     let dir = dir.display();
     let greeted = format!(

@@ -44,6 +44,7 @@ fn order(args: Vec<Arg>) -> ToWorker {
         cookie: "c0ffee".into(),
         sweep: vec!["a".into(), "b".into()],
         password: None,
+        python: Some(loom::python::Python::new(vec!["/srv/tasks".into()])),
         output: Sink {
             file: "/state/output/7".into(),
             max_bytes: 1000,
@@ -60,7 +61,7 @@ fn args() -> Vec<Arg> {
 
 fn done(outcome: Outcome) -> FromWorker {
     let output = Output { inline: b"x".to_vec(), file: None, bytes: 1, truncated: false };
-    let report = Report { outcome, detail: Some("because".into()), output };
+    let report = Report { outcome, detail: Some("because".into()), result: None, output };
     FromWorker::Done { unit: UnitId(7), report }
 }
 

@@ -112,7 +112,7 @@ impl Turns {
     /// The unit that was sent as the nth ends.
     fn done(&mut self, nth: usize, outcome: Outcome) {
         let (slot, unit) = self.sent[nth];
-        let report = Report { outcome, detail: None, output: Output::default() };
+        let report = Report { outcome, detail: None, result: None, output: Output::default() };
         self.scheduler.hear(self.now, slot, FromWorker::Done { unit, report });
         self.settle();
     }

@@ -209,7 +209,8 @@ impl World {
                 if outcome.is_success() {
                     self.last_success = self.passed;
                 }
-                let report = Report { outcome, detail: None, output: Output::default() };
+                let report =
+                    Report { outcome, detail: None, result: None, output: Output::default() };
                 self.scheduler.hear(now, slot, FromWorker::Done { unit, report });
             }
             Later::Gone(slot) => self.scheduler.on_pool(now, pool::Event::Exited { slot }),

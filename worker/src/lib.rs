@@ -1,12 +1,15 @@
 //! Loom's children. The worker runs one unit at a time over the ssh master of the unit's node:
 //! [`serve`] speaks with the parent, [`unit`] decides how one unit ended, [`task`] knows what
-//! there is to run, [`ssh`] runs it on the node, and [`output`] keeps what it wrote. The
-//! [`gateway`] speaks HTTP.
+//! there is to run, [`ssh`] runs it on the node, [`local`] on this machine, [`python`] in an
+//! interpreter here that works on the node, and [`output`] keeps what it wrote. The [`gateway`]
+//! speaks HTTP.
 
 pub mod gateway;
+mod local;
 pub mod milestone;
 mod nonce;
 pub mod output;
+mod python;
 pub mod serve;
 pub mod ssh;
 pub mod stop;

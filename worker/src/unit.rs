@@ -51,6 +51,7 @@ pub async fn run(
         password: order.password.clone(),
         told,
         runs_here: runs_here.clone(),
+        result: None,
     };
 
     let own_limit = loom::task::timeout(&order.task, &order.args, &order.kwargs);
@@ -94,10 +95,11 @@ pub async fn run(
         }
         Instant::now() + REST
     };
+    let result = context.result.take();
     let (output, troubles) = context.output.finish(hurry).await;
     // A unit whose output could not be kept did what it did; that is said beside it.
     let detail = sentences(detail.into_iter().chain(troubles));
-    Report { outcome, detail, output }
+    Report { outcome, detail, result, output }
 }
 
 async fn prepared(context: &mut Context, order: &UnitOrder) -> TaskResult {

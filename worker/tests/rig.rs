@@ -130,6 +130,7 @@ impl Rig {
             cookie: format!("rig-{}-{}", std::process::id(), unit),
             sweep: Vec::new(),
             password: None,
+            python: None,
             output: Sink {
                 file: self.dir.path().join(format!("logs/{unit}")),
                 max_bytes: 64 << 20,

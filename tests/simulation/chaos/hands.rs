@@ -294,5 +294,5 @@ impl Player {
 }
 
 fn report(outcome: Outcome) -> Report {
-    Report { outcome, detail: None, output: Output::default() }
+    Report { outcome, detail: None, result: None, output: Output::default() }
 }

@@ -12,6 +12,7 @@ use loom::protocol::message::Endpoint;
 use secrecy::SecretString;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, UnboundedSender};
+use zeroize::Zeroizing;
 
 use super::{drive, wrapper};
 use crate::milestone::Milestone;
@@ -40,8 +41,8 @@ pub enum Input {
     Bytes(Vec<u8>),
     /// A local file, as long as it is when the command starts.
     File(PathBuf),
-    /// A terminal on all three streams: stderr arrives as stdout, lines end with `\r\n`, nothing
-    /// is typed.
+    /// A terminal on all three streams: stderr arrives as stdout, lines end with `\r\n`, and
+    /// nothing is typed but by [`Receive::typed`].
     Terminal(Pty),
 }
 
@@ -112,6 +113,12 @@ pub trait Receive {
     /// Returns once more can be taken; until then nothing more is read from the command.
     fn room(&self) -> impl Future<Output = ()> {
         std::future::ready(())
+    }
+
+    /// What is typed at the command's terminal next, if it has one. Nothing must be lost when the
+    /// future is dropped.
+    fn typed(&self) -> impl Future<Output = io::Result<Zeroizing<Vec<u8>>>> {
+        std::future::pending()
     }
 }
 

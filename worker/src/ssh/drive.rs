@@ -121,12 +121,17 @@ impl<R: Receive> Progress<'_, R> {
         let mut buffers = [vec![0; CHUNK], vec![0; CHUNK]];
         let mut open = [true, true];
         let mut stopping = false;
+        let terminal = matches!(self.command.input, Input::Terminal(_));
         let [out, err] = &mut buffers;
         while open != [false, false] {
             let (to, feed) = (&*self.to, &mut self.feed);
             let (stream, read) = tokio::select! {
                 read = read_into(to, stdout, out), if open[0] => (Stream::Stdout, read?),
                 read = read_into(to, stderr, err), if open[1] => (Stream::Stderr, read?),
+                typed = to.typed(), if terminal && !stopping => {
+                    feed.typed(&typed?);
+                    continue;
+                }
                 fed = feed.advance() => {
                     fed?;
                     continue;
@@ -134,7 +139,7 @@ impl<R: Receive> Progress<'_, R> {
                 () = stop.requested(), if !stopping => {
                     stopping = true;
                     self.feed.close();
-                    if matches!(self.command.input, Input::Terminal(_)) {
+                    if terminal {
                         // Only the end of the session hangs a terminal up.
                         return Err(RemoteError::Stopped);
                     }

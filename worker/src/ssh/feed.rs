@@ -110,6 +110,11 @@ impl Feed {
         }
     }
 
+    /// Somebody types; a terminal has no other data.
+    pub fn typed(&mut self, bytes: &[u8]) {
+        self.push(bytes);
+    }
+
     fn push(&mut self, bytes: &[u8]) {
         self.pending.extend_from_slice(bytes);
     }

@@ -3,7 +3,7 @@
 //! A task does its work on the context's node and says how it went. Timeouts and cancels are
 //! decided above it: its future is dropped a while after [`Context::stop`] was requested.
 
-mod fabric;
+pub mod fabric;
 mod run;
 mod script;
 mod system;
@@ -21,6 +21,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::milestone::Milestone;
 use crate::output::Output;
+use crate::python;
 use crate::ssh::{Ended, Remote, RemoteError, Sudo};
 use crate::stop::Stop;
 
@@ -34,6 +35,8 @@ pub struct Context {
     pub told: UnboundedSender<Milestone>,
     /// Something of the task runs on this machine, or may.
     pub runs_here: Rc<Cell<bool>>,
+    /// What the task returned.
+    pub result: Option<String>,
 }
 
 pub type TaskResult = Result<(), TaskError>;
@@ -47,6 +50,9 @@ pub enum TaskError {
     /// A command died by this signal.
     #[error("signal {0}")]
     Signal(i32),
+    /// The task ended by itself with this status, and said why.
+    #[error("{}", sentence.as_deref().unwrap_or("the task ended itself"))]
+    Said { exit: Option<i32>, sentence: Option<String> },
     /// In one sentence, for the person who must act.
     #[error("{0}")]
     Failed(String),
@@ -59,6 +65,9 @@ pub enum TaskError {
 /// Runs the order's task. What is wrong with its arguments was said at load; here it ends the
 /// unit.
 pub async fn call(context: &mut Context, order: &UnitOrder) -> TaskResult {
+    if let Some(python) = &order.python {
+        return python::run(context, order, python).await;
+    }
     let call = task::bind(&order.task, &order.args, &order.kwargs).map_err(problem)?;
     match call.task.path {
         "loom.run" => run::run(context, &call).await,
@@ -93,6 +102,9 @@ impl TaskError {
     /// The ledger's word for it, and the sentence that goes with it.
     pub fn outcome(self) -> (Outcome, Option<String>) {
         let outcome = match &self {
+            TaskError::Said { exit, sentence } => {
+                return (Outcome::Failed { exit: *exit }, sentence.clone());
+            }
             TaskError::Exit(status) => return (Outcome::Failed { exit: Some(*status) }, None),
             TaskError::Signal(signal) => return (Outcome::Signaled { signal: *signal }, None),
             TaskError::Remote(RemoteError::Unreachable(_) | RemoteError::Refused(_)) => {
@@ -133,7 +145,7 @@ impl Context {
 }
 
 /// A command that prints the password may take its time; the worker goes on meanwhile.
-async fn resolve(source: &Password) -> Result<SecretString, TaskError> {
+pub async fn resolve(source: &Password) -> Result<SecretString, TaskError> {
     let source = source.clone();
     let resolved = tokio::task::spawn_blocking(move || source.resolve()).await;
     match resolved.map_err(io::Error::from) {

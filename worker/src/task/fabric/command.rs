@@ -34,11 +34,19 @@ fn wrapped(call: &Call) -> String {
 /// The same, with its stderr turned into stdout over there, where their order is known.
 pub fn sent(call: &Call) -> String {
     let line = wrapped(call);
-    match (call.maybe_flag("combine_stderr"), call.flag("shell")) {
-        (None | Some(false), _) => line,
+    if call.maybe_flag("combine_stderr") == Some(true) {
+        combined(&line, call.flag("shell"))
+    } else {
+        line
+    }
+}
+
+/// A line with its stderr in its stdout. `shell`: it is one call of a shell.
+pub fn combined(line: &str, shell: bool) -> String {
+    match shell {
         // In place of the outer shell, which would report a death by signal as an exit code.
-        (Some(true), true) => format!("exec {line} 2>&1"),
-        (Some(true), false) => format!("{{ {line}\n}} 2>&1"),
+        true => format!("exec {line} 2>&1"),
+        false => format!("{{ {line}\n}} 2>&1"),
     }
 }
 

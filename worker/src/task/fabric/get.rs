@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use loom::task::Call;
 
 use super::put::expand_home;
-use crate::ssh::{Command, Ended, Stream};
+use crate::ssh::{Command, Ended, Remote, Stream, Sudo};
 use crate::task::{Context, TaskError, TaskResult};
 
 const LIST: &str = concat!(include_str!("resolve.sh"), include_str!("list.sh"));
@@ -20,30 +20,54 @@ struct Found {
     relative: PathBuf,
 }
 
+/// What is to be got, and where to.
+pub struct Get<'a> {
+    /// A file, a directory or, in its last part, a pattern.
+    pub remote: &'a str,
+    /// With Fabric's `%(host)s`, `%(path)s`, `%(dirname)s` and `%(basename)s` in it.
+    pub local: &'a str,
+    pub host: &'a str,
+    pub sudo: Option<Sudo>,
+}
+
 pub async fn get(context: &mut Context, call: &Call) -> TaskResult {
     let sudo = if call.flag("use_sudo") { Some(context.sudo(None).await?) } else { None };
-    let list = Command::script(LIST, &[call.text("remote_path")]).sudo(sudo.clone());
-    let answer = context.remote.capture(&list).await?;
-    match answer.ended {
-        Ended::Exit(0) => {}
-        Ended::Exit(_) => return Err(failed(answer.stderr_text())),
-        Ended::Signal(_) => return answer.ended.verdict(),
-    }
-    let found = found(&answer.stdout)?;
-    if found.is_empty() {
-        context.output.line(Stream::Stdout, "there are no files in it");
-    }
-    let host = context.remote.endpoint.name.clone();
-    for file in found {
-        let local = local_path(call.text("local_path"), &host, &file.relative);
-        let named = |error| failed(format!("{}: {error}", local.display()));
-        if let Some(parent) = local.parent() {
-            fs::create_dir_all(parent).map_err(named)?;
-        }
-        context.remote.download(&file.path, &local, sudo.clone()).await?;
-        context.output.line(Stream::Stdout, &local.display().to_string());
+    let Context { remote, output, .. } = context;
+    let host = &remote.endpoint.name;
+    let get = Get { remote: call.text("remote_path"), local: call.text("local_path"), host, sudo };
+    let mut any = false;
+    get.perform(remote, |path| {
+        any = true;
+        output.line(Stream::Stdout, &path.display().to_string());
+    })
+    .await?;
+    if !any {
+        output.line(Stream::Stdout, "there are no files in it");
     }
     Ok(())
+}
+
+impl Get<'_> {
+    /// Each file that is here now is `told`.
+    pub async fn perform(&self, remote: &Remote, mut told: impl FnMut(&Path)) -> TaskResult {
+        let list = Command::script(LIST, &[self.remote]).sudo(self.sudo.clone());
+        let answer = remote.capture(&list).await?;
+        match answer.ended {
+            Ended::Exit(0) => {}
+            Ended::Exit(_) => return Err(failed(answer.stderr_text())),
+            Ended::Signal(_) => return answer.ended.verdict(),
+        }
+        for file in found(&answer.stdout)? {
+            let local = local_path(self.local, self.host, &file.relative);
+            let named = |error| failed(format!("{}: {error}", local.display()));
+            if let Some(parent) = local.parent() {
+                fs::create_dir_all(parent).map_err(named)?;
+            }
+            remote.download(&file.path, &local, self.sudo.clone()).await?;
+            told(&local);
+        }
+        Ok(())
+    }
 }
 
 /// Reads what `list.sh` says. The names are the node's: none may lead out of the local directory.

@@ -2,18 +2,19 @@
 //!
 //! What Fabric's context managers do is asked for by parameters; see docs/tasks.md.
 
-mod command;
-mod get;
-mod local;
-mod put;
+pub mod command;
+pub mod get;
+pub mod put;
+
+use std::process::Stdio;
 
 use loom::protocol::message::UnitOrder;
 use loom::task::Call;
 use loom::unit::Kill;
 
 use super::{Context, TaskError, TaskResult};
+use crate::local::Local;
 use crate::ssh::{Command, Ended, Input, Pty, RemoteError, Stream, Sudo};
-use local::Local;
 
 pub async fn call(context: &mut Context, order: &UnitOrder, call: &Call) -> TaskResult {
     match call.task.path {
@@ -47,7 +48,9 @@ async fn local(context: &mut Context, order: &UnitOrder, call: &Call) -> TaskRes
     let line = command::in_context(call, "lcd");
     let node = &order.node;
     let env = [("LOOM_NODE", &*node.name), ("LOOM_HOST", &*node.host), ("LOOM_USER", &*node.user)];
-    let mut local = Local::start(shell, &line, &env, &order.cookie)
+    let mut command = tokio::process::Command::new(shell);
+    command.args(["-c", &line]).envs(env).stdin(Stdio::null());
+    let mut local = Local::start(command, &order.cookie)
         .map_err(|error| TaskError::Failed(format!("{shell} could not be started: {error}")))?;
     context.runs_here.set(true);
     context.begins_here();
@@ -78,6 +81,6 @@ fn verdict(context: &mut Context, call: &Call, ended: Ended) -> TaskResult {
 }
 
 /// Fabric's own.
-fn terminal() -> Pty {
+pub fn terminal() -> Pty {
     Pty { term: "vt100".into(), cols: 80, rows: 24 }
 }

@@ -7,7 +7,7 @@ use glob::{MatchOptions, glob_with};
 use loom::task::Call;
 
 use crate::ssh::transfer::{Placement, local_mode};
-use crate::ssh::{Command, Ended, Input, Stream, Sudo};
+use crate::ssh::{Command, Ended, Input, Remote, Stream, Sudo};
 use crate::task::{Context, TaskError, TaskResult};
 
 const LOOK: &str = concat!(include_str!("resolve.sh"), include_str!("look.sh"));
@@ -35,23 +35,64 @@ enum Step {
     File { from: PathBuf, to: String },
 }
 
+/// What is to be put, and how.
+pub struct Put<'a> {
+    /// A file, a directory or a pattern.
+    pub local: &'a str,
+    /// Empty for the home directory.
+    pub remote: &'a str,
+    pub sudo: Option<Sudo>,
+    /// Outranks `mode`.
+    pub mirror_local_mode: bool,
+    pub mode: Option<u32>,
+    pub use_glob: bool,
+}
+
 pub async fn put(context: &mut Context, call: &Call) -> TaskResult {
-    let sources = sources(call.text("local_path"), call.flag("use_glob"))?;
     let sudo = if call.flag("use_sudo") { Some(context.sudo(None).await?) } else { None };
-    let remote_path = call.maybe_text("remote_path").unwrap_or_default();
-    let (there, target) = look(context, remote_path, &sudo).await?;
-    if there != There::Directory && (sources.len() > 1 || target.ends_with('/')) {
-        return Err(failed(format!("{target}: there is no such directory on the node")));
-    }
-    for source in &sources {
-        for step in steps(source, &target, there)? {
-            match step {
-                Step::Directory { to } => make_directory(context, &to, &sudo).await?,
-                Step::File { from, to } => send(context, call, &from, &to, &sudo).await?,
+    let put = Put {
+        local: call.text("local_path"),
+        remote: call.maybe_text("remote_path").unwrap_or_default(),
+        sudo,
+        mirror_local_mode: call.flag("mirror_local_mode"),
+        mode: call.mode("mode"),
+        use_glob: call.flag("use_glob"),
+    };
+    let Context { remote, output, .. } = context;
+    put.perform(remote, |path| output.line(Stream::Stdout, path)).await
+}
+
+impl Put<'_> {
+    /// Each file that is there now is `told`, by its path on the node.
+    pub async fn perform(&self, remote: &Remote, mut told: impl FnMut(&str)) -> TaskResult {
+        let sources = sources(self.local, self.use_glob)?;
+        let (there, target) = look(remote, self.remote, &self.sudo).await?;
+        if there != There::Directory && (sources.len() > 1 || target.ends_with('/')) {
+            return Err(failed(format!("{target}: there is no such directory on the node")));
+        }
+        for source in &sources {
+            for step in steps(source, &target, there)? {
+                match step {
+                    Step::Directory { to } => make_directory(remote, &to, &self.sudo).await?,
+                    Step::File { from, to } => {
+                        self.send(remote, &from, &to).await?;
+                        told(&to);
+                    }
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    async fn send(&self, remote: &Remote, from: &Path, to: &str) -> TaskResult {
+        let about = |e| failed(format!("{}: {e}", from.display()));
+        if !fs::metadata(from).map_err(about)?.is_file() {
+            return Err(failed(format!("{}: is not a regular file", from.display())));
+        }
+        let mode = if self.mirror_local_mode { Some(local_mode(from)?) } else { self.mode };
+        let placement = Placement { mode, sudo: self.sudo.clone() };
+        Ok(remote.upload(Input::File(from.into()), to, &placement).await?)
+    }
 }
 
 /// The local files and directories meant, sorted.
@@ -140,11 +181,11 @@ fn below(directory: &str, local: &Path) -> Result<String, TaskError> {
 }
 
 async fn look(
-    context: &Context,
+    remote: &Remote,
     path: &str,
     sudo: &Option<Sudo>,
 ) -> Result<(There, String), TaskError> {
-    let answer = context.remote.capture(&Command::script(LOOK, &[path]).sudo(sudo.clone())).await?;
+    let answer = remote.capture(&Command::script(LOOK, &[path]).sudo(sudo.clone())).await?;
     let text = std::str::from_utf8(&answer.stdout).unwrap_or_default();
     let there = match text.as_bytes().first() {
         Some(b'd') => There::Directory,
@@ -155,32 +196,14 @@ async fn look(
     Ok((there, text[1..].to_owned()))
 }
 
-async fn make_directory(context: &Context, path: &str, sudo: &Option<Sudo>) -> TaskResult {
+async fn make_directory(remote: &Remote, path: &str, sudo: &Option<Sudo>) -> TaskResult {
     let command = Command::script(MAKE_DIRECTORY, &[path]).sudo(sudo.clone());
-    let answer = context.remote.capture(&command).await?;
+    let answer = remote.capture(&command).await?;
     match answer.ended {
         Ended::Exit(0) => Ok(()),
         Ended::Exit(_) => Err(failed(answer.stderr_text())),
         Ended::Signal(_) => answer.ended.verdict(),
     }
-}
-
-async fn send(
-    context: &mut Context,
-    call: &Call,
-    from: &Path,
-    to: &str,
-    sudo: &Option<Sudo>,
-) -> TaskResult {
-    if !fs::metadata(from).map_err(|e| failed(format!("{}: {e}", from.display())))?.is_file() {
-        return Err(failed(format!("{}: is not a regular file", from.display())));
-    }
-    let mode =
-        if call.flag("mirror_local_mode") { Some(local_mode(from)?) } else { call.mode("mode") };
-    let placement = Placement { mode, sudo: sudo.clone() };
-    context.remote.upload(Input::File(from.into()), to, &placement).await?;
-    context.output.line(Stream::Stdout, to);
-    Ok(())
 }
 
 fn not_text(path: &Path) -> TaskError {

@@ -1,4 +1,4 @@
-//! `local`: a command on the scheduler's own machine, in a process group of its own.
+//! What a task runs on the scheduler's own machine: a command in a process group of its own.
 //!
 //! The group's leader is a watcher that holds a lease: the read end of a pipe from us. It lives as
 //! long as the command, so that the group cannot be mistaken for a later one, and it ends the
@@ -45,7 +45,7 @@ pub struct Local {
 
 impl Local {
     /// The marked environment, `LOOM_UNIT=cookie`, finds what leaves the group.
-    pub fn start(shell: &str, line: &str, env: &[(&str, &str)], cookie: &str) -> io::Result<Local> {
+    pub fn start(mut command: Command, cookie: &str) -> io::Result<Local> {
         let mark = format!("LOOM_UNIT={cookie}");
         let watcher = Command::new("/bin/sh")
             .args(["-c", WATCHER, "loom", &mark])
@@ -58,11 +58,8 @@ impl Local {
         let group = Pid::from_raw(watcher.id().unwrap_or_default() as i32);
         let (far_stdout, stdout) = pipe::pipe()?;
         let (far_stderr, stderr) = pipe::pipe()?;
-        let command = Command::new(shell)
-            .args(["-c", line])
-            .envs(env.iter().copied())
+        let command = command
             .env("LOOM_UNIT", cookie)
-            .stdin(Stdio::null())
             .stdout(far_stdout.into_blocking_fd()?)
             .stderr(far_stderr.into_blocking_fd()?)
             .process_group(group.as_raw())
@@ -229,7 +226,9 @@ mod tests {
     }
 
     fn start(test: &str, line: &str) -> Local {
-        Local::start("/bin/sh", line, &[("LOOM_NODE", "db1")], &cookie(test)).unwrap()
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", line]).env("LOOM_NODE", "db1").stdin(Stdio::null());
+        Local::start(command, &cookie(test)).unwrap()
     }
 
     /// Until the command has written something.

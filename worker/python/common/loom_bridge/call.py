@@ -1,0 +1,72 @@
+"""Calls the unit's task, and says how it went."""
+
+import sys
+
+from loom_bridge import modules
+
+NOTHING = "No output returned."
+
+
+def run(unit):
+    """How the task went: what the channel's last word is made of."""
+    try:
+        if unit["bridge"] == "loom":
+            # A module may read it while it is imported.
+            __import__("fabric.state")
+            prepare(unit)
+        task = modules.find(unit["task"])
+        if not callable(task):
+            return _raised("%s is %r, which cannot be called" % (unit["task"], task))
+        prepare(unit)
+        result = task(*unit["args"], **unit["kwargs"])
+        return {"end": "returned", "result": NOTHING if result is None else _text(result)}
+    except SystemExit as end:
+        return _exited(end)
+    except modules.NotThere as error:
+        return _raised(str(error))
+    except KeyboardInterrupt:
+        return _raised("interrupted")
+    except BaseException:
+        return _raised(_traceback(unit))
+
+
+def prepare(unit):
+    """Makes the unit's node the one that Fabric works on; a module may have assigned to `env`
+    while it was imported."""
+    if "fabric.state" in sys.modules:
+        from loom_bridge import node
+        node.enter(unit, sys.modules["fabric.state"].env)
+
+
+def _exited(end):
+    """As the interpreter itself understands it: no code is 0, text is 1 and is said."""
+    if end.code is None:
+        return {"end": "exited", "exit": 0}
+    if isinstance(end.code, int):
+        # What Fabric's abort() says is more than its code.
+        said = getattr(end, "message", None) if end.code else None
+        return {"end": "exited", "exit": end.code & 0xFF, "detail": _text(said) if said else None}
+    sys.stderr.write("%s\n" % (end.code,))
+    return {"end": "exited", "exit": 1, "detail": _text(end.code)}
+
+
+def _raised(detail):
+    return {"end": "raised", "detail": detail}
+
+
+def _traceback(unit):
+    """Prints it, from the task's own frames on; returns its last line."""
+    import traceback
+    kind, error, frames = sys.exc_info()
+    ours = unit["root"] + "/common/loom_bridge/"
+    while frames.tb_next and frames.tb_frame.f_code.co_filename.startswith(ours):
+        frames = frames.tb_next
+    traceback.print_exception(kind, error, frames)
+    return "".join(traceback.format_exception_only(kind, error)).strip().split("\n")[-1]
+
+
+def _text(value):
+    try:
+        return value if isinstance(value, str) else str(value)
+    except Exception as error:
+        return "<a %s, which says of itself: %r>" % (type(value).__name__, error)

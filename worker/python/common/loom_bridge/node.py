@@ -1,0 +1,19 @@
+"""The unit's node, as what Fabric calls `env` describes it."""
+
+
+def enter(unit, env):
+    """Lets `env` speak of the unit's node."""
+    env.host = unit["host"]
+    env.user = unit["user"]
+    env.port = str(unit["port"] or 22)
+    env.host_string = host_string(unit)
+    env.hosts = [env.host_string]
+    env.all_hosts = [env.host_string]
+
+
+def host_string(unit):
+    """The node's name; Fabric's own form where it is fab-classic that connects by it."""
+    if unit["bridge"] == "loom":
+        return unit["node"]
+    text = "%s@%s" % (unit["user"], unit["host"])
+    return "%s:%d" % (text, unit["port"]) if unit["port"] else text

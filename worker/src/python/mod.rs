@@ -1,0 +1,180 @@
+//! Python tasks: one fresh interpreter for each unit, a process here that works on the node.
+//!
+//! The interpreter imports the user's module and calls what the order names. What that does on
+//! the node it asks of us over its [`channel`]: each command and file goes over the unit's ssh
+//! master like a native task's, under the same lease, and sudo's password never leaves the worker.
+//! The other half is the Python package in `worker/python`, which [`package`] lays out.
+//!
+//! When the interpreter ends, however it does, what it has left running here ends with it.
+
+mod channel;
+mod package;
+mod requests;
+mod value;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use loom::arg::Arg;
+use loom::protocol::message::{MAX_RESULT, UnitOrder};
+use loom::python::Python;
+use loom::unit::Kill;
+use tokio::process::Command;
+
+use crate::local::Local;
+use crate::ssh::{Ended, RemoteError};
+use crate::task::{Context, TaskError, TaskResult, resolve};
+use channel::Channel;
+use package::Package;
+use requests::Requests;
+use value::{map, text};
+
+/// What the interpreter's leftovers are given to end by themselves.
+const LEFTOVERS: Duration = Duration::from_secs(2);
+
+pub async fn run(context: &mut Context, order: &UnitOrder, python: &Python) -> TaskResult {
+    let near = order.node.control.parent().unwrap_or(Path::new("/"));
+    let package = Package::laid_out(near)
+        .map_err(|e| failed(format!("Loom's Python package cannot be laid out: {e}")))?;
+    let (channel, far) = Channel::pair()?;
+    channel.unit(&unit(order, python, &package).await?);
+    let mut local = Local::start(interpreter(python, order, &package, far), &order.cookie)
+        .map_err(|e| not_started(python, &e))?;
+    context.runs_here.set(true);
+    context.begins_here();
+
+    let mut requests = Requests::new(&channel, context);
+    let ended = {
+        let mut serving = std::pin::pin!(requests.serve());
+        let mut finishing = std::pin::pin!(local.finish(&mut context.output));
+        let mut served = None;
+        loop {
+            tokio::select! {
+                ended = &mut finishing => break Ok((ended?, served)),
+                done = &mut serving, if served.is_none() => served = Some(done),
+                () = context.stop.requested() => break Err(RemoteError::Stopped),
+            }
+        }
+    };
+    let grace = if ended.is_ok() { LEFTOVERS } else { order.kill_grace };
+    context.runs_here.set(local.kill(grace).await == Kill::Unconfirmed);
+    let (ended, served) = ended?;
+    // What it said last may be read only now.
+    let done = match served {
+        Some(done) => done?,
+        None => requests.last_word().await?,
+    };
+    let broken = requests.broken;
+    let Some(done) = done else { return Err(broken.map_or(unsaid(ended), TaskError::from)) };
+    let verdict = verdict(&done, &mut context.result);
+    match (verdict, broken) {
+        (Err(_), Some(broken)) => Err(broken.into()),
+        (verdict, _) => verdict,
+    }
+}
+
+/// What the interpreter is told of its unit.
+async fn unit(order: &UnitOrder, python: &Python, package: &Package) -> Result<Arg, TaskError> {
+    let node = &order.node;
+    let mut answers = Vec::new();
+    for (prompt, source) in &python.answers {
+        let answer =
+            resolve(source).await.map_err(|e| failed(format!("answer {prompt:?}: {e}")))?;
+        let answer = secrecy::ExposeSecret::expose_secret(&answer).to_owned();
+        answers.push((text(prompt), text(answer)));
+    }
+    let path = |path: &Path| text(path.to_string_lossy());
+    let kwargs = order.kwargs.iter().map(|(name, value)| (text(name), value.clone()));
+    Ok(map([
+        ("task", text(&order.task)),
+        ("args", Arg::List(order.args.clone())),
+        ("kwargs", Arg::Map(kwargs.collect())),
+        ("job", text(&order.job)),
+        ("run", Arg::Int(order.run.0 as i64)),
+        ("attempt", Arg::Int(order.attempt.into())),
+        ("bridge", text(python.bridge.as_str())),
+        ("root", path(package.root())),
+        ("path", Arg::List(python.path.iter().map(|dir| path(dir)).collect())),
+        ("answers", Arg::Map(answers)),
+        ("node", text(&node.name)),
+        ("host", text(&node.host)),
+        ("user", text(&node.user)),
+        ("port", node.port.map_or(Arg::Null, |port| Arg::Int(port.into()))),
+        ("control", path(&node.control)),
+    ]))
+}
+
+/// Its surroundings are those of the daemon but for what would lead it elsewhere.
+fn interpreter(python: &Python, order: &UnitOrder, package: &Package, stdin: OwnedFd) -> Command {
+    let mut command = Command::new(&python.interpreter);
+    // Without site: it costs more than all the rest, and start.py makes up for it when a module
+    // is asked for that only site could find.
+    command.arg("-S").arg(package.start());
+    for (name, _) in
+        std::env::vars_os().filter(|(n, _)| n.as_encoded_bytes().starts_with(b"PYTHON"))
+    {
+        command.env_remove(name);
+    }
+    command.env("PYTHONIOENCODING", "utf-8:surrogateescape");
+    command.env("PYTHONPYCACHEPREFIX", package.compiled());
+    let node = &order.node;
+    command.env("LOOM_NODE", &node.name).env("LOOM_HOST", &node.host).env("LOOM_USER", &node.user);
+    command.stdin(Stdio::from(stdin));
+    command
+}
+
+fn not_started(python: &Python, error: &io::Error) -> TaskError {
+    let name = &python.interpreter;
+    failed(match error.kind() {
+        io::ErrorKind::NotFound => format!(
+            "there is no {name} on the scheduler's machine; install it, or name another with \
+             `python` in the job or in loom.yaml"
+        ),
+        _ => format!("{name} could not be started: {error}"),
+    })
+}
+
+/// The interpreter ended without having said how the task went.
+fn unsaid(ended: Ended) -> TaskError {
+    match ended {
+        Ended::Exit(0) => failed("the interpreter ended in the middle of the task".into()),
+        Ended::Exit(status) => TaskError::Exit(status),
+        Ended::Signal(signal) => TaskError::Signal(signal),
+    }
+}
+
+fn verdict(done: &Arg, result: &mut Option<String>) -> TaskResult {
+    let done = requests::Fields(done);
+    let said = done.text("result").map(|text| shortened(text, MAX_RESULT));
+    match (done.text("end"), done.int("exit")) {
+        (Some("returned"), _) => {
+            *result = said;
+            Ok(())
+        }
+        (Some("exited"), Some(0)) => Ok(()),
+        (Some("exited"), Some(status)) => Err(TaskError::Said {
+            exit: Some(status as i32),
+            sentence: done.text("detail").map(|text| shortened(text, MAX_RESULT)),
+        }),
+        _ => Err(failed(match done.text("detail") {
+            Some(detail) => shortened(detail, MAX_RESULT),
+            None => "the task failed without a word".into(),
+        })),
+    }
+}
+
+/// At most so many bytes of it, whole characters.
+fn shortened(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let end = (0..=most - 3).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}…", &text[..end])
+}
+
+fn failed(sentence: String) -> TaskError {
+    TaskError::Failed(sentence)
+}

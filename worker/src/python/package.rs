@@ -1,0 +1,166 @@
+//! Our Python package: carried in this executable, and laid out once in a directory where the
+//! interpreter can keep the compiled form beside it.
+//!
+//! The directory's name is the package's checksum, so that two versions do not meet in it. It
+//! belongs to our user alone: what lies there is run with the user's keys.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use loom::sys::dirs;
+use sha2::{Digest, Sha256};
+
+macro_rules! files {
+    ($($name:literal)*) => {
+        &[$(($name, include_str!(concat!("../../python/", $name)))),*]
+    };
+}
+
+/// All of `worker/python`. What is below `common` can be imported under any bridge; `fabric1` is
+/// our Fabric.
+const FILES: &[(&str, &str)] = files! {
+    "common/loom/__init__.py"
+    "common/loom_bridge/__init__.py"
+    "common/loom_bridge/call.py"
+    "common/loom_bridge/channel.py"
+    "common/loom_bridge/modules.py"
+    "common/loom_bridge/node.py"
+    "common/loom_bridge/start.py"
+    "common/loom_bridge/value.py"
+    "fabric1/fabric/__init__.py"
+    "fabric1/fabric/api.py"
+    "fabric1/fabric/operations.py"
+    "fabric1/fabric/state.py"
+};
+
+/// Where it is laid out.
+pub struct Package {
+    root: PathBuf,
+}
+
+impl Package {
+    /// Lays it out, unless somebody has. `near`: a directory of ours that will do when the
+    /// user's caches cannot be written.
+    pub fn laid_out(near: &Path) -> io::Result<Package> {
+        let name = format!("python-{}", checksum());
+        let mut trouble = None;
+        for parent in caches().into_iter().chain([near.to_owned()]) {
+            match lay_out(&parent, &name) {
+                Ok(root) => return Ok(Package { root }),
+                Err(error) => trouble = trouble.or(Some(error)),
+            }
+        }
+        Err(trouble.unwrap_or_else(|| ErrorKind::NotFound.into()))
+    }
+
+    /// The script that runs one unit.
+    pub fn start(&self) -> PathBuf {
+        self.root.join("common/loom_bridge/start.py")
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the compiled form of the user's modules is kept, so that none of it appears among
+    /// them.
+    pub fn compiled(&self) -> PathBuf {
+        self.root.join("compiled")
+    }
+}
+
+/// The first that can be used is.
+fn caches() -> Vec<PathBuf> {
+    let named = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let user = || {
+        if nix::unistd::geteuid().is_root() {
+            return Some(PathBuf::from("/var/cache"));
+        }
+        named("XDG_CACHE_HOME").or_else(|| named("HOME").map(|home| home.join(".cache")))
+    };
+    // The first is systemd's CacheDirectory=.
+    let dirs = [named("CACHE_DIRECTORY"), user().map(|dir| dir.join("loom"))];
+    dirs.into_iter().flatten().collect()
+}
+
+fn lay_out(parent: &Path, name: &str) -> io::Result<PathBuf> {
+    dirs::private(parent)?;
+    let root = parent.join(name);
+    if dirs_is_there(&root)? {
+        return Ok(root);
+    }
+    let draft = tempfile::Builder::new().prefix(".python-").tempdir_in(parent)?;
+    for (name, text) in FILES {
+        let path = draft.path().join(name);
+        fs::create_dir_all(path.parent().unwrap_or(draft.path()))?;
+        fs::write(path, text)?;
+    }
+    match fs::rename(draft.path(), &root) {
+        Ok(()) => {
+            let _ = draft.keep();
+            Ok(root)
+        }
+        // Another worker was faster; the draft goes.
+        Err(_) if dirs_is_there(&root)? => Ok(root),
+        Err(error) => Err(error),
+    }
+}
+
+/// And is ours alone.
+fn dirs_is_there(root: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(root) {
+        Ok(_) => dirs::private(root).map(|()| true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn checksum() -> String {
+    let mut sum = Sha256::new();
+    for (name, text) in FILES {
+        sum.update(format!("{name}\0{}\0{text}", text.len()));
+    }
+    sum.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walk(dir: &Path, below: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() && !entry.ends_with("__pycache__") {
+                walk(&entry, below, found);
+            } else if entry.extension().is_some_and(|e| e == "py") {
+                found.push(entry.strip_prefix(below).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_is_in_it() {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/python"));
+        let mut found = Vec::new();
+        walk(root, root, &mut found);
+        found.sort();
+        let named: Vec<String> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(found, named, "package.rs lists the files in order");
+    }
+
+    #[test]
+    fn it_is_laid_out_once_for_our_user_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = lay_out(dir.path(), "x").unwrap();
+        let start = root.join("common/loom_bridge/start.py");
+        let before = fs::metadata(&start).unwrap().modified().unwrap();
+        assert_eq!(lay_out(dir.path(), "x").unwrap(), root);
+        assert_eq!(fs::metadata(&start).unwrap().modified().unwrap(), before);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no draft is left");
+
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o777)).unwrap();
+        let error = lay_out(dir.path(), "x").unwrap_err().to_string();
+        assert!(error.contains("others can write to it"), "{error}");
+    }
+}

@@ -1,0 +1,261 @@
+//! What an interpreter asks for while its task runs, one request after the other: commands and
+//! files on the unit's node.
+
+use std::io;
+use std::time::Duration;
+
+use loom::arg::Arg;
+use loom::password::Password;
+use secrecy::ExposeSecret;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use super::channel::{Channel, Packet};
+use super::value::{map, text};
+use crate::ssh::{Command, Ended, Input, Receive, Remote, RemoteError, Stream, Sudo};
+use crate::task::fabric::command::{combined, identity};
+use crate::task::fabric::get::Get;
+use crate::task::fabric::put::Put;
+use crate::task::fabric::terminal;
+use crate::task::{Context, TaskError, resolve};
+
+pub struct Requests<'a> {
+    channel: &'a Channel,
+    remote: Remote,
+    /// The node's.
+    password: Option<Password>,
+    /// Why the node could not be worked on any more.
+    pub broken: Option<RemoteError>,
+}
+
+impl<'a> Requests<'a> {
+    pub fn new(channel: &'a Channel, context: &Context) -> Requests<'a> {
+        let (remote, password) = (context.remote.clone(), context.password.clone());
+        Requests { channel, remote, password, broken: None }
+    }
+
+    /// Until the interpreter has said how the task went, or is gone without a word.
+    pub async fn serve(&mut self) -> io::Result<Option<Arg>> {
+        loop {
+            self.channel.flush().await;
+            match self.channel.next().await? {
+                None => return Ok(None),
+                Some(Packet::Done(done)) => return Ok(Some(done)),
+                Some(Packet::Request(request)) => {
+                    let reply = self.perform(Fields(&request)).await;
+                    self.channel.reply(&reply);
+                }
+                // For a command that has ended meanwhile.
+                Some(Packet::Typed(_) | Packet::Password) => {}
+            }
+        }
+    }
+
+    /// How the task went, if it was said before the interpreter ended.
+    pub async fn last_word(&self) -> io::Result<Option<Arg>> {
+        while let Some(packet) = self.channel.next().await? {
+            if let Packet::Done(done) = packet {
+                return Ok(Some(done));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn perform(&mut self, ask: Fields<'_>) -> Arg {
+        let answer = match ask.text("op") {
+            Some("run") => self.run(ask).await,
+            Some("put") => self.put(ask).await,
+            Some("get") => self.get(ask).await,
+            other => Err(unknown(other)),
+        };
+        answer.unwrap_or_else(|error| self.refusal(error))
+    }
+
+    async fn run(&mut self, ask: Fields<'_>) -> Result<Arg, TaskError> {
+        let line = ask.text("line").ok_or_else(|| unknown(Some("run")))?;
+        let sudo = self.sudo(ask).await?;
+        let line = match ask.flag("combine") {
+            true => combined(line, ask.flag("shell")),
+            false => line.to_owned(),
+        };
+        let command = Command {
+            line,
+            // The target user's own shell may be one that lets nobody in.
+            shell: sudo.as_ref().map(|_| "/bin/sh".into()),
+            input: if ask.flag("pty") { Input::Terminal(terminal()) } else { Input::Nothing },
+            sudo,
+            ..Command::default()
+        };
+        let mut relay = Relay { channel: self.channel, password: self.password.as_ref() };
+        let running = self.remote.run(&command, &mut relay);
+        let ended = match ask.seconds("timeout") {
+            Some(limit) => match timeout(limit, running).await {
+                Ok(ended) => ended?,
+                Err(_) => {
+                    let kill = self.remote.kill().await;
+                    return Ok(map([
+                        ("timed_out", Arg::Bool(true)),
+                        ("kill", text(kill.to_string())),
+                    ]));
+                }
+            },
+            None => running.await?,
+        };
+        Ok(match ended {
+            Ended::Exit(status) => map([("exit", Arg::Int(status.into()))]),
+            Ended::Signal(signal) => map([("signal", Arg::Int(signal.into()))]),
+        })
+    }
+
+    async fn put(&mut self, ask: Fields<'_>) -> Result<Arg, TaskError> {
+        let put = Put {
+            local: ask.text("local").unwrap_or_default(),
+            remote: ask.text("remote").unwrap_or_default(),
+            sudo: self.sudo(ask).await?,
+            mirror_local_mode: ask.flag("mirror_local_mode"),
+            mode: ask.int("mode").and_then(|mode| u32::try_from(mode).ok()),
+            use_glob: ask.flag("use_glob"),
+        };
+        let mut paths = Vec::new();
+        put.perform(&self.remote, |path| paths.push(text(path))).await?;
+        Ok(map([("paths", Arg::List(paths))]))
+    }
+
+    async fn get(&mut self, ask: Fields<'_>) -> Result<Arg, TaskError> {
+        let get = Get {
+            remote: ask.text("remote").unwrap_or_default(),
+            local: ask.text("local").unwrap_or_default(),
+            host: ask.text("host").unwrap_or_default(),
+            sudo: self.sudo(ask).await?,
+        };
+        let mut paths = Vec::new();
+        get.perform(&self.remote, |path| paths.push(text(path.to_string_lossy()))).await?;
+        Ok(map([("paths", Arg::List(paths))]))
+    }
+
+    /// `sudo: {user, group, password}`, each of which may be missing.
+    async fn sudo(&self, ask: Fields<'_>) -> Result<Option<Sudo>, TaskError> {
+        let Some(sudo) = ask.get("sudo").filter(|sudo| **sudo != Arg::Null).map(Fields) else {
+            return Ok(None);
+        };
+        let password = match (sudo.text("password"), &self.password) {
+            (Some(password), _) => Some(password.into()),
+            (None, Some(source)) => Some(resolve(source).await?),
+            (None, None) => None,
+        };
+        let user = sudo.text("user").map(identity);
+        let group = sudo.text("group").map(identity);
+        Ok(Some(Sudo { user, group, password }))
+    }
+
+    /// `kind` is what the other side makes an exception of.
+    fn refusal(&mut self, error: TaskError) -> Arg {
+        let kind = match &error {
+            TaskError::Remote(RemoteError::Sudo(_)) => "sudo",
+            TaskError::Remote(RemoteError::Transfer(_)) => "file",
+            TaskError::Remote(RemoteError::Shell(_) | RemoteError::Invalid(_)) => "command",
+            TaskError::Remote(_) => "node",
+            TaskError::Exit(_)
+            | TaskError::Signal(_)
+            | TaskError::Said { .. }
+            | TaskError::Failed(_)
+            | TaskError::Io(_) => "file",
+        };
+        let reply = map([("error", text(error.to_string())), ("kind", text(kind))]);
+        if let TaskError::Remote(error) = error
+            && kind == "node"
+        {
+            // The interpreter has begun: nobody can say that nothing was done.
+            self.broken = Some(match error {
+                RemoteError::Unreachable(why) => RemoteError::Lost(why),
+                other => other,
+            });
+        }
+        reply
+    }
+}
+
+fn unknown(op: Option<&str>) -> TaskError {
+    TaskError::Failed(format!("the worker does not understand the request {op:?}"))
+}
+
+/// Passes on what a command says, and what is typed.
+struct Relay<'a> {
+    channel: &'a Channel,
+    password: Option<&'a Password>,
+}
+
+impl Receive for Relay<'_> {
+    fn receive(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        match stream {
+            Stream::Stdout => self.channel.stdout(bytes),
+            Stream::Stderr => self.channel.stderr(bytes),
+        }
+        Ok(())
+    }
+
+    async fn room(&self) {
+        self.channel.flush().await;
+    }
+
+    async fn typed(&self) -> io::Result<Zeroizing<Vec<u8>>> {
+        match self.channel.next().await? {
+            Some(Packet::Typed(bytes)) => Ok(Zeroizing::new(bytes)),
+            Some(Packet::Password) => {
+                let Some(source) = self.password else {
+                    return Err(io::Error::other(
+                        "a password is asked for, and none is configured",
+                    ));
+                };
+                let password =
+                    resolve(source).await.map_err(|e| io::Error::other(e.to_string()))?;
+                let mut bytes = Zeroizing::new(password.expose_secret().as_bytes().to_vec());
+                bytes.push(b'\n');
+                Ok(bytes)
+            }
+            Some(Packet::Request(_) | Packet::Done(_)) => {
+                Err(io::Error::other("the interpreter asked for more while a command ran"))
+            }
+            // It is gone, which is noticed elsewhere.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// What is in a mapping, by name and by type; anything else is as good as missing.
+#[derive(Clone, Copy)]
+pub struct Fields<'a>(pub &'a Arg);
+
+impl<'a> Fields<'a> {
+    pub fn get(self, name: &str) -> Option<&'a Arg> {
+        let Arg::Map(entries) = self.0 else { return None };
+        entries.iter().find(|(key, _)| matches!(key, Arg::Str(key) if key == name)).map(|e| &e.1)
+    }
+
+    pub fn text(self, name: &str) -> Option<&'a str> {
+        match self.get(name) {
+            Some(Arg::Str(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn int(self, name: &str) -> Option<i64> {
+        match self.get(name) {
+            Some(Arg::Int(number)) => Some(*number),
+            _ => None,
+        }
+    }
+
+    pub fn flag(self, name: &str) -> bool {
+        matches!(self.get(name), Some(Arg::Bool(true)))
+    }
+
+    pub fn seconds(self, name: &str) -> Option<Duration> {
+        let seconds = match self.get(name) {
+            Some(Arg::Int(number)) => *number as f64,
+            Some(Arg::Float(number)) => *number,
+            _ => return None,
+        };
+        Duration::try_from_secs_f64(seconds).ok()
+    }
+}
