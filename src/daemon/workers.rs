@@ -162,6 +162,7 @@ fn order(id: UnitId, unit: &Unit, echo: Option<usize>, paths: &Paths) -> UnitOrd
             host: node.host().to_owned(),
             user: node.user.clone(),
             port: node.port,
+            identity: node.identity.clone(),
             control: master::socket(paths.runtime.path(), unit.master),
         },
         task: job.task.clone(),

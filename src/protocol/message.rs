@@ -97,6 +97,8 @@ pub struct Endpoint {
     pub host: String,
     pub user: String,
     pub port: Option<u16>,
+    /// For a task that makes connections of its own.
+    pub identity: Option<PathBuf>,
     /// The master's control socket.
     pub control: PathBuf,
 }

@@ -34,6 +34,7 @@ fn order(args: Vec<Arg>) -> ToWorker {
             host: "127.0.0.1".into(),
             user: "root".into(),
             port: Some(22),
+            identity: None,
             control: "/run/loom/1".into(),
         },
         task: "loom.run".into(),

@@ -44,9 +44,11 @@ pub struct Local {
 }
 
 impl Local {
-    /// The marked environment, `LOOM_UNIT=cookie`, finds what leaves the group.
+    /// The marked environment, `LOOM_HERE=cookie`, finds what leaves the group. It is not the mark
+    /// of what runs on a node, which may be this machine as well: ending the one must leave the
+    /// other alone.
     pub fn start(mut command: Command, cookie: &str) -> io::Result<Local> {
-        let mark = format!("LOOM_UNIT={cookie}");
+        let mark = format!("LOOM_HERE={cookie}");
         let watcher = Command::new("/bin/sh")
             .args(["-c", WATCHER, "loom", &mark])
             .stdin(Stdio::piped())
@@ -59,7 +61,7 @@ impl Local {
         let (far_stdout, stdout) = pipe::pipe()?;
         let (far_stderr, stderr) = pipe::pipe()?;
         let command = command
-            .env("LOOM_UNIT", cookie)
+            .env("LOOM_HERE", cookie)
             .stdout(far_stdout.into_blocking_fd()?)
             .stderr(far_stderr.into_blocking_fd()?)
             .process_group(group.as_raw())

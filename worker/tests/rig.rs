@@ -120,6 +120,7 @@ impl Rig {
                 host: "127.0.0.1".into(),
                 user: self.user.clone(),
                 port: Some(self.port),
+                identity: None,
                 control: self.control(),
             },
             task: task.into(),

@@ -20,8 +20,9 @@ use std::time::Duration;
 
 use loom::arg::Arg;
 use loom::protocol::message::{MAX_RESULT, UnitOrder};
-use loom::python::Python;
+use loom::python::{Bridge, Python};
 use loom::unit::Kill;
+use secrecy::ExposeSecret;
 use tokio::process::Command;
 
 use crate::local::Local;
@@ -83,9 +84,13 @@ async fn unit(order: &UnitOrder, python: &Python, package: &Package) -> Result<A
     for (prompt, source) in &python.answers {
         let answer =
             resolve(source).await.map_err(|e| failed(format!("answer {prompt:?}: {e}")))?;
-        let answer = secrecy::ExposeSecret::expose_secret(&answer).to_owned();
-        answers.push((text(prompt), text(answer)));
+        answers.push((text(prompt), text(answer.expose_secret())));
     }
+    // It logs in by itself.
+    let password = match (python.bridge, &order.password) {
+        (Bridge::FabClassic, Some(source)) => text(resolve(source).await?.expose_secret()),
+        (Bridge::FabClassic, None) | (Bridge::Loom, _) => Arg::Null,
+    };
     let path = |path: &Path| text(path.to_string_lossy());
     let kwargs = order.kwargs.iter().map(|(name, value)| (text(name), value.clone()));
     Ok(map([
@@ -104,6 +109,8 @@ async fn unit(order: &UnitOrder, python: &Python, package: &Package) -> Result<A
         ("user", text(&node.user)),
         ("port", node.port.map_or(Arg::Null, |port| Arg::Int(port.into()))),
         ("control", path(&node.control)),
+        ("identity", node.identity.as_deref().map_or(Arg::Null, path)),
+        ("password", password),
     ]))
 }
 

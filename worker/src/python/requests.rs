@@ -150,28 +150,28 @@ impl<'a> Requests<'a> {
 
     /// `kind` is what the other side makes an exception of.
     fn refusal(&mut self, error: TaskError) -> Arg {
-        let kind = match &error {
-            TaskError::Remote(RemoteError::Sudo(_)) => "sudo",
-            TaskError::Remote(RemoteError::Transfer(_)) => "file",
-            TaskError::Remote(RemoteError::Shell(_) | RemoteError::Invalid(_)) => "command",
-            TaskError::Remote(_) => "node",
+        let sentence = text(error.to_string());
+        let kind = match error {
+            TaskError::Remote(error) => self.trouble(error),
             TaskError::Exit(_)
             | TaskError::Signal(_)
             | TaskError::Said { .. }
             | TaskError::Failed(_)
             | TaskError::Io(_) => "file",
         };
-        let reply = map([("error", text(error.to_string())), ("kind", text(kind))]);
-        if let TaskError::Remote(error) = error
-            && kind == "node"
-        {
+        map([("error", sentence), ("kind", text(kind))])
+    }
+
+    fn trouble(&mut self, error: RemoteError) -> &'static str {
+        self.broken = Some(match error {
+            RemoteError::Sudo(_) => return "sudo",
+            RemoteError::Transfer(_) | RemoteError::Io(_) => return "file",
+            RemoteError::Shell(_) | RemoteError::Invalid(_) => return "command",
             // The interpreter has begun: nobody can say that nothing was done.
-            self.broken = Some(match error {
-                RemoteError::Unreachable(why) => RemoteError::Lost(why),
-                other => other,
-            });
-        }
-        reply
+            RemoteError::Unreachable(why) | RemoteError::Refused(why) => RemoteError::Lost(why),
+            RemoteError::Lost(_) | RemoteError::Stopped => error,
+        });
+        "node"
     }
 }
 

@@ -3,6 +3,7 @@
 mod fabric;
 mod files;
 mod local;
+mod python;
 mod system;
 
 use std::fs;

@@ -55,14 +55,14 @@ def _raised(detail):
 
 
 def _traceback(unit):
-    """Prints it, from the task's own frames on; returns its last line."""
+    """Prints it, from the task's own frames on; returns what it says last, on one line."""
     import traceback
     kind, error, frames = sys.exc_info()
     ours = unit["root"] + "/common/loom_bridge/"
     while frames.tb_next and frames.tb_frame.f_code.co_filename.startswith(ours):
         frames = frames.tb_next
     traceback.print_exception(kind, error, frames)
-    return "".join(traceback.format_exception_only(kind, error)).strip().split("\n")[-1]
+    return " ".join(traceback.format_exception_only(kind, error)[-1].split("\n")).strip()
 
 
 def _text(value):

@@ -9,6 +9,8 @@ def enter(unit, env):
     env.host_string = host_string(unit)
     env.hosts = [env.host_string]
     env.all_hosts = [env.host_string]
+    if unit["bridge"] != "loom":
+        _let_in(unit, env)
 
 
 def host_string(unit):
@@ -17,3 +19,12 @@ def host_string(unit):
         return unit["node"]
     text = "%s@%s" % (unit["user"], unit["host"])
     return "%s:%d" % (text, unit["port"]) if unit["port"] else text
+
+
+def _let_in(unit, env):
+    """What fab-classic needs to log in by itself; nobody is there to be asked."""
+    env.abort_on_prompts = True
+    if unit["identity"]:
+        env.key_filename = unit["identity"]
+    if unit["password"]:
+        env.password = unit["password"]
