@@ -3,7 +3,8 @@
 
 def enter(unit, env):
     """Lets `env` speak of the unit's node."""
-    env.host = unit["host"]
+    # As Fabric has it: the host of the host string.
+    env.host = unit["node"] if unit["bridge"] == "loom" else unit["host"]
     env.user = unit["user"]
     env.port = str(unit["port"] or 22)
     env.host_string = host_string(unit)
