@@ -75,6 +75,10 @@ pub enum Event {
     Exited(MasterId),
     /// A session ended.
     Release(MasterId),
+    /// Its node was made to go away: make it anew at once, however often that has failed lately.
+    Rejoin(MasterId),
+    /// It does not answer any more: drop it, though it may be in use.
+    Discard(MasterId),
     /// Its parameters are no longer configured: drop it once it is unused.
     Retire(MasterId),
     /// Nobody knows whether it still works: make it anew, unless it is in use.
@@ -220,6 +224,7 @@ impl Masters {
             | Event::Connected(id)
             | Event::Exited(id)
             | Event::Release(id)
+            | Event::Discard(id)
             | Event::Retire(id)
                 if !self.masters.contains_key(&id) => {}
             Event::Unwanted(id) => {
@@ -233,6 +238,8 @@ impl Masters {
             Event::Connected(id) => self.connected(now, id, &mut actions),
             Event::Exited(id) => self.exited(now, id, &mut actions),
             Event::Release(id) => self.release(now, id, &mut actions),
+            Event::Rejoin(id) => self.rejoin(id, &mut actions),
+            Event::Discard(id) => self.discard(now, id, &mut actions),
             Event::Retire(id) => {
                 self.master(id).retired = true;
                 self.drop_if_unused(now, id, &mut actions);
@@ -247,6 +254,8 @@ impl Masters {
             | Event::Connected(id)
             | Event::Exited(id)
             | Event::Release(id)
+            | Event::Rejoin(id)
+            | Event::Discard(id)
             | Event::Retire(id)
             | Event::Renew(id) => self.set_due(id),
             Event::Adjust(_) | Event::Tick => {}
@@ -296,6 +305,22 @@ impl Masters {
         }
     }
 
+    /// As wanted, but without the pause after a failure: whoever asks paces itself.
+    fn rejoin(&mut self, id: MasterId, actions: &mut Vec<Action>) {
+        let master = self.master(id);
+        match master.state {
+            State::Down | State::Backoff { .. } if !master.killed => {
+                master.wanted = true;
+                self.wait(id);
+            }
+            // The ssh before it is not gone yet.
+            State::Down | State::Backoff { .. } => actions.push(Action::Unreachable(id)),
+            State::Up { .. } => actions.push(Action::Up(id)),
+            // It is heard of when the state changes.
+            State::Waiting | State::Connecting { .. } | State::Closing { .. } => {}
+        }
+    }
+
     fn wait(&mut self, id: MasterId) {
         let master = self.master(id);
         master.state = State::Waiting;
@@ -337,7 +362,9 @@ impl Masters {
         match master.state {
             State::Connecting { .. } => {
                 master.proven = false;
-                master.state = State::Up { unused_since: (!master.wanted).then_some(now) };
+                // Units that were cut off from the one before may not know it yet.
+                let unused = !master.wanted && master.sessions == 0;
+                master.state = State::Up { unused_since: unused.then_some(now) };
                 self.leave_connecting(id);
                 actions.push(Action::Up(id));
             }
@@ -413,10 +440,14 @@ impl Masters {
 
     /// Whoever waits for it wants it again when it is gone.
     fn renew(&mut self, now: Instant, id: MasterId, actions: &mut Vec<Action>) {
+        if self.master(id).sessions == 0 {
+            self.discard(now, id, actions);
+        }
+    }
+
+    fn discard(&mut self, now: Instant, id: MasterId, actions: &mut Vec<Action>) {
         let master = self.master(id);
-        if let State::Up { .. } = master.state
-            && master.sessions == 0
-        {
+        if let State::Up { .. } = master.state {
             master.state = State::Closing { since: now };
             actions.push(Action::Close(id));
         }

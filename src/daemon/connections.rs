@@ -65,7 +65,10 @@ impl Engine {
                 "the connection to {node} has ended"
             );
         } else {
-            log::warn!(target: "loom::master", node = node.as_str(); "{node}: {complaint}");
+            // What is rebooted is tried again and again; only the end of that is news.
+            let away = self.scheduler.is_away(id);
+            let level = if away { log::Level::Debug } else { log::Level::Warn };
+            log::log!(target: "loom::master", level, node = node.as_str(); "{node}: {complaint}");
             self.scheduler.complain(id, Some(complaint));
         }
         if let Some(master) = self.connections.remove(&id) {

@@ -23,6 +23,7 @@ use crate::node::Node;
 use crate::node_state::{self, MasterId};
 use crate::pool;
 use crate::pool::child::Workers;
+use crate::protocol::message::ToWorker;
 use crate::scheduler::{Action, Now, Numbers, Scheduler, Target};
 use crate::store::{self, Condition, Opened, Record, Seq, Switched, Writer};
 use crate::sys::poll::{Interest, Poll};
@@ -247,6 +248,9 @@ impl Engine {
             Action::Spawn(slot) => self.start_worker(slot),
             Action::Send { slot, unit } => self.send(slot, unit),
             Action::Cancel { slot, unit, by } => self.order_cancel(slot, unit, by),
+            Action::Rejoined { slot, unit, trouble } => {
+                self.tell_worker(slot, &ToWorker::Rejoined { unit, trouble });
+            }
             Action::Shutdown(slot) => self.order_shutdown(slot),
             Action::KillWorker(slot) => {
                 if let Some(worker) = self.workers.get(&slot) {

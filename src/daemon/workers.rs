@@ -61,7 +61,7 @@ impl Engine {
         self.tell_worker(slot, &ToWorker::Shutdown);
     }
 
-    fn tell_worker(&mut self, slot: SlotId, message: &ToWorker) {
+    pub(super) fn tell_worker(&mut self, slot: SlotId, message: &ToWorker) {
         let Some(worker) = self.workers.get_mut(&slot) else { return };
         if let Err(e) = worker.send(message) {
             log::error!(target: "loom::pool", "worker {}: {e}", worker.pid());

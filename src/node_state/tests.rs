@@ -149,3 +149,47 @@ fn a_retired_connection_is_forgotten_however_it_ends() {
     assert_eq!(sim.on(Event::Exited(A)), [Action::Down(A)]);
     assert!(sim.masters.masters.is_empty(), "it was closed");
 }
+
+#[test]
+fn a_node_that_was_made_to_go_away_is_tried_without_a_pause() {
+    let mut sim = Sim::new();
+    sim.on(Event::Want(A));
+    sim.on(Event::Connected(A));
+    sim.masters.acquire(A);
+    sim.on(Event::Unwanted(A));
+    assert_eq!(sim.on(Event::Rejoin(A)), [Action::Up(A)], "it is still there");
+    sim.on(Event::Exited(A));
+    for _ in 0..5 {
+        assert_eq!(sim.on(Event::Rejoin(A)), [Action::Connect(A)]);
+        assert_eq!(sim.on(Event::Rejoin(A)), [], "heard of when it changes");
+        assert_eq!(sim.on(Event::Exited(A)), [Action::Unreachable(A)]);
+    }
+    sim.on(Event::Rejoin(A));
+    assert_eq!(sim.pass(10), [Action::Kill(A), Action::Unreachable(A)]);
+    assert_eq!(sim.on(Event::Rejoin(A)), [Action::Unreachable(A)], "its ssh must be gone first");
+    sim.on(Event::Exited(A));
+    assert_eq!(sim.on(Event::Rejoin(A)), [Action::Connect(A)]);
+    assert_eq!(sim.on(Event::Connected(A)), [Action::Up(A)]);
+    sim.on(Event::Unwanted(A));
+    assert_eq!(sim.pass(3600), [], "it is in use");
+    sim.on(Event::Release(A));
+    assert_eq!(sim.pass(60), [Action::Close(A)]);
+}
+
+#[test]
+fn a_connection_that_does_not_answer_is_dropped_though_it_is_in_use() {
+    let mut sim = Sim::new();
+    sim.on(Event::Discard(A));
+    sim.on(Event::Want(A));
+    assert_eq!(sim.on(Event::Discard(A)), [], "it is being made");
+    sim.on(Event::Connected(A));
+    sim.masters.acquire(A);
+    assert_eq!(sim.on(Event::Renew(A)), []);
+    assert_eq!(sim.on(Event::Discard(A)), [Action::Close(A)]);
+    assert_eq!(sim.on(Event::Rejoin(A)), []);
+    assert_eq!(sim.on(Event::Exited(A)), [Action::Down(A)]);
+    assert_eq!(sim.on(Event::Rejoin(A)), [Action::Connect(A)]);
+    sim.on(Event::Unwanted(A));
+    sim.on(Event::Connected(A));
+    assert_eq!(sim.pass(3600), [], "one that was cut off from it may not know yet");
+}

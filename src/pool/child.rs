@@ -95,7 +95,10 @@ impl Worker {
         self.outbox.push(message)?;
         match message {
             ToWorker::Run(order) => self.unit = Some((order.run, order.unit)),
-            ToWorker::Hello { .. } | ToWorker::Cancel { .. } | ToWorker::Shutdown => {}
+            ToWorker::Hello { .. }
+            | ToWorker::Cancel { .. }
+            | ToWorker::Rejoined { .. }
+            | ToWorker::Shutdown => {}
         }
         self.flush();
         Ok(())
@@ -121,7 +124,9 @@ impl Worker {
                 FromWorker::Hello { .. }
                 | FromWorker::Heartbeat
                 | FromWorker::Started { .. }
-                | FromWorker::Swept { .. } => {}
+                | FromWorker::Swept { .. }
+                | FromWorker::Leaving { .. }
+                | FromWorker::Rejoin { .. } => {}
             }
             into.push(message);
         }

@@ -33,6 +33,12 @@ pub enum ToWorker {
         unit: UnitId,
         by: Canceller,
     },
+    /// The answer to [`FromWorker::Rejoin`]: the unit's connection is up, at the control socket it
+    /// had before; or why it is not.
+    Rejoined {
+        unit: UnitId,
+        trouble: Option<String>,
+    },
     /// Finish the unit at hand, if any, then exit with status 0.
     Shutdown,
 }
@@ -53,6 +59,16 @@ pub enum FromWorker {
     /// The node has answered that nothing of the order's `sweep` is left there.
     Swept {
         unit: UnitId,
+    },
+    /// The unit is about to make its node go away, and come back.
+    Leaving {
+        unit: UnitId,
+    },
+    /// The unit wants its connection again; [`ToWorker::Rejoined`] answers. `anew`: the one there
+    /// is does not answer, and is to be dropped first.
+    Rejoin {
+        unit: UnitId,
+        anew: bool,
     },
     Done {
         unit: UnitId,

@@ -27,6 +27,11 @@ impl Scheduler {
         }
     }
 
+    pub(super) fn complaint(&self, id: MasterId) -> String {
+        let complaint = self.complaints.get(&id).cloned();
+        complaint.unwrap_or_else(|| "ssh was not connected in time".to_owned())
+    }
+
     fn master_acts(&mut self, now: Now, action: node_state::Action) -> Option<node_state::Event> {
         match action {
             node_state::Action::Connect(id) => self.outbox.push_back(Action::Connect(id)),
@@ -35,10 +40,20 @@ impl Scheduler {
                 self.outbox.push_back(Action::Close(id));
             }
             node_state::Action::Kill(id) => self.outbox.push_back(Action::EndMaster(id)),
-            node_state::Action::Up(id) => self.dispatcher.set_up(id, true, now.mono),
+            node_state::Action::Up(id) => {
+                self.dispatcher.set_up(id, true, now.mono);
+                return self.rejoined(id);
+            }
+            node_state::Action::Unreachable(id) if self.away.is_from(id) => {
+                self.dispatcher.set_up(id, false, now.mono);
+                self.not_rejoined(id);
+            }
             node_state::Action::Unreachable(id) => self.give_up(now, id),
             node_state::Action::Down(id) => {
                 self.dispatcher.set_up(id, false, now.mono);
+                if self.away.is_awaited(id) {
+                    return Some(node_state::Event::Rejoin(id));
+                }
                 if self.dispatcher.is_wanted(id) {
                     return Some(node_state::Event::Want(id));
                 }
@@ -49,7 +64,7 @@ impl Scheduler {
 
     /// Its queue has become shorter.
     pub(super) fn see_if_unwanted(&mut self, now: Now, id: MasterId) {
-        if !self.dispatcher.is_wanted(id) {
+        if !self.dispatcher.is_wanted(id) && !self.away.is_awaited(id) {
             self.on_master(now, node_state::Event::Unwanted(id));
         }
     }
@@ -78,8 +93,7 @@ impl Scheduler {
     /// Nobody waits for a node that does not answer.
     fn give_up(&mut self, now: Now, id: MasterId) {
         self.dispatcher.set_up(id, false, now.mono);
-        let detail = self.complaints.get(&id).cloned();
-        let detail = detail.unwrap_or_else(|| "ssh was not connected in time".to_owned());
+        let detail = self.complaint(id);
         for unit in self.dispatcher.waiting_for(id) {
             let detail = Some(detail.clone());
             self.end_unit(now, unit, Outcome::Unreachable, detail, Output::default());

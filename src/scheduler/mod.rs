@@ -7,6 +7,7 @@
 //! (tests/simulation).
 
 mod masters;
+mod rejoin;
 mod runs;
 mod unit;
 mod workers;
@@ -24,6 +25,7 @@ use crate::protocol::control::Units;
 use crate::run::Runs;
 use crate::store::Record;
 use crate::unit::{Canceller, RunId, UnitId};
+use rejoin::Away;
 pub use runs::Target;
 pub use unit::{KILL_GRACE, Phase, Unit};
 
@@ -61,6 +63,12 @@ pub enum Action {
         slot: SlotId,
         unit: UnitId,
         by: Canceller,
+    },
+    /// Tell the worker that its unit's connection is up again, or why it is not.
+    Rejoined {
+        slot: SlotId,
+        unit: UnitId,
+        trouble: Option<String>,
     },
     Shutdown(SlotId),
     KillWorker(SlotId),
@@ -105,6 +113,8 @@ pub struct Scheduler {
     run_timers: HashMap<RunId, (Instant, Instant)>,
     /// By node: cookies of units that may have left something running there.
     sweep: BTreeMap<String, Vec<String>>,
+    /// Units that made their node go away, and wait for it.
+    away: Away,
     /// Why a connection last failed.
     complaints: HashMap<MasterId, String>,
     outbox: VecDeque<Action>,
@@ -133,6 +143,7 @@ impl Scheduler {
             timers: BTreeSet::new(),
             run_timers: HashMap::new(),
             sweep,
+            away: Away::default(),
             complaints: HashMap::new(),
             outbox: VecDeque::new(),
             stopping: false,
@@ -198,7 +209,9 @@ impl Scheduler {
         let next = self.pool.room() > 0 && self.dispatcher.has_next();
         let next = next.then(|| "a unit that could go is not sent".to_owned());
         let mut awaited = self.dispatcher.awaited();
-        let master = awaited.find(|id| !self.masters.is_under_way(*id));
+        // A unit that waits for its own node has it tried from time to time.
+        let left = |id: &MasterId| !self.masters.is_under_way(*id) && !self.away.is_from(*id);
+        let master = awaited.find(left);
         let master = master.map(|id| format!("{id:?} is waited for and not wanted"));
         unit.or(next).or(master)
     }
@@ -212,6 +225,7 @@ impl Scheduler {
             && self.timers.is_empty()
             && self.run_timers.is_empty()
             && self.outbox.is_empty()
+            && self.away.is_empty()
             && self.dispatcher.is_at_rest()
             && self.masters.is_at_rest()
             && self.pool.is_at_rest()

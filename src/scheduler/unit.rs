@@ -153,6 +153,7 @@ impl Scheduler {
                 self.on_master(now, node_state::Event::Release(unit.master));
             }
         }
+        self.no_longer_away(now, unit.master, id);
         if next.is_none() {
             self.count(now, run, &info);
         }

@@ -121,6 +121,16 @@ impl Scheduler {
                     self.swept(unit);
                 }
             }
+            FromWorker::Leaving { unit } => {
+                if self.pool.holds(slot, unit) {
+                    self.leaving(unit);
+                }
+            }
+            FromWorker::Rejoin { unit, anew } => {
+                if self.pool.holds(slot, unit) {
+                    self.rejoin(now, unit, anew);
+                }
+            }
             FromWorker::Done { unit, report } => {
                 // Only the worker that holds a unit can end it.
                 if self.pool.holds(slot, unit) {

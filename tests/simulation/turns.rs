@@ -25,6 +25,8 @@ struct Turns {
     ends: Vec<Outcome>,
     sent: Vec<(SlotId, UnitId)>,
     connecting: Vec<MasterId>,
+    /// What units that wait for their node were told.
+    rejoined: Vec<(UnitId, Option<String>)>,
 }
 
 impl Turns {
@@ -51,6 +53,7 @@ impl Turns {
             ends: Vec::new(),
             sent: Vec::new(),
             connecting: Vec::new(),
+            rejoined: Vec::new(),
         }
     }
 
@@ -92,6 +95,7 @@ impl Turns {
                         self.sent.push((slot, unit));
                     }
                 }
+                Action::Rejoined { unit, trouble, .. } => self.rejoined.push((unit, trouble)),
                 Action::Record(_)
                 | Action::Close(_)
                 | Action::EndMaster(_)
@@ -114,6 +118,13 @@ impl Turns {
         let (slot, unit) = self.sent[nth];
         let report = Report { outcome, detail: None, result: None, output: Output::default() };
         self.scheduler.hear(self.now, slot, FromWorker::Done { unit, report });
+        self.settle();
+    }
+
+    /// The worker of the unit that was sent as the nth says so.
+    fn says(&mut self, nth: usize, message: impl Fn(UnitId) -> FromWorker) {
+        let (slot, unit) = self.sent[nth];
+        self.scheduler.hear(self.now, slot, message(unit));
         self.settle();
     }
 
@@ -233,4 +244,89 @@ fn a_unit_that_runs_is_not_ended_because_the_ledger_refuses_it() {
     assert_eq!(turns.sent.len(), 2);
     turns.pass(Duration::from_secs(1));
     assert_eq!(turns.scheduler.forgotten(), None);
+}
+
+const LEAVING: fn(UnitId) -> FromWorker = |unit| FromWorker::Leaving { unit };
+const REJOIN: fn(UnitId) -> FromWorker = |unit| FromWorker::Rejoin { unit, anew: false };
+const REJOIN_ANEW: fn(UnitId) -> FromWorker = |unit| FromWorker::Rejoin { unit, anew: true };
+
+/// One unit at work on the node, and another that waits for it.
+fn one_at_work() -> Turns {
+    let mut turns = Turns::new(1, 4);
+    let mut node = (*turns.nodes[0].0).clone();
+    node.max_sessions = 1;
+    turns.nodes[0].0 = Arc::new(node);
+    turns.run(job("reboot", "@daily", 0..1));
+    turns.on_master(node_state::Event::Connected(MasterId(0)));
+    turns.run(job("other", "@daily", 0..1));
+    assert_eq!((turns.sent.len(), turns.connecting.len()), (1, 1));
+    turns
+}
+
+#[test]
+fn a_unit_gets_its_connection_again_however_often_it_failed_and_others_wait() {
+    let mut turns = one_at_work();
+    turns.says(0, LEAVING);
+    turns.on_master(node_state::Event::Exited(MasterId(0)));
+    for attempt in 0..8 {
+        turns.says(0, REJOIN);
+        assert_eq!(turns.connecting.len(), attempt + 2, "no pause grows between them");
+        turns.scheduler.complain(MasterId(0), Some("refused".into()));
+        turns.on_master(node_state::Event::Exited(MasterId(0)));
+        assert_eq!(turns.rejoined.len(), attempt + 1);
+        assert_eq!(turns.rejoined[attempt].1.as_deref(), Some("refused"));
+        assert_eq!(turns.scheduler.forgotten(), None);
+    }
+    assert_eq!(turns.ends, [], "nobody is given up");
+    turns.says(0, REJOIN);
+    turns.on_master(node_state::Event::Connected(MasterId(0)));
+    assert_eq!(turns.rejoined.last().unwrap().1, None);
+    assert_eq!(turns.sent.len(), 1, "it still has the only session");
+    turns.done(0, Outcome::Succeeded);
+    assert_eq!(turns.sent.len(), 2);
+    turns.done(1, Outcome::Succeeded);
+    assert_eq!(turns.ended(&Outcome::Succeeded), 2);
+    turns.pass(Duration::from_secs(60));
+    turns.on_master(node_state::Event::Exited(MasterId(0)));
+    assert_eq!(turns.scheduler.connections(), 0, "it is dropped when it has been idle");
+}
+
+#[test]
+fn when_it_gives_up_the_others_wait_as_for_any_node() {
+    let mut turns = one_at_work();
+    turns.says(0, LEAVING);
+    turns.on_master(node_state::Event::Exited(MasterId(0)));
+    turns.says(0, REJOIN);
+    turns.on_master(node_state::Event::Exited(MasterId(0)));
+    turns.done(0, Outcome::Failed { exit: None });
+    assert_eq!(turns.ended(&Outcome::Unreachable), 1);
+    assert!(turns.scheduler.is_idle());
+}
+
+#[test]
+fn a_unit_that_ends_while_its_node_is_connected_to_leaves_nothing_behind() {
+    let mut turns = Turns::new(1, 4);
+    turns.run(job("reboot", "@daily", 0..1));
+    turns.on_master(node_state::Event::Connected(MasterId(0)));
+    turns.says(0, REJOIN_ANEW);
+    assert_eq!(turns.rejoined, [], "the one there is goes first");
+    turns.on_master(node_state::Event::Exited(MasterId(0)));
+    assert_eq!(turns.connecting.len(), 2);
+    turns.done(0, Outcome::Lost);
+    turns.on_master(node_state::Event::Connected(MasterId(0)));
+    assert_eq!(turns.rejoined, []);
+    turns.pass(Duration::from_secs(60));
+    turns.on_master(node_state::Event::Exited(MasterId(0)));
+    assert_eq!(turns.scheduler.connections(), 0);
+}
+
+#[test]
+fn what_another_worker_says_moves_nothing() {
+    let mut turns = one_at_work();
+    let (slot, _) = turns.sent[0];
+    for message in [LEAVING, REJOIN, REJOIN_ANEW] {
+        turns.scheduler.hear(turns.now, slot, message(UnitId(99)));
+    }
+    turns.settle();
+    assert_eq!((turns.rejoined.len(), turns.scheduler.connections()), (0, 1));
 }

@@ -265,7 +265,7 @@ impl World {
             Action::Shutdown(slot) | Action::KillWorker(slot) => {
                 self.after(Duration::from_millis(1), Later::Gone(slot));
             }
-            Action::Cancel { .. } | Action::Tell(_) => {}
+            Action::Cancel { .. } | Action::Rejoined { .. } | Action::Tell(_) => {}
         }
     }
 

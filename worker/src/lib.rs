@@ -1,7 +1,8 @@
 //! Loom's children. The worker runs one unit at a time over the ssh master of the unit's node:
 //! [`serve`] speaks with the parent, [`unit`] decides how one unit ended, [`task`] knows what
 //! there is to run, [`ssh`] runs it on the node, [`local`] on this machine, [`python`] in an
-//! interpreter here that works on the node, and [`output`] keeps what it wrote. The [`gateway`]
+//! interpreter here that works on the node, [`rejoin`] finds the way back to a node that was
+//! rebooted, and [`output`] keeps what it wrote. The [`gateway`]
 //! speaks HTTP.
 
 pub mod gateway;
@@ -10,6 +11,7 @@ pub mod milestone;
 mod nonce;
 pub mod output;
 mod python;
+mod rejoin;
 pub mod serve;
 pub mod ssh;
 pub mod stop;

@@ -7,4 +7,8 @@ pub enum Milestone {
     Started { pgid: Option<u32> },
     /// The node has answered that nothing of the earlier units is left there.
     Swept,
+    /// The unit is about to make its node go away, and come back.
+    Leaving,
+    /// It wants its connection again, `anew` if the one there is does not answer.
+    Rejoin { anew: bool },
 }

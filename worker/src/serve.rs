@@ -89,7 +89,7 @@ async fn serve(mut parent: Parent) -> Result<(), ServeError> {
                 }
             }
             // It ended while the message was on its way.
-            Some(ToWorker::Cancel { .. }) => {}
+            Some(ToWorker::Cancel { .. } | ToWorker::Rejoined { .. }) => {}
             Some(ToWorker::Shutdown) | None => return Ok(()),
             Some(hello @ ToWorker::Hello { .. }) => {
                 return Err(ServeError::OutOfTurn(name(&hello)));
@@ -111,7 +111,8 @@ async fn work(parent: &mut Parent, order: UnitOrder) -> Result<Next, ServeError>
     let id = order.unit;
     let (cancel, cancelled) = mpsc::unbounded_channel();
     let (tell, mut milestones) = mpsc::unbounded_channel();
-    let mut running = std::pin::pin!(unit::run(order, cancelled, tell));
+    let (rejoin, rejoined) = mpsc::unbounded_channel();
+    let mut running = std::pin::pin!(unit::run(order, cancelled, tell, rejoined));
     let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
     let mut next = Next::Unit;
     let mut started = false;
@@ -131,7 +132,10 @@ async fn work(parent: &mut Parent, order: UnitOrder) -> Result<Next, ServeError>
             _ = heartbeat.tick() => parent.tell(&FromWorker::Heartbeat).await?,
             message = parent.next() => match message? {
                 Some(ToWorker::Cancel { unit, by }) if unit == id => drop(cancel.send(by)),
-                Some(ToWorker::Cancel { .. }) => {}
+                Some(ToWorker::Rejoined { unit, trouble }) if unit == id => {
+                    drop(rejoin.send(trouble));
+                }
+                Some(ToWorker::Cancel { .. } | ToWorker::Rejoined { .. }) => {}
                 Some(ToWorker::Shutdown) => next = Next::Exit,
                 None => return Ok(Next::Exit),
                 Some(other @ (ToWorker::Hello { .. } | ToWorker::Run(_))) => {
@@ -147,6 +151,7 @@ fn name(message: &ToWorker) -> &'static str {
         ToWorker::Hello { .. } => "Hello",
         ToWorker::Run(_) => "Run",
         ToWorker::Cancel { .. } => "Cancel",
+        ToWorker::Rejoined { .. } => "Rejoined",
         ToWorker::Shutdown => "Shutdown",
     }
 }
@@ -180,6 +185,8 @@ impl Parent {
     ) -> Result<(), FrameError> {
         match milestone {
             Milestone::Swept => self.tell(&FromWorker::Swept { unit }).await,
+            Milestone::Leaving => self.tell(&FromWorker::Leaving { unit }).await,
+            Milestone::Rejoin { anew } => self.tell(&FromWorker::Rejoin { unit, anew }).await,
             Milestone::Started { .. } if *started => Ok(()),
             Milestone::Started { pgid } => {
                 *started = true;

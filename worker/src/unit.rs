@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::milestone::Milestone;
 use crate::output::Output;
+use crate::rejoin::Rejoin;
 use crate::ssh::{Remote, RemoteError};
 use crate::stop::Stop;
 use crate::task::{self, Context, TaskError, TaskResult};
@@ -34,11 +35,13 @@ enum Interruption {
     Cancel(Canceller),
 }
 
-/// `cancel` may say at any time that the unit is to end; `told` hears of its beginning.
+/// `cancel` may say at any time that the unit is to end; `told` hears of its beginning, and is
+/// asked for the connection if that is gone, which `rejoined` answers.
 pub async fn run(
     order: UnitOrder,
     mut cancel: UnboundedReceiver<Canceller>,
     told: UnboundedSender<Milestone>,
+    rejoined: UnboundedReceiver<Option<String>>,
 ) -> Report {
     let stop = Stop::default();
     let (cookie, grace) = (order.cookie.clone(), order.kill_grace);
@@ -49,6 +52,7 @@ pub async fn run(
         output: Output::new(order.output.clone()),
         stop: stop.clone(),
         password: order.password.clone(),
+        rejoin: Rejoin::new(told.clone(), rejoined),
         told,
         runs_here: runs_here.clone(),
         result: None,

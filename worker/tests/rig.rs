@@ -273,7 +273,11 @@ impl Worker {
         loop {
             match self.next().expect("a living worker") {
                 FromWorker::Done { report, .. } => return report,
-                FromWorker::Started { .. } | FromWorker::Swept { .. } | FromWorker::Heartbeat => {}
+                FromWorker::Started { .. }
+                | FromWorker::Swept { .. }
+                | FromWorker::Leaving { .. }
+                | FromWorker::Rejoin { .. }
+                | FromWorker::Heartbeat => {}
                 FromWorker::Hello { .. } => panic!("a second Hello"),
             }
         }

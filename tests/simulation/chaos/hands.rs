@@ -97,6 +97,15 @@ impl Player {
                     let remote_pgid = (self.draw(2) == 0).then_some(7);
                     self.says(slot, FromWorker::Started { unit, remote_pgid });
                     self.says(slot, FromWorker::Swept { unit });
+                    if self.may().nodes && self.draw(8) == 0 {
+                        self.reboot(slot, unit);
+                    }
+                }
+            }
+            Later::Rejoin(slot, unit) => {
+                if self.holds(slot, unit) {
+                    let anew = self.draw(4) == 0;
+                    self.says(slot, FromWorker::Rejoin { unit, anew });
                 }
             }
             Later::Heartbeat(slot) => {
@@ -121,6 +130,7 @@ impl Player {
                     let started = FromWorker::Started { unit, remote_pgid: Some(8) };
                     self.says(slot, started);
                     self.says(slot, FromWorker::Swept { unit });
+                    self.says(slot, FromWorker::Rejoin { unit, anew: true });
                     let report = report(Outcome::Succeeded);
                     self.says(slot, FromWorker::Done { unit, report });
                 }
@@ -143,6 +153,27 @@ impl Player {
             | Later::Write
             | Later::Mischief
             | Later::Hurry => {}
+        }
+    }
+
+    /// With or without saying so before.
+    fn reboot(&mut self, slot: SlotId, unit: UnitId) {
+        if self.draw(2) == 0 {
+            self.says(slot, FromWorker::Leaving { unit });
+        }
+        let master = self.scheduler.unit(unit).map(|unit| unit.master);
+        if let Some(master) = master.filter(|master| self.ssh.has(*master))
+            && self.draw(4) > 0
+        {
+            let generation = self.ssh_generation[&master];
+            self.after_ms(1, 2000, Later::SshEnds(master, generation));
+        }
+        self.after_ms(1, 5000, Later::Rejoin(slot, unit));
+    }
+
+    pub fn rejoined(&mut self, slot: SlotId, unit: UnitId, trouble: Option<String>) {
+        if trouble.is_some() || self.draw(4) == 0 {
+            self.after_ms(500, 2000, Later::Rejoin(slot, unit));
         }
     }
 

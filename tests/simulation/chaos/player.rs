@@ -36,6 +36,8 @@ pub enum Later {
     Done(SlotId, UnitId),
     Cancelled(SlotId, UnitId),
     Babble(SlotId),
+    /// It made its node go away, and asks for it.
+    Rejoin(SlotId, UnitId),
     Gone(SlotId),
     Connected(MasterId, u64),
     SshEnds(MasterId, u64),
@@ -356,6 +358,7 @@ impl Player {
             Action::Spawn(slot) => self.spawn(slot),
             Action::Send { slot, unit } => self.send(slot, unit),
             Action::Cancel { slot, unit, .. } => self.order_cancel(slot, unit),
+            Action::Rejoined { slot, unit, trouble } => self.rejoined(slot, unit, trouble),
             Action::Shutdown(slot) => self.order_shutdown(slot),
             Action::KillWorker(slot) => self.kill(slot),
             Action::Tell(_) => {}
@@ -398,6 +401,7 @@ impl Player {
             | Later::Done(..)
             | Later::Cancelled(..)
             | Later::Babble(_)
+            | Later::Rejoin(..)
             | Later::Gone(_) => self.worker_does(what),
             Later::Connected(id, generation) => self.connected(id, generation),
             Later::SshEnds(id, generation) => self.ssh_ends(id, generation),

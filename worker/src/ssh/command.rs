@@ -257,6 +257,16 @@ impl Remote {
         self.target.borrow().begun
     }
 
+    /// What ran was on a node that has been started anew since.
+    pub fn forget_running(&self) {
+        self.target.borrow_mut().pgid = None;
+    }
+
+    /// Returns once the unit is to end.
+    pub async fn stopped(&self) {
+        self.stop.requested().await;
+    }
+
     /// A session is about to be asked for.
     pub(super) fn opening(&self, nonce: &str) {
         let mut target = self.target.borrow_mut();

@@ -22,6 +22,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::milestone::Milestone;
 use crate::output::Output;
 use crate::python;
+use crate::rejoin::Rejoin;
 use crate::ssh::{Ended, Remote, RemoteError, Sudo};
 use crate::stop::Stop;
 
@@ -33,6 +34,7 @@ pub struct Context {
     /// The order's; for [`Context::sudo`].
     pub password: Option<Password>,
     pub told: UnboundedSender<Milestone>,
+    pub rejoin: Rejoin,
     /// Something of the task runs on this machine, or may.
     pub runs_here: Rc<Cell<bool>>,
     /// What the task returned.
