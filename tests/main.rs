@@ -15,6 +15,7 @@ mod man;
 mod masters;
 mod once;
 mod passwords;
+mod reboot;
 mod reload;
 mod rules;
 mod schedule;

@@ -136,10 +136,14 @@ impl Call {
     }
 
     pub fn seconds(&self, name: &str) -> Option<Duration> {
-        self.value(name).1.map(|value| match value {
-            Value::Seconds(duration) => *duration,
-            other => panic!("{name} is {other:?}"),
-        })
+        match self.value(name) {
+            (_, Some(Value::Seconds(duration))) => Some(*duration),
+            (Param { default: Default::Seconds(seconds), .. }, None) => {
+                Some(Duration::from_secs(*seconds))
+            }
+            (_, None) => None,
+            (_, Some(other)) => panic!("{name} is {other:?}"),
+        }
     }
 
     pub fn mode(&self, name: &str) -> Option<u32> {

@@ -65,6 +65,7 @@ pub enum Default {
     Absent,
     Flag(bool),
     Text(&'static str),
+    Seconds(u64),
 }
 
 /// What is wrong with a call, and where; the messages are whole sentences without a full stop.
@@ -179,6 +180,7 @@ impl std::fmt::Display for Default {
             Default::Absent => f.write_str("null"),
             Default::Flag(value) => write!(f, "{value}"),
             Default::Text(text) => write!(f, "{text:?}"),
+            Default::Seconds(seconds) => write!(f, "{seconds}"),
         }
     }
 }

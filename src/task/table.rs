@@ -1,6 +1,6 @@
 //! The table of native tasks.
 
-use super::Default::{Absent, Flag, Required, Text};
+use super::Default::{Absent, Flag, Required, Seconds, Text};
 use super::{Call, Default, Form, Kind, Param, Problem, Task};
 
 pub static TASKS: &[Task] = &[
@@ -190,6 +190,23 @@ pub static TASKS: &[Task] = &[
         ],
         doc: "Copies files and directories from the node.",
         example: "task: fabric.api.get\nargs: [/var/log/app, \"/srv/collected/%(host)s/%(path)s\"]",
+        rule: no_rule,
+    },
+    Task {
+        path: "fabric.api.reboot",
+        aliases: &["fabric.operations.reboot"],
+        params: &[
+            positional(
+                "wait",
+                Kind::Seconds,
+                Seconds(120),
+                "seconds within which the node must take a session again",
+            ),
+            positional("command", Kind::Text, Text("reboot"), "the command that reboots"),
+            positional("use_sudo", Kind::Flag, Flag(true), "runs it through sudo"),
+        ],
+        doc: "Reboots the node and waits until it is back.",
+        example: "task: fabric.api.reboot\nkwargs: {wait: 300}",
         rule: no_rule,
     },
     Task {

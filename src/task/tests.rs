@@ -48,6 +48,7 @@ fn the_table_is_well_formed() {
                 (Kind::Flag, Default::Flag(_)) => true,
                 (Kind::Choice(words), Default::Text(word)) => words.contains(&word),
                 (Kind::Text, Default::Text(_)) => true,
+                (Kind::Seconds, Default::Seconds(_)) => true,
                 _ => false,
             };
             assert!(fits, "{}({}): the default is not of its kind", task.path, param.name);

@@ -25,10 +25,15 @@ pub fn in_context(call: &Call, directories: &str) -> String {
 fn wrapped(call: &Call) -> String {
     let line = in_context(call, "cd");
     match (call.flag("shell"), call.flag("shell_escape")) {
-        (true, true) => format!("/bin/bash -l -c \"{}\"", escape(&line)),
+        (true, true) => in_login_bash(&line),
         (true, false) => format!("/bin/bash -l -c \"{line}\""),
         (false, _) => line,
     }
+}
+
+/// A line as it is, in a login bash.
+pub fn in_login_bash(line: &str) -> String {
+    format!("/bin/bash -l -c \"{}\"", escape(line))
 }
 
 /// The same, with its stderr turned into stdout over there, where their order is known.

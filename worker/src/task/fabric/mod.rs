@@ -5,6 +5,7 @@
 pub mod command;
 pub mod get;
 pub mod put;
+mod reboot;
 
 use std::process::Stdio;
 
@@ -26,6 +27,7 @@ pub async fn call(context: &mut Context, order: &UnitOrder, call: &Call) -> Task
         }
         "fabric.api.local" => local(context, order, call).await,
         "fabric.api.put" => put::put(context, call).await,
+        "fabric.api.reboot" => reboot::reboot(context, call).await,
         _get => get::get(context, call).await,
     }
 }
