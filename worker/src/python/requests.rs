@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::channel::{Channel, Packet};
 use super::value::{map, text};
+use crate::rejoin::{self, Back, Rejoin, Watch};
 use crate::ssh::{Command, Ended, Input, Receive, Remote, RemoteError, Stream, Sudo};
 use crate::task::fabric::command::{combined, identity};
 use crate::task::fabric::get::Get;
@@ -24,6 +25,9 @@ pub struct Requests<'a> {
     remote: Remote,
     /// The node's.
     password: Option<Password>,
+    rejoin: Rejoin,
+    /// The node was made to go away, and has not come back yet.
+    leaving: Option<Watch>,
     /// Why the node could not be worked on any more.
     pub broken: Option<RemoteError>,
 }
@@ -31,7 +35,8 @@ pub struct Requests<'a> {
 impl<'a> Requests<'a> {
     pub fn new(channel: &'a Channel, context: &Context) -> Requests<'a> {
         let (remote, password) = (context.remote.clone(), context.password.clone());
-        Requests { channel, remote, password, broken: None }
+        let rejoin = context.rejoin.clone();
+        Requests { channel, remote, password, rejoin, leaving: None, broken: None }
     }
 
     /// Until the interpreter has said how the task went, or is gone without a word.
@@ -66,6 +71,7 @@ impl<'a> Requests<'a> {
             Some("run") => self.run(ask).await,
             Some("put") => self.put(ask).await,
             Some("get") => self.get(ask).await,
+            Some("reconnect") => self.reconnect(ask).await,
             other => Err(unknown(other)),
         };
         answer.unwrap_or_else(|error| self.refusal(error))
@@ -86,6 +92,10 @@ impl<'a> Requests<'a> {
             sudo,
             ..Command::default()
         };
+        if ask.flag("leaves") {
+            self.leaving = Some(Watch::new(rejoin::boot_id(&self.remote).await?, false));
+            self.rejoin.leaving();
+        }
         let mut relay = Relay { channel: self.channel, password: self.password.as_ref() };
         let running = self.remote.run(&command, &mut relay);
         let ended = match ask.seconds("timeout") {
@@ -99,11 +109,34 @@ impl<'a> Requests<'a> {
                     ]));
                 }
             },
-            None => running.await?,
+            None => match (running.await, &mut self.leaving) {
+                (Err(RemoteError::Lost(_)), Some(watch)) if ask.flag("leaves") => {
+                    watch.gone = true;
+                    self.remote.forget_running();
+                    return Ok(map([("left", Arg::Bool(true))]));
+                }
+                (ended, _) => ended?,
+            },
         };
         Ok(match ended {
             Ended::Exit(status) => map([("exit", Arg::Int(status.into()))]),
             Ended::Signal(signal) => map([("signal", Arg::Int(signal.into()))]),
+        })
+    }
+
+    /// Waits until the node takes sessions again. Whatever was lost with it before is forgiven.
+    async fn reconnect(&mut self, ask: Fields<'_>) -> Result<Arg, TaskError> {
+        let within = ask.seconds("within").ok_or_else(|| unknown(Some("reconnect")))?;
+        let mut watch = self.leaving.take().unwrap_or_else(|| Watch::new(None, false));
+        watch.gone |= self.broken.is_some();
+        let back = rejoin::back(&self.remote, &self.rejoin, watch, within).await?;
+        Ok(match back {
+            Ok(back) => {
+                self.broken = None;
+                let rebooted = back == Back::Rebooted;
+                map([("back", Arg::Bool(true)), ("rebooted", Arg::Bool(rebooted))])
+            }
+            Err(why) => map([("back", Arg::Bool(false)), ("why", text(why))]),
         })
     }
 
