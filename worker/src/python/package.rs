@@ -30,8 +30,22 @@ const FILES: &[(&str, &str)] = files! {
     "common/loom_bridge/value.py"
     "fabric1/fabric/__init__.py"
     "fabric1/fabric/api.py"
+    "fabric1/fabric/auth.py"
+    "fabric1/fabric/contrib/__init__.py"
+    "fabric1/fabric/contrib/console.py"
+    "fabric1/fabric/contrib/django.py"
+    "fabric1/fabric/contrib/files.py"
+    "fabric1/fabric/contrib/project.py"
+    "fabric1/fabric/decorators.py"
+    "fabric1/fabric/io.py"
+    "fabric1/fabric/job_queue.py"
+    "fabric1/fabric/main.py"
     "fabric1/fabric/operations.py"
+    "fabric1/fabric/sftp.py"
     "fabric1/fabric/state.py"
+    "fabric1/fabric/task_utils.py"
+    "fabric1/fabric/tasks.py"
+    "fabric1/fabric/thread_handling.py"
 };
 
 /// Where it is laid out.
@@ -132,7 +146,7 @@ mod tests {
         for entry in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
             if entry.is_dir() && !entry.ends_with("__pycache__") {
                 walk(&entry, below, found);
-            } else if entry.extension().is_some_and(|e| e == "py") {
+            } else if entry.extension().is_some_and(|e| e == "py" || e == "sh") {
                 found.push(entry.strip_prefix(below).unwrap().to_str().unwrap().to_owned());
             }
         }

@@ -1,0 +1,1 @@
+"""What fabfiles import beside `fabric.api`."""
