@@ -1,4 +1,6 @@
 //! `loom.system`: the system management tasks that Loom came with from the start.
+//!
+//! Their scripts lie in the Python package, whose module of this name runs them too.
 
 use loom::protocol::message::Endpoint;
 use loom::task::{Call, Mount};
@@ -7,9 +9,9 @@ use super::{Context, TaskResult};
 use crate::ssh::{Command, Stream};
 
 const FSTAB: &str = "/etc/fstab";
-const ADD_SSHFS_MOUNT: &str = include_str!("system/add_sshfs_mount.sh");
+const ADD_SSHFS_MOUNT: &str = include_str!("../../python/common/loom/add_sshfs_mount.sh");
 const RUN_DAEMON_CMD: &str = "exec \"/etc/init.d/$1\" \"$2\"";
-const GETHOSTIP: &str = include_str!("system/gethostip.sh");
+const GETHOSTIP: &str = include_str!("../../python/common/loom/gethostip.sh");
 
 pub async fn call(context: &mut Context, call: &Call) -> TaskResult {
     let Some(mut command) = command(call, &context.remote.endpoint) else {
