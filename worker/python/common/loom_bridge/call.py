@@ -16,6 +16,9 @@ def run(unit):
             prepare(unit)
         task = modules.find(unit["task"])
         if not callable(task):
+            # An instance of one of Fabric's classes of tasks.
+            task = getattr(task, "run", task)
+        if not callable(task):
             return _raised("%s is %r, which cannot be called" % (unit["task"], task))
         prepare(unit)
         result = task(*unit["args"], **unit["kwargs"])
