@@ -11,6 +11,8 @@ use loom::unit::{Canceller, Kill, Outcome, UnitId};
 use super::player::{Health, Later, Player, Worker};
 
 const SOON: Duration = Duration::from_millis(1);
+/// A worker is there in less.
+const STARTS: Duration = Duration::from_millis(50);
 
 impl Player {
     pub fn spawn(&mut self, slot: SlotId) {
@@ -32,8 +34,11 @@ impl Player {
             self.scheduler.on_pool(now, pool::Event::Done { slot, unit: id });
             return;
         };
-        // It may have gone while the unit waited for a worker that could not be started.
-        let connected = self.ssh.has(unit.master);
+        // It may have gone while the unit waited for a worker that had to be, or could not be,
+        // started.
+        let lost = self.ssh_lost.get(&unit.master);
+        let connected = self.ssh.has(unit.master)
+            || lost.is_some_and(|at| self.passed.saturating_sub(*at) <= STARTS);
         assert!(connected || self.plan.faults.spawn, "unit {id} has no connection");
         self.assert_configured(id);
         self.books.send(self.passed, id, unit);
@@ -263,6 +268,7 @@ impl Player {
     pub fn ssh_ends(&mut self, id: MasterId, generation: u64) {
         if self.ssh.has(id) && self.ssh_generation[&id] == generation {
             self.ssh.ends(id);
+            self.ssh_lost.insert(id, self.passed);
             let now = self.now();
             self.scheduler.complain(id, Some("gone".to_owned()));
             self.scheduler.on_master(now, node_state::Event::Exited(id));

@@ -3,8 +3,9 @@
 //! [`command`] says what to run, `drive` runs it, [`wrapper`] is the text that goes around it on
 //! the node, `marks` reads the wrapper's own words out of the output, `feed` writes what the
 //! command reads, `mux` opens sessions on the master, [`kill`] makes sure that nothing is left,
-//! [`transfer`] moves files.
+//! [`transfer`] moves files, and `arrival` is one that comes.
 
+mod arrival;
 pub mod command;
 mod drive;
 mod feed;

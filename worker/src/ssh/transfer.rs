@@ -3,12 +3,12 @@
 //! A file is written beside its place, compared by size and checksum, and then moved there.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 
+use super::arrival::Arrival;
 use super::command::{Captured, Command, Ended, Input, Receive, Remote, RemoteError, Stream, Sudo};
 use super::wrapper::stripped;
 
@@ -52,16 +52,13 @@ impl Remote {
         local: &Path,
         sudo: Option<Sudo>,
     ) -> Result<(), RemoteError> {
-        let beside = local.parent().filter(|p| !p.as_os_str().is_empty());
-        let beside = beside.unwrap_or(Path::new("."));
-        let file = NamedTempFile::new_in(beside).map_err(|e| named(local, e))?;
+        let file = Arrival::at(local).map_err(|e| named(local, e))?;
         let mut arriving = Arriving { file, said: Vec::new() };
         let script = Command::script("exec cat -- \"$1\"", &[path]).sudo(sudo);
         let ended = self.run(&script, &mut arriving).await?;
         let Arriving { file, said } = arriving;
         checked(Captured { ended, stdout: Vec::new(), stderr: said }, path)?;
-        file.persist(local).map_err(|e| named(local, e.error))?;
-        Ok(())
+        file.done().map_err(|e| named(local, e))
     }
 }
 
@@ -116,14 +113,14 @@ fn hex(sum: Sha256) -> String {
 }
 
 struct Arriving {
-    file: NamedTempFile,
+    file: Arrival,
     said: Vec<u8>,
 }
 
 impl Receive for Arriving {
     fn receive(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
         match stream {
-            Stream::Stdout => self.file.write_all(bytes),
+            Stream::Stdout => self.file.write(bytes),
             Stream::Stderr => {
                 let room = 4096usize.saturating_sub(self.said.len());
                 self.said.extend_from_slice(&bytes[..bytes.len().min(room)]);

@@ -5,7 +5,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use loom::arg::Arg;
-use loom::unit::Outcome;
+use loom::protocol::message::ToWorker;
+use loom::unit::{Canceller, Outcome};
 
 use super::{Asking, PASSWORD, order, run, text, with_password};
 use crate::rig::{Rig, Worker, eventually, rig, stdout};
@@ -200,4 +201,42 @@ fn what_is_not_there_cannot_be_brought() {
         assert!(report.detail.unwrap().contains("no such file"));
     }
     assert!(!Path::new(&rig.path("out")).exists());
+}
+
+#[test]
+fn a_file_here_is_whole_or_the_old_one() {
+    let rig = rig();
+    let from = rig.path("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&from).status().unwrap().success());
+    let to = write(&rig, "here/file", b"old");
+    fs::set_permissions(&to, fs::Permissions::from_mode(0o640)).unwrap();
+    let beside = || {
+        let entries = fs::read_dir(rig.path("here")).unwrap().flatten();
+        entries.map(|entry| entry.path()).find(|path| path.to_str() != Some(&to))
+    };
+    for kill in [false, true] {
+        let mut worker = Worker::start();
+        let order = order(&rig, GET, &[&from, &to], &[]);
+        let unit = order.unit;
+        worker.order(order);
+        let mut node = fs::OpenOptions::new().write(true).open(&from).unwrap();
+        std::io::Write::write_all(&mut node, b"half.").unwrap();
+        eventually("half of it is here", || {
+            beside().is_some_and(|path| fs::read(path).is_ok_and(|bytes| bytes == b"half."))
+        });
+        if kill {
+            worker.child.kill().unwrap();
+            worker.child.wait().unwrap();
+        } else {
+            worker.tell(&ToWorker::Cancel { unit, by: Canceller::Shutdown });
+            assert!(matches!(worker.done().outcome, Outcome::Cancelled { .. }));
+        }
+        assert_eq!(read(&to), "old");
+        let left = beside().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+        assert_eq!(left.is_some(), kill, "{left:?}");
+        assert!(left.is_none_or(|name| name.starts_with(".loom-get.")));
+    }
+    let report = run(&rig, GET, &[&write(&rig, "from", b"new"), &to], &[]);
+    assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
+    assert_eq!((read(&to).as_str(), mode(&to), beside()), ("new", 0o640, None));
 }
