@@ -231,11 +231,18 @@ mod tests {
             (text("host"), text("root@staging")),
             (text("remotepath"), text("/mnt/storage")),
             (text("mountpoint"), text("/mnt/storage")),
-            (text("excludes"), Arg::List(vec![text("staging"), text("10.0.0.7")])),
+            (text("excludes"), Arg::List(["staging", "10.0.0.7", "db8.example.org"].map(text).into())),
         ]);
         let call = bind("loom.system.add_sshfs_mount", &[storage], &[]).unwrap();
-        assert!(command(&call, &node("staging", "10.0.0.1")).is_none());
-        assert!(command(&call, &node("db7", "10.0.0.7")).is_none());
-        assert!(command(&call, &node("db1", "db1")).unwrap().line.contains("/etc/fstab"));
+        // By its name, by its address, and by the host that it is reached at.
+        for (name, host) in
+            [("staging", "10.0.0.1"), ("db7", "10.0.0.7"), ("db8", "db8.example.org")]
+        {
+            assert!(command(&call, &node(name, host)).is_none(), "{name}");
+        }
+        for (name, host) in [("db1", "db1"), ("staging2", "10.0.0.70"), ("root", "example.org")] {
+            let line = command(&call, &node(name, host)).unwrap().line;
+            assert!(line.contains("/etc/fstab"), "{name}");
+        }
     }
 }
