@@ -7,10 +7,12 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::python::Bridge;
+use crate::executable::Executable;
+use crate::sys::converse::converse;
 
 /// All that is asked about one interpreter and path; JSON on the worker's stdin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,7 +33,7 @@ pub enum Ask {
 }
 
 /// How a job calls a task.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Call {
     pub task: String,
     /// How many arguments by place.
@@ -52,12 +54,14 @@ pub enum Answer {
     NoInterpreter(String),
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// `None`: it is not there, or that cannot be known without running something.
     pub found: Option<Found>,
     /// Why it could not be run. Empty: nothing speaks against it.
     pub problems: Vec<Problem>,
+    /// The user's modules that are imported for it, as far as that is known.
+    pub files: Vec<PathBuf>,
 }
 
 /// A task that is there.
@@ -90,6 +94,8 @@ pub struct Problem {
     pub message: String,
     /// It cannot be told without running the module: no error, a warning.
     pub uncertain: bool,
+    /// Tasks that may have been meant, by their paths.
+    pub near: Vec<String>,
 }
 
 /// Which part of the call a problem is about.
@@ -110,8 +116,41 @@ pub struct Unread {
     pub message: String,
 }
 
-/// Asks, and waits for the answer.
+/// An answer that takes longer is not waited for.
+pub const TIME_LIMIT: Duration = Duration::from_secs(30);
+/// What the worker gives the interpreter, so that it can still say what was wrong.
+pub const READING: Duration = Duration::from_secs(20);
+/// The longest answer, in bytes.
+pub const MAX_ANSWER: usize = 64 << 20;
+
+/// The worker's argument for this.
+pub const ARGUMENT: &str = "--inspect";
+
+/// Asks, and waits for the answer. To be called from the main thread.
+///
+/// # Errors
+/// There is no answer: the worker is not there, or took too long. That says nothing of the tasks.
 pub fn ask(question: &Question) -> io::Result<Answer> {
-    let _ = (question, Bridge::ALL);
-    Err(io::ErrorKind::Unsupported.into())
+    ask_within(question, TIME_LIMIT)
+}
+
+/// As [`ask`], with another limit.
+pub fn ask_within(question: &Question, limit: Duration) -> io::Result<Answer> {
+    let mut command = Executable::find("loom-worker")?.command();
+    command.arg(ARGUMENT);
+    let question = serde_json::to_vec(question)?;
+    let said = converse(command, &question, limit, MAX_ANSWER).map_err(|e| match e.kind() {
+        io::ErrorKind::TimedOut => io::Error::other(format!("it took longer than {limit:?}")),
+        _ => e,
+    })?;
+    if !said.status.success() {
+        let complaint = String::from_utf8_lossy(&said.stderr);
+        let complaint = complaint.trim().lines().last().unwrap_or_default();
+        let complaint = complaint.strip_prefix("loom-worker: ").unwrap_or(complaint);
+        return Err(io::Error::other(match complaint {
+            "" => format!("loom-worker ended with {}", said.status),
+            complaint => complaint.to_owned(),
+        }));
+    }
+    Ok(serde_json::from_slice(&said.stdout)?)
 }

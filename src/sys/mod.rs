@@ -1,6 +1,7 @@
 //! The only libc and unsafe: what the kernel offers, with its contracts written down.
 
 pub mod clock;
+pub mod converse;
 pub mod daemonize;
 pub mod dirs;
 pub mod inherited;
