@@ -18,4 +18,12 @@ pub mod stop;
 pub mod task;
 pub mod unit;
 
-pub use serve::main;
+use std::process::ExitCode;
+
+/// Of `loom-worker`: it serves its parent, unless it is asked about tasks.
+pub fn main() -> ExitCode {
+    match std::env::args_os().nth(1) {
+        Some(argument) if argument == loom::inspect::ARGUMENT => python::inspect::main(),
+        Some(_) | None => serve::main(),
+    }
+}

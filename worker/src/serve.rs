@@ -31,7 +31,7 @@ enum ServeError {
 }
 
 pub fn main() -> ExitCode {
-    // SAFETY: the first thing this process does.
+    // SAFETY: nothing in this process has opened a descriptor yet.
     let pipes = unsafe { (inherited::take(WORKER_IN), inherited::take(WORKER_OUT)) };
     let (Ok(from), Ok(to)) = pipes else {
         eprintln!("loom-worker: started by hand? It expects its parent on descriptors 3 and 4");

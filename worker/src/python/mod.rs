@@ -8,10 +8,12 @@
 //! When the interpreter ends, however it does, what it has left running here ends with it.
 
 mod channel;
+pub mod inspect;
 mod package;
 mod requests;
 mod value;
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -120,11 +122,9 @@ fn interpreter(python: &Python, order: &UnitOrder, package: &Package, stdin: Own
     // Without site: it costs more than all the rest, and start.py makes up for it when a module
     // is asked for that only site could find.
     command.arg("-S").arg(package.start());
-    for (name, _) in
-        std::env::vars_os().filter(|(n, _)| n.as_encoded_bytes().starts_with(b"PYTHON"))
-    {
+    clean(|name| {
         command.env_remove(name);
-    }
+    });
     command.env("PYTHONIOENCODING", "utf-8:surrogateescape");
     command.env("PYTHONPYCACHEPREFIX", package.compiled());
     let node = &order.node;
@@ -133,15 +133,27 @@ fn interpreter(python: &Python, order: &UnitOrder, package: &Package, stdin: Own
     command
 }
 
+/// What would lead the interpreter elsewhere.
+fn clean(mut remove: impl FnMut(&OsStr)) {
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"PYTHON") {
+            remove(&name);
+        }
+    }
+}
+
 fn not_started(python: &Python, error: &io::Error) -> TaskError {
-    let name = &python.interpreter;
-    failed(match error.kind() {
+    failed(not_there(&python.interpreter, error))
+}
+
+fn not_there(name: &str, error: &io::Error) -> String {
+    match error.kind() {
         io::ErrorKind::NotFound => format!(
             "there is no {name} on the scheduler's machine; install it, or name another with \
              `python` in the job or in loom.yaml"
         ),
         _ => format!("{name} could not be started: {error}"),
-    })
+    }
 }
 
 /// The interpreter ended without having said how the task went.
