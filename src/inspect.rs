@@ -136,7 +136,9 @@ pub fn ask(question: &Question) -> io::Result<Answer> {
 
 /// As [`ask`], with another limit.
 pub fn ask_within(question: &Question, limit: Duration) -> io::Result<Answer> {
-    let mut command = Executable::find("loom-worker")?.command();
+    // It is run through the descriptor that this holds.
+    let worker = Executable::find("loom-worker")?;
+    let mut command = worker.command();
     command.arg(ARGUMENT);
     let question = serde_json::to_vec(question)?;
     let said = converse(command, &question, limit, MAX_ANSWER).map_err(|e| match e.kind() {

@@ -200,7 +200,7 @@ fn configured(asked: &Asked, wanted: Wanted) -> Option<Vec<Named>> {
     // A file may be a network away. The process ends before the thread, if it must.
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
-        if let Ok(loaded) = config::load(&candidates) {
+        if let Ok(loaded) = config::load_unasked(&candidates) {
             let _ = send.send(loaded.config);
         }
     });

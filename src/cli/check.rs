@@ -9,13 +9,16 @@ use jiff::Timestamp;
 
 use super::diff::{self, Side};
 use super::reach::{self, Reach};
+use super::screen::{Cell, Screen, Table};
 use crate::api::MAX_LIMIT;
 use crate::api::access::Whoami;
 use crate::api::job::Job;
 use crate::client::{Failure, Route};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::{self, Config, Loaded};
+use crate::job::Source;
 use crate::protocol::frame;
+use crate::task;
 
 /// Validate the configuration and say everything that is wrong with it
 ///
@@ -26,6 +29,10 @@ pub struct Args {
     /// Print the resolved configuration as JSON, secrets masked
     #[arg(long)]
     pub dump: bool,
+
+    /// Say of each job which task it runs and where that is defined: file and line, or native
+    #[arg(short = 'v', long, conflicts_with_all = ["dump", "diff", "frame"])]
+    pub tasks: bool,
 
     /// Say what would change in the running daemon, and what that does to the fires of the next 24
     /// hours; or what has changed since DUMP, a file that --dump has written
@@ -77,13 +84,38 @@ fn hand_over(loaded: &Loaded, args: &Args) -> Result<(), frame::FrameError> {
     }
     let summary = summary(&loaded.config, loaded.files, &loaded.warnings);
     if args.dump {
-        let json = config::dump(&loaded.config);
+        let mut json = config::dump(&loaded.config);
+        for (job, source) in &loaded.tasks {
+            json["jobs"][job]["task_source"] = shown(source).into();
+        }
         writeln!(stdout, "{json:#}")?;
         eprintln!("{summary}");
     } else {
+        if args.tasks {
+            stdout.write_all(tasks(loaded).as_bytes())?;
+        }
         writeln!(stdout, "{summary}")?;
     }
     Ok(())
+}
+
+/// A line for each job.
+fn tasks(loaded: &Loaded) -> String {
+    let mut table = Table::new(["JOB", "TASK", "DEFINED IN"]);
+    for (name, job) in &loaded.config.jobs {
+        let place = match loaded.tasks.get(name) {
+            Some(source) => Cell::new(shown(source)),
+            None if task::is_native(&job.task) => Cell::new("native"),
+            // There was a warning.
+            None => Cell::new("unknown"),
+        };
+        table.row([Cell::new(name), Cell::new(&job.task), place]);
+    }
+    table.show(&Screen::stdout())
+}
+
+fn shown(source: &Source) -> String {
+    format!("{}:{}", source.file.display(), source.line)
 }
 
 /// With the running configuration, or with the one in a file.

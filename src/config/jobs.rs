@@ -11,6 +11,7 @@ use super::nodes::Nodes;
 use super::policy;
 use super::report::Report;
 use super::source::Span;
+use super::tasks::Tasks;
 use super::values::{self, Room};
 use super::yaml::Item;
 use crate::arg::Arg;
@@ -27,6 +28,8 @@ const MAX_TEXTS: usize = 64 << 20;
 /// The jobs of all manifests so far, and what is needed to read the next.
 pub struct Jobs<'a> {
     pub by_name: BTreeMap<String, Job>,
+    /// What is not known of their tasks yet.
+    pub python: Tasks,
     nodes: &'a Nodes,
     known: HashSet<&'a str>,
     defaults: &'a Defaults<'a>,
@@ -43,6 +46,7 @@ impl<'a> Jobs<'a> {
     pub fn new(nodes: &'a Nodes, defaults: &'a Defaults<'a>) -> Self {
         Jobs {
             by_name: BTreeMap::new(),
+            python: Tasks::default(),
             nodes,
             known: nodes.names.iter().map(String::as_str).collect(),
             defaults,
@@ -108,9 +112,9 @@ impl<'a> Jobs<'a> {
         let args = self.args(fields.get("args"), report);
         let kwargs = self.kwargs(fields.get("kwargs"), report);
         if let (Some(item), Some(task), Some(args), Some(kwargs)) =
-            (task_item, task, &args, &kwargs)
+            (task_item, task.filter(|task| !task::is_python(task)), &args, &kwargs)
         {
-            for problem in problems(task, args, kwargs) {
+            for problem in task::check(task, args, kwargs) {
                 report_task(problem, task, item, &fields, report);
             }
         }
@@ -133,6 +137,9 @@ impl<'a> Jobs<'a> {
             ..job
         };
         policy::warn(&job, &fields, report);
+        if let Some(item) = task_item.filter(|_| task::is_python(&job.task)) {
+            self.python.add(&job, item, &fields);
+        }
         Some(job)
     }
 
@@ -265,14 +272,6 @@ fn default_description(task: &str, targets: &[String]) -> String {
         names.push_str(&format!(" and {} more", targets.len() - NAMED));
     }
     if names.is_empty() { task.to_string() } else { format!("{task} on {names}") }
-}
-
-/// What is known to be wrong without having looked for a Python task.
-fn problems(task: &str, args: &[Arg], kwargs: &[(String, Arg)]) -> Vec<Problem> {
-    if task::is_native(task) || !task.contains('.') {
-        return task::check(task, args, kwargs);
-    }
-    Vec::new()
 }
 
 /// Roughly what a job's texts take in memory, but for those that have a limit of their own.

@@ -1,6 +1,6 @@
 //! Reads all the files of a configuration and puts it together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,9 +15,12 @@ use super::nodes::{Context, Nodes};
 use super::report::Report;
 use super::settings;
 use super::source::{FileId, Span};
+use super::tasks::Asking;
 use super::trust::{self, Trust};
 use super::walk;
 use super::yaml::{Anchors, Item, MAX_ALL_NODES, MAX_NODES, Parsed, Value};
+use crate::inspect;
+use crate::job::Source;
 
 /// A configuration without errors.
 #[derive(Debug)]
@@ -26,19 +29,34 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// How many files it was read from.
     pub files: usize,
+    /// Where the tasks are defined that are Python's, by their jobs.
+    pub tasks: BTreeMap<String, Source>,
 }
 
 /// Loads the first of the comma-separated `candidates` that is a file, `~` expanded, or says
 /// everything that is wrong with it.
+///
+/// Python tasks are looked for by processes that are started from here: to be called from the main
+/// thread.
 pub fn load(candidates: &str) -> Result<Loaded, Vec<Diagnostic>> {
+    load_asking(candidates, &mut inspect::ask_within)
+}
+
+/// As [`load`], without looking for Python tasks: they are taken for right.
+pub fn load_unasked(candidates: &str) -> Result<Loaded, Vec<Diagnostic>> {
+    load_asking(candidates, &mut |_, _| Err(io::Error::other("nobody was asked")))
+}
+
+/// As [`load`]; what is asked about Python tasks is asked of `ask`.
+pub fn load_asking(candidates: &str, ask: Asking<'_>) -> Result<Loaded, Vec<Diagnostic>> {
     let file = find(candidates).map_err(|none| vec![*none])?;
     let mut loader = Loader::new(&file);
-    let config = loader.load();
-    let Loader { report, files, .. } = loader;
+    let config = loader.load(ask);
+    let Loader { report, files, tasks, .. } = loader;
     let failed = report.has_errors();
     let diagnostics = report.finish();
     match config {
-        Some(config) if !failed => Ok(Loaded { config, warnings: diagnostics, files }),
+        Some(config) if !failed => Ok(Loaded { config, warnings: diagnostics, files, tasks }),
         Some(_) | None => Err(diagnostics),
     }
 }
@@ -97,6 +115,7 @@ struct Loader {
     files: usize,
     /// How many more values the files may hold.
     room: usize,
+    tasks: BTreeMap<String, Source>,
 }
 
 impl Loader {
@@ -110,11 +129,12 @@ impl Loader {
             watch: Vec::new(),
             files: 0,
             room: MAX_ALL_NODES,
+            tasks: BTreeMap::new(),
         }
     }
 
     /// Goes as far as it can, so that all mistakes are found.
-    fn load(&mut self) -> Option<Config> {
+    fn load(&mut self, ask: Asking<'_>) -> Option<Config> {
         let path = self.file.clone();
         let (id, parsed) = self.parse(&path, None, &Anchors::default())?;
         self.tell(id, &parsed);
@@ -156,7 +176,9 @@ impl Loader {
                 skip.into_iter().flatten().filter_map(|p| p.canonicalize().ok()).collect();
             self.manifests(&settings.jobspath, item, &skip, &data, &mut jobs);
         }
-        let jobs = jobs.by_name;
+        let Jobs { by_name: jobs, python: tasks, .. } = jobs;
+        let python = main.python.map(|item| (item.into(), settings.python.interpreter.as_str()));
+        self.tasks = tasks.check(ask, python, &mut self.trust, &mut self.report);
         std::mem::replace(&mut self.trust, Trust::new()).finish(&mut self.report);
         self.watch.sort();
         self.watch.dedup();
@@ -247,10 +269,14 @@ impl Loader {
             return;
         }
         // Without the word there is no such key: the file is not ours, whatever else it is.
+        let before = jobs.python.len();
         if self.report.sources.text(id).contains("jobs") {
             self.read_manifest(id, path, data, jobs);
         }
-        self.report.sources.release(id);
+        // Of a Python task it shows later what is wrong.
+        if jobs.python.len() == before {
+            self.report.sources.release(id);
+        }
     }
 
     fn read_manifest(&mut self, id: FileId, path: &Path, data: &Data, jobs: &mut Jobs<'_>) {

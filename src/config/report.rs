@@ -65,6 +65,25 @@ impl Report {
         self.add(Severity::Error, at.into(), message.into(), Some(note.into()), true);
     }
 
+    /// With a note, where there is something to add.
+    pub fn error_with(
+        &mut self,
+        at: impl Into<Place>,
+        message: impl Into<String>,
+        note: Option<String>,
+    ) {
+        self.add(Severity::Error, at.into(), message.into(), note.map(|n| escape(&n)), true);
+    }
+
+    pub fn warning_with(
+        &mut self,
+        at: impl Into<Place>,
+        message: impl Into<String>,
+        note: Option<String>,
+    ) {
+        self.add(Severity::Warning, at.into(), message.into(), note.map(|n| escape(&n)), true);
+    }
+
     pub fn warning(&mut self, at: impl Into<Place>, message: impl Into<String>) {
         self.add(Severity::Warning, at.into(), message.into(), None, true);
     }

@@ -50,6 +50,7 @@ pub struct Main<'a> {
     pub datafile: Option<Item<'a>>,
     /// For all jobs.
     pub defaults: Option<Item<'a>>,
+    pub python: Option<Item<'a>>,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -63,6 +64,7 @@ pub fn read<'a>(root: Item<'a>, file: &Path, report: &mut Report) -> Option<Main
     let jobspath = fields.require("jobspath", root, "loom.yaml", report);
     let datafile = fields.get("datafile");
     let defaults = fields.get("defaults");
+    let python = fields.get("python");
     let mut read = Reader { fields, base, report };
     let settings = Settings {
         file: file.to_path_buf(),
@@ -90,7 +92,7 @@ pub fn read<'a>(root: Item<'a>, file: &Path, report: &mut Report) -> Option<Main
         Some(item) => ssh_options::read(item, report),
         None => BTreeMap::new(),
     };
-    Some(Main { settings, ssh_options, nodesfile, jobspath, datafile, defaults })
+    Some(Main { settings, ssh_options, nodesfile, jobspath, datafile, defaults, python })
 }
 
 const MAX_WORKERS: u32 = 1000;

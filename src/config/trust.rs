@@ -5,6 +5,7 @@
 //! somebody else is a warning, since that is how a checkout in a container or under `sudo`
 //! looks.
 
+use std::collections::HashSet;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -17,18 +18,30 @@ pub struct Trust {
     root: bool,
     foreign: Option<(FileId, u32)>,
     others: usize,
+    /// What was looked at by its path.
+    seen: HashSet<PathBuf>,
 }
 
 impl Trust {
     pub fn new() -> Self {
         let root = nix::unistd::geteuid().is_root();
-        Trust { root, foreign: None, others: 0 }
+        Trust { root, foreign: None, others: 0, seen: HashSet::new() }
     }
 
     /// Of a file that was read.
     pub fn file(&mut self, file: FileId, report: &mut Report) {
         let Some(meta) = report.sources.meta(file).filter(|_| self.root) else { return };
         let (problem, owner) = (writable_by_others(meta), meta.uid());
+        self.judge(file, problem, owner, report);
+    }
+
+    fn judge(
+        &mut self,
+        file: FileId,
+        problem: Option<&'static str>,
+        owner: u32,
+        report: &mut Report,
+    ) {
         if let Some(problem) = problem {
             report.error(file, problem);
         } else if owner != 0 {
@@ -37,9 +50,31 @@ impl Trust {
         }
     }
 
-    /// Whoever can write a directory can put a manifest there.
-    pub fn directories(&self, paths: &[PathBuf], report: &mut Report) {
+    /// Of a Python module that a task runs, if it lies in one of these directories: what is further
+    /// up is the system's. So are the directories between.
+    pub fn module(&mut self, path: &Path, within: &[PathBuf], report: &mut Report) {
+        let Some(top) = within.iter().find(|top| path.starts_with(top)).filter(|_| self.root)
+        else {
+            return;
+        };
+        if !self.seen.insert(path.to_path_buf()) {
+            return;
+        }
+        if let Ok(meta) = path.metadata() {
+            let file = report.sources.add(path);
+            self.judge(file, writable_by_others(&meta), meta.uid(), report);
+        }
+        let between = path.ancestors().skip(1).take_while(|dir| *dir != top.as_path());
+        let between: Vec<PathBuf> = between.map(Path::to_path_buf).collect();
+        self.directories(&between, report);
+    }
+
+    /// Whoever can write a directory can put a manifest there, or a module.
+    pub fn directories(&mut self, paths: &[PathBuf], report: &mut Report) {
         for path in paths.iter().filter(|_| self.root) {
+            if !self.seen.insert(path.clone()) {
+                continue;
+            }
             if let Some(problem) = directory_problem(path) {
                 let file = report.sources.add(path);
                 report.error(file, problem);

@@ -112,6 +112,11 @@ pub fn is_native(path: &str) -> bool {
     find(path).is_some()
 }
 
+/// Whether it can only be the path of a Python task, of which the table here knows nothing.
+pub fn is_python(path: &str) -> bool {
+    !is_native(path) && path.contains('.')
+}
+
 /// Whether the call may have to answer sudo. Calls that do not bind need nothing; what a Python
 /// task does is not known.
 pub fn wants_password(task: &str, args: &[Arg], kwargs: &[(String, Arg)]) -> bool {

@@ -72,7 +72,7 @@ pub struct Change {
 const AT_START: [&str; 2] = ["statedir", "listen"];
 
 /// Where something was written; that alone is no change.
-const PLACE: [&str; 2] = ["file", "line"];
+const PLACE: [&str; 3] = ["file", "line", "task_source"];
 
 /// From what there is to what is to be; fires are counted from this instant on. An error says
 /// what of a side cannot be understood.

@@ -7,6 +7,7 @@ mod locate;
 mod mistakes;
 mod rules;
 mod secrets;
+mod tasks;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -10,6 +10,7 @@ use crate::job::hooks::{Action, Hook, Occasion, Url};
 use crate::job::policy::{Missed, Overlap, Retries, RetryOn, Share};
 use crate::job::{Job, Source};
 use crate::protocol::frame;
+use crate::python::Python;
 
 /// A job `j` with these lines, and `defaults` with those.
 fn home(defaults: &str, job: &str) -> Home {
@@ -35,11 +36,13 @@ fn seconds(seconds: u64) -> Duration {
 
 #[test]
 fn a_job_that_says_nothing_has_the_documented_rules() {
-    let job = job("", "");
+    let home = home("", "");
+    let job = home.config().jobs["j"].clone();
     let schedule = Schedule::parse("* * * * *").unwrap();
     let source = Source { file: job.source.file.clone(), line: 2 };
     let expected = Job {
         args: job.args.clone(),
+        python: Python::new(vec![home.path("").components().collect()]),
         targets: ["web1", "web2", "db1"].map(String::from).to_vec(),
         description: "loom.run on web1, web2, db1".to_string(),
         ..Job::new("j".to_string(), "loom.run".to_string(), schedule, source)

@@ -95,7 +95,7 @@ class Chain(object):
                 " beside it, or write `bridge: loom`" % place)]
         if top == "fabric" and self._finder.is_ours(self._finder.find("fabric")):
             return [_problem("%s imports %s, which Fabric 1 does not have" % (place, dotted))]
-        return [_problem("%s imports %s, which is not found" % (place, dotted), uncertain=True)]
+        return [_problem("%s imports %s, which is not found; without it the unit fails" % (place, dotted), uncertain=True)]
 
     def _makes_modules(self, module):
         """Whether a module that is there may bring others with it."""
