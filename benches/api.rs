@@ -214,7 +214,7 @@ fn run(n: u64, job: &str, at: Timestamp) -> [Record; 5] {
         },
         Record::StartRun { run, at },
         Record::StartUnit { unit, worker_pid: Some(1), at },
-        Record::CloseUnit { unit, outcome, detail: None, output, at },
+        Record::CloseUnit { unit, outcome, detail: None, result: None, output, at },
         Record::CloseRun { run, end, at },
     ]
 }

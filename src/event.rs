@@ -92,6 +92,8 @@ pub struct UnitInfo {
     pub attempt: u32,
     pub outcome: Outcome,
     pub detail: Option<String>,
+    /// What its task returned.
+    pub result: Option<String>,
     /// From its worker's start; `None` if it never started.
     pub took: Option<Duration>,
 }

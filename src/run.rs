@@ -224,7 +224,8 @@ mod tests {
 
     fn end(runs: &mut Runs, outcome: Outcome) -> Step {
         let node = String::new();
-        runs.ended(RUN, &UnitInfo { node, attempt: 1, outcome, detail: None, took: None })
+        let (detail, result) = Default::default();
+        runs.ended(RUN, &UnitInfo { node, attempt: 1, outcome, detail, result, took: None })
     }
 
     fn end_all(outcomes: &[Outcome]) -> RunEnd {

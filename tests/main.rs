@@ -17,6 +17,7 @@ mod once;
 mod passwords;
 mod reboot;
 mod reload;
+mod returned;
 mod rules;
 mod schedule;
 mod shutdown;

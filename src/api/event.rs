@@ -58,6 +58,9 @@ pub enum Event {
         summary: String,
         #[serde(default)]
         detail: Option<String>,
+        /// What the task returned, as text.
+        #[serde(default)]
+        result: Option<String>,
         /// Another attempt follows, after so many seconds.
         #[serde(default)]
         again: Option<f64>,

@@ -39,6 +39,10 @@ pub struct Unit {
     /// Why, in a sentence.
     #[serde(default)]
     pub detail: Option<String>,
+    /// What the task returned, as text, at most 4,096 bytes of it; `No output returned.` if that
+    /// was nothing. Of Python tasks that returned.
+    #[serde(default)]
+    pub result: Option<String>,
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub started_at: Option<Timestamp>,

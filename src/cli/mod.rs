@@ -23,6 +23,7 @@ pub mod pause;
 pub mod reach;
 pub mod reload;
 pub mod retry;
+mod returned;
 pub mod run;
 pub mod runs;
 pub mod screen;

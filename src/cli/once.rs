@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::candidates;
+use super::returned;
+use super::screen::escape;
 use super::summary::Summary;
 use crate::config::{self, Config};
 use crate::daemon::{Engine, RuntimeDir, Stopping, Token, log_event};
@@ -96,6 +98,8 @@ struct Once {
     stopping: Option<Stopping>,
     begun: Instant,
     summary: Summary,
+    /// Of the nodes' names.
+    width: usize,
 }
 
 impl Once {
@@ -107,7 +111,7 @@ impl Once {
         let engine = Engine::new(config, RuntimeDir::of_process()?, ledger, &opened, Some(width))?;
         engine.poll.add(signals.fd(), Token::Signals.into(), Interest::Read)?;
         let (begun, summary) = (Instant::now(), Summary::default());
-        Ok(Once { engine, signals, stopping: None, begun, summary })
+        Ok(Once { engine, signals, stopping: None, begun, summary, width })
     }
 
     fn finish(mut self) -> io::Result<bool> {
@@ -137,6 +141,7 @@ impl Once {
         for event in std::mem::take(&mut self.engine.events) {
             log_event(&event);
             if let Event::UnitEnded { job, info, again: None, .. } = event {
+                self.tell_result(&info.node, info.result.as_deref());
                 let (success, outcome) = (info.outcome.is_success(), info.outcome.to_string());
                 self.summary.add(
                     Some(&job.name),
@@ -147,6 +152,12 @@ impl Once {
                 );
             }
         }
+    }
+
+    /// On stderr: it is not what the task wrote.
+    fn tell_result(&self, node: &str, result: Option<&str>) {
+        let (node, width) = (escape(node), self.width);
+        returned::told(result).iter().for_each(|line| eprintln!("{node:>width$} | {line}"));
     }
 
     fn on_signals(&mut self) {

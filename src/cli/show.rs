@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::answer::or_json;
 use super::candidates;
 use super::reach::{self, Reach};
+use super::returned;
 use super::runs::{self, fared_in_full, took};
 use super::screen::{Cell, Column, NOTHING, Screen, Table, escape, lasted, print};
 use super::words;
@@ -123,6 +124,19 @@ impl Sheet {
             self.0.push_str(&table.show(screen));
         }
     }
+
+    /// What the units' tasks have returned, whole: a table would cut it.
+    fn results(&mut self, units: &[Unit], screen: &Screen) {
+        for unit in units {
+            let mut lines = returned::told(unit.result.as_deref()).into_iter();
+            let Some(first) = lines.next() else { continue };
+            let who = format!("unit {} on {}", unit.id, escape(&unit.node));
+            let _ = writeln!(self.0, "\n{} {first}", screen.paint.bold(&who));
+            lines.for_each(|line| {
+                let _ = writeln!(self.0, "{line}");
+            });
+        }
+    }
 }
 
 fn show_run(RunDetail { run, nodes, gaps }: &RunDetail, screen: &Screen) -> String {
@@ -149,6 +163,7 @@ fn show_run(RunDetail { run, nodes, gaps }: &RunDetail, screen: &Screen) -> Stri
     }
     sheet.line("took", took(run, screen));
     sheet.table(&units(nodes, false, screen), screen);
+    sheet.results(nodes, screen);
     sheet.table(&left_out(gaps), screen);
     sheet.0
 }

@@ -44,7 +44,7 @@ pub fn log_event(event: &Event) {
             "{} on {node}: at a worker", job.name
         ),
         Event::UnitEnded { unit, run, job, info, again } => {
-            let UnitInfo { node, attempt, outcome, detail, took } = info;
+            let UnitInfo { node, attempt, outcome, detail, result: _, took } = info;
             let level = match outcome {
                 Outcome::Succeeded => log::Level::Info,
                 // One cause, told once, of the run.

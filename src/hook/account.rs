@@ -17,7 +17,7 @@ pub const VERSION: u32 = 1;
 /// Units beyond this are only counted.
 pub const MAX_UNITS: usize = 1000;
 
-/// A unit's detail is cut here, in characters.
+/// A unit's detail is cut here, and what its task returned, in characters.
 const LONGEST_DETAIL: usize = 1000;
 
 #[derive(Debug, Clone, Serialize)]
@@ -88,6 +88,7 @@ pub struct Unit<'a> {
     signal: Option<i32>,
     kill: Option<&'static str>,
     pub detail: Option<String>,
+    pub result: Option<String>,
     /// From its worker's start, to the millisecond.
     pub seconds: Option<f64>,
 }
@@ -271,6 +272,7 @@ impl<'a> Unit<'a> {
             signal,
             kill,
             detail: unit.detail.as_deref().map(|detail| cut(detail, LONGEST_DETAIL)),
+            result: unit.result.as_deref().map(|result| cut(result, LONGEST_DETAIL)),
             seconds: unit.took.map(|took| (took.as_secs_f64() * 1000.0).round() / 1000.0),
         }
     }

@@ -49,7 +49,7 @@ fn run(job: &Job, units: usize) -> Arc<RunInfo> {
 
 fn unit(node: &str, outcome: Outcome) -> UnitInfo {
     let took = Some(Duration::from_millis(2100));
-    UnitInfo { node: node.to_owned(), attempt: 1, outcome, detail: None, took }
+    UnitInfo { node: node.to_owned(), attempt: 1, outcome, detail: None, result: None, took }
 }
 
 fn ended(job: &Job, end: RunEnd, units: Vec<UnitInfo>) -> Event {
@@ -206,7 +206,7 @@ fn the_json_is_what_the_chapter_promises() {
     let firings = hooks().on(Instant::now(), &ended(&job, RunEnd::Failed, units));
     let plain = |node: &str, outcome: &str| {
         json!({"node": node, "attempt": 1, "outcome": outcome, "exit": null, "signal": null,
-               "kill": null, "detail": null, "seconds": 2.1})
+               "kill": null, "detail": null, "result": null, "seconds": 2.1})
     };
     let with = |mut unit: Value, change: Value| {
         let Value::Object(change) = change else { panic!() };

@@ -148,6 +148,7 @@ pub enum News {
         at: Timestamp,
         outcome: Outcome,
         detail: Option<String>,
+        result: Option<String>,
         /// Another attempt follows, after so many milliseconds.
         again: Option<u64>,
     },

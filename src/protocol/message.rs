@@ -22,6 +22,9 @@ pub const INLINE_OUTPUT: usize = 4096;
 /// What is kept of a task's return value, in bytes.
 pub const MAX_RESULT: usize = 4096;
 
+/// The result of a task that returned nothing.
+pub const NOTHING_RETURNED: &str = "No output returned.";
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ToWorker {
     Hello {
@@ -147,10 +150,17 @@ pub struct Report {
     pub outcome: Outcome,
     /// For the person who must act: why it failed, in one sentence; never a secret.
     pub detail: Option<String>,
-    /// What the task returned, as text, at most [`MAX_RESULT`] bytes of it. Native tasks return
-    /// nothing.
+    /// What the task returned, as text, at most [`MAX_RESULT`] bytes of it; [`NOTHING_RETURNED`]
+    /// if that was nothing. Native tasks return nothing, and do not say so.
     pub result: Option<String>,
     pub output: Output,
+}
+
+impl Report {
+    /// Of a unit that neither returned nor wrote anything.
+    pub fn of(outcome: Outcome, detail: Option<String>) -> Report {
+        Report { outcome, detail, result: None, output: Output::default() }
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::{Action, Now, Scheduler};
 use crate::node_state::{self, MasterId};
-use crate::protocol::message::Output;
+use crate::protocol::message::Report;
 use crate::unit::Outcome;
 
 impl Scheduler {
@@ -95,8 +95,8 @@ impl Scheduler {
         self.dispatcher.set_up(id, false, now.mono);
         let detail = self.complaint(id);
         for unit in self.dispatcher.waiting_for(id) {
-            let detail = Some(detail.clone());
-            self.end_unit(now, unit, Outcome::Unreachable, detail, Output::default());
+            let report = Report::of(Outcome::Unreachable, Some(detail.clone()));
+            self.end_unit(now, unit, report);
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::job::Job;
 use crate::node::Node;
 use crate::node_state::MasterId;
 use crate::pool;
-use crate::protocol::message::Output;
+use crate::protocol::message::Report;
 use crate::run::Step;
 use crate::store::{Gap, OpenUnit, Record};
 use crate::unit::{Canceller, Kill, Outcome, Reason, RunId, Trigger, UnitId};
@@ -242,7 +242,7 @@ impl Scheduler {
         for id in self.unit_ids(|_| true) {
             let outcome = Outcome::Cancelled { by: by.clone(), kill: Kill::Unconfirmed };
             let detail = "its worker did not end it in time and was killed".to_owned();
-            self.end_unit(now, id, outcome, Some(detail), Output::default());
+            self.end_unit(now, id, Report::of(outcome, Some(detail)));
         }
     }
 
@@ -261,7 +261,7 @@ impl Scheduler {
             if self.units.get(&id).is_some_and(|unit| unit.phase == Phase::Submitted) {
                 self.on_pool(now, pool::Event::Withdraw { unit: id });
             }
-            self.end_unit(now, id, Outcome::Skipped { reason }, None, Output::default());
+            self.end_unit(now, id, Report::of(Outcome::Skipped { reason }, None));
         }
     }
 

@@ -11,7 +11,7 @@ use crate::node::Node;
 use crate::node_state::{self, MasterId};
 use crate::pool::{self, SlotId};
 use crate::protocol::cookie;
-use crate::protocol::message::Output;
+use crate::protocol::message::Report;
 use crate::store::{OpenUnit, Record};
 use crate::task;
 use crate::unit::{Canceller, Kill, Outcome, RunId, UnitId};
@@ -92,31 +92,22 @@ impl Unit {
 
 impl Scheduler {
     /// The one way out for a unit, whatever became of it.
-    pub(super) fn end_unit(
-        &mut self,
-        now: Now,
-        id: UnitId,
-        outcome: Outcome,
-        detail: Option<String>,
-        output: Output,
-    ) {
+    pub(super) fn end_unit(&mut self, now: Now, id: UnitId, report: Report) {
         let Some(unit) = self.units.remove(&id) else { return };
-        let again = self.delay_to_next(&unit, id, &outcome);
-        self.conclude(now, id, unit, outcome, detail, output, again);
+        let again = self.delay_to_next(&unit, id, &report.outcome);
+        self.conclude(now, id, unit, report, again);
     }
 
     /// `again`: after how long the next attempt comes.
-    #[expect(clippy::too_many_arguments)]
     fn conclude(
         &mut self,
         now: Now,
         id: UnitId,
         unit: Unit,
-        outcome: Outcome,
-        detail: Option<String>,
-        output: Output,
+        report: Report,
         again: Option<Duration>,
     ) {
+        let Report { outcome, detail, result, output } = report;
         if may_linger(&outcome) {
             self.sweep.entry(unit.node.name.clone()).or_default().push(unit.cookie.clone());
         }
@@ -129,6 +120,7 @@ impl Scheduler {
             unit: id,
             outcome: outcome.clone(),
             detail: detail.clone(),
+            result: result.clone(),
             output,
             at: now.wall,
         });
@@ -137,6 +129,7 @@ impl Scheduler {
             attempt: unit.attempt,
             outcome,
             detail,
+            result,
             took: unit.begun.map(|begun| now.mono.saturating_duration_since(begun)),
         };
         let (run, job) = (unit.run, unit.job.clone());
@@ -172,9 +165,9 @@ impl Scheduler {
             }
         }
         let Some(unit) = self.units.remove(&id) else { return };
-        let outcome = Outcome::Failed { exit: None };
         let detail = "the ledger refused the run; nothing was started".to_owned();
-        self.conclude(now, id, unit, outcome, Some(detail), Output::default(), None);
+        let report = Report::of(Outcome::Failed { exit: None }, Some(detail));
+        self.conclude(now, id, unit, report, None);
     }
 
     /// How long until the next attempt, if there is to be one.
@@ -242,7 +235,7 @@ impl Scheduler {
         }
         let outcome = Outcome::Cancelled { by: by.clone(), kill: Kill::Confirmed };
         let detail = "it had not started".to_owned();
-        self.end_unit(now, id, outcome, Some(detail), Output::default());
+        self.end_unit(now, id, Report::of(outcome, Some(detail)));
     }
 
     pub(super) fn take_unit_id(&mut self) -> UnitId {

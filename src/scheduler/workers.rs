@@ -7,7 +7,7 @@ use crate::event::Event;
 use crate::pool::slot::Death;
 use crate::pool::{self, SlotId};
 use crate::protocol;
-use crate::protocol::message::{FromWorker, Output, Report};
+use crate::protocol::message::{FromWorker, Report};
 use crate::store::Record;
 use crate::unit::{Canceller, Kill, Outcome, UnitId};
 
@@ -60,7 +60,7 @@ impl Scheduler {
                 "the worker did not act on the timeout and was killed",
             ),
         };
-        self.end_unit(now, id, outcome, Some(detail.to_owned()), Output::default());
+        self.end_unit(now, id, Report::of(outcome, Some(detail.to_owned())));
     }
 
     /// About to be sent: what its worker is to sweep for first.
@@ -89,8 +89,7 @@ impl Scheduler {
 
     /// The unit cannot be put to the worker, which is none the worse for it.
     pub fn unsendable(&mut self, now: Now, slot: SlotId, id: UnitId, why: String) {
-        let outcome = Outcome::Failed { exit: None };
-        self.end_unit(now, id, outcome, Some(why), Output::default());
+        self.end_unit(now, id, Report::of(Outcome::Failed { exit: None }, Some(why)));
         self.on_pool(now, pool::Event::Done { slot, unit: id });
     }
 
@@ -134,13 +133,12 @@ impl Scheduler {
             FromWorker::Done { unit, report } => {
                 // Only the worker that holds a unit can end it.
                 if self.pool.holds(slot, unit) {
-                    let Report { outcome, detail, result: _, output } = report;
-                    if has_answered(&outcome)
+                    if has_answered(&report.outcome)
                         && let Some(unit) = self.units.get(&unit)
                     {
                         self.dispatcher.proven(unit.master, now.mono);
                     }
-                    self.end_unit(now, unit, outcome, detail, output);
+                    self.end_unit(now, unit, report);
                 }
                 self.on_pool(now, pool::Event::Done { slot, unit });
             }

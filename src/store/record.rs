@@ -61,6 +61,8 @@ pub enum Record {
         unit: UnitId,
         outcome: Outcome,
         detail: Option<String>,
+        /// What the task returned, as text.
+        result: Option<String>,
         output: Output,
         at: Timestamp,
     },
@@ -292,6 +294,8 @@ pub struct UnitRow {
     pub attempt: u32,
     pub state: UnitState,
     pub detail: Option<String>,
+    /// What the task returned, as text.
+    pub result: Option<String>,
     pub worker_pid: Option<u32>,
     pub remote_pgid: Option<u32>,
     /// `None` once nothing of the unit can be left on its node.

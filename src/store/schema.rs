@@ -9,7 +9,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i32 = 0x4C6F_6F6D;
 
 /// Step n leads from schema version n to n + 1; `PRAGMA user_version` holds the version.
-pub(super) const STEPS: &[&str] = &[FIRST, SECOND, THIRD];
+pub(super) const STEPS: &[&str] = &[FIRST, SECOND, THIRD, FOURTH];
 
 /// The version this Loom writes.
 pub(super) const VERSION: u32 = STEPS.len() as u32;
@@ -162,6 +162,10 @@ CREATE TABLE switched_off (
     by TEXT NOT NULL,
     at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+const FOURTH: &str = "
+ALTER TABLE units ADD COLUMN result TEXT;
 ";
 
 pub(super) fn version(conn: &Connection) -> rusqlite::Result<u32> {

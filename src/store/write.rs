@@ -95,8 +95,9 @@ pub(super) fn write(to: &Transaction, dir: &Path, record: &Record) -> Result<(),
                 .execute(params![unit.0 as i64, remote_pgid])?;
             expect_one(changed, || format!("unit {unit} is not running"))
         }
-        Record::CloseUnit { unit, outcome, detail, output, at } => {
-            let changed = close_unit(to, *unit, outcome, detail.as_deref(), output, *at)?;
+        Record::CloseUnit { unit, outcome, detail, result, output, at } => {
+            let said = (detail.as_deref(), result.as_deref());
+            let changed = close_unit(to, *unit, outcome, said, output, *at)?;
             expect_one(changed, || format!("unit {unit} is not open"))?;
             if may_be_left(outcome, output) {
                 adopt(to, dir, *unit)?;
@@ -184,7 +185,7 @@ fn close_unit(
     to: &Transaction,
     unit: UnitId,
     outcome: &Outcome,
-    detail: Option<&str>,
+    (detail, result): (Option<&str>, Option<&str>),
     output: &Output,
     at: Timestamp,
 ) -> rusqlite::Result<usize> {
@@ -193,7 +194,7 @@ fn close_unit(
     to.prepare_cached(
         "UPDATE units SET state = 'done', outcome = :outcome, exit = :exit, signal = :signal,
              kill = :kill, cancelled_by = :cancelled_by, reason = :reason, detail = :detail,
-             cookie = iif(:unswept, cookie, NULL), finished_at = :at, output = :inline,
+             result = :result, cookie = iif(:unswept, cookie, NULL), finished_at = :at, output = :inline,
              output_file = :file, output_bytes = :bytes, output_truncated = :truncated,
              file_bytes = :file_bytes
          WHERE id = :unit AND state <> 'done'",
@@ -208,6 +209,7 @@ fn close_unit(
         ":reason": verdict.reason,
         ":unswept": verdict.unswept,
         ":detail": detail,
+        ":result": result,
         ":at": millis(at),
         ":inline": inline,
         ":file": output.file.as_deref().map_or(Null.into(), columns::path),

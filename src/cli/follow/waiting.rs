@@ -19,9 +19,11 @@ use super::lines::{Face, Lines, Pieces, Said, Stream, Style};
 use super::write::Out;
 use crate::api::run::{Run, RunDetail};
 use crate::api::unit::{OutputEvent, Unit};
+use crate::cli::returned;
 use crate::cli::screen::{Paint, escape};
 use crate::cli::summary::Summary;
 use crate::client::{Client, Failure, Frame, Route};
+use crate::config::folding;
 use crate::sys::signals::Signal;
 use crate::sys::terminal::{self, Restore};
 
@@ -268,6 +270,9 @@ impl Waiting<'_> {
                     self.fold.end(&unit.node, unit.id);
                 } else if shown {
                     self.lines.end(unit.id, pieces);
+                    for line in returned::told(unit.result.as_deref()) {
+                        self.lines.remark(&unit.node, &line, pieces);
+                    }
                 }
                 self.nodes.ended(unit);
             }
@@ -330,6 +335,9 @@ impl Waiting<'_> {
         if self.how.fold {
             show_groups(self.fold, &run, self.how.json, &mut self.out)?;
         }
+        if self.how.fold && !self.how.json {
+            show_results(&units);
+        }
         if !self.how.json {
             summarise(&run, &units, self.begun.elapsed());
         }
@@ -370,6 +378,18 @@ fn show_groups(fold: Fold, run: &Run, json: bool, out: &mut Out) -> Result<(), F
         }
     }
     out.write(&pieces)
+}
+
+/// Nodes whose tasks returned the same together; on stderr, as beside output that is not folded.
+fn show_results(units: &[Unit]) {
+    let mut nodes: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
+    for unit in units {
+        nodes.entry(returned::told(unit.result.as_deref())).or_default().push(&unit.node);
+    }
+    for (lines, nodes) in nodes {
+        let nodes = escape(&folding::fold(&nodes));
+        lines.iter().for_each(|line| eprintln!("{nodes} | {line}"));
+    }
 }
 
 /// What `loom once` says at its end.

@@ -46,6 +46,7 @@ pub fn news(event: &Event) -> Option<News> {
             at: Timestamp::now(),
             outcome: info.outcome.clone(),
             detail: info.detail.clone(),
+            result: info.result.clone(),
             again: again.map(|delay| delay.as_millis() as u64),
         },
         Event::Missed { job, node, fires, reason } => News::Missed {

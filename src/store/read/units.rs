@@ -11,7 +11,7 @@ use crate::unit::{RunId, UnitId};
 
 /// The length of a blob is known without reading it.
 const COLUMNS: &str = "id, run, node, attempt, state, outcome, exit, signal, kill, cancelled_by,
-    reason, detail, worker_pid, remote_pgid, cookie, started_at, finished_at,
+    reason, detail, result, worker_pid, remote_pgid, cookie, started_at, finished_at,
     length(output) AS inline, output_file, output_bytes, output_truncated";
 
 impl Reader {
@@ -75,6 +75,7 @@ fn unit_row(row: &Row) -> rusqlite::Result<UnitRow> {
         attempt: row.get("attempt")?,
         state: unit_state_at(row)?,
         detail: row.get("detail")?,
+        result: row.get("result")?,
         worker_pid: row.get("worker_pid")?,
         remote_pgid: row.get("remote_pgid")?,
         cookie: row.get("cookie")?,

@@ -40,6 +40,7 @@ fn every_earlier_version_is_taken_over_with_its_rows() {
         assert_eq!((run.retry_of, run.command), (None, None));
         let units = reader.units(RunId(5)).unwrap();
         assert_eq!(units[0].state, UnitState::Done(Outcome::Failed { exit: Some(3) }));
+        assert_eq!(units[0].result, None);
         assert_eq!(reader.gaps("j", 9).unwrap().len(), 1);
 
         ledger.apply(&[open_run(8, "j", &["n"]), close_unit(80, Outcome::Succeeded)]).unwrap();

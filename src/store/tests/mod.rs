@@ -69,7 +69,14 @@ fn start_unit(unit: u64) -> Record {
 
 fn close_unit(unit: u64, outcome: Outcome) -> Record {
     let output = Output { inline: b"out".to_vec(), file: None, bytes: 3, truncated: false };
-    Record::CloseUnit { unit: UnitId(unit), outcome, detail: None, output, at: at(200) }
+    Record::CloseUnit {
+        unit: UnitId(unit),
+        outcome,
+        detail: None,
+        result: None,
+        output,
+        at: at(200),
+    }
 }
 
 fn close_run(run: u64, end: RunEnd) -> Record {

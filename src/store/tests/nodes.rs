@@ -16,7 +16,7 @@ fn begin(run: u64, answered: bool) -> Vec<Record> {
 
 fn end(run: u64, outcome: Outcome, second: i64) -> Record {
     let (unit, output) = (UnitId(10 * run), Output::default());
-    Record::CloseUnit { unit, outcome, detail: None, output, at: at(second) }
+    Record::CloseUnit { unit, outcome, detail: None, result: None, output, at: at(second) }
 }
 
 fn contact(dir: &TempDir) -> Contact {

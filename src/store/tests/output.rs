@@ -20,7 +20,14 @@ fn leave(dir: &TempDir, unit: u64) -> PathBuf {
 
 fn close_untold(unit: u64, outcome: Outcome) -> Record {
     let output = Output::default();
-    Record::CloseUnit { unit: UnitId(unit), outcome, detail: None, output, at: at(200) }
+    Record::CloseUnit {
+        unit: UnitId(unit),
+        outcome,
+        detail: None,
+        result: None,
+        output,
+        at: at(200),
+    }
 }
 
 fn kept(dir: &TempDir, run: u64) -> Kept {

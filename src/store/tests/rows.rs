@@ -265,6 +265,24 @@ fn what_was_open_is_lost_at_the_next_start_and_remembered_until_swept() {
 }
 
 #[test]
+fn what_a_task_returned_is_read_as_it_was_written() {
+    let dir = statedir();
+    let (mut ledger, _) = open(&dir);
+    let wild = "a\0b\x1b[2J\r\n☃\u{202e}".repeat(200);
+    let results = [Some(wild), Some(String::new()), None];
+    let mut records = vec![open_run(1, "j", &["a", "b", "c"])];
+    for (unit, returned) in (10..).zip(&results) {
+        let mut closing = close_unit(unit, Outcome::Succeeded);
+        let Record::CloseUnit { result, .. } = &mut closing else { unreachable!() };
+        result.clone_from(returned);
+        records.push(closing);
+    }
+    ledger.apply(&records).unwrap();
+    let units = Reader::open(dir.path()).unwrap().units(RunId(1)).unwrap();
+    assert_eq!(units.into_iter().map(|unit| unit.result).collect::<Vec<_>>(), results);
+}
+
+#[test]
 fn one_job_is_found_by_its_name_and_the_units_of_one_node() {
     let dir = statedir();
     let (mut ledger, _) = open(&dir);

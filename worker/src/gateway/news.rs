@@ -136,7 +136,7 @@ fn event(news: News) -> Event {
         News::UnitStarted { unit, run, job, node, at } => {
             Event::UnitStarted { unit: unit.0, run: run.0, job, node, at }
         }
-        News::UnitEnded { unit, run, job, node, attempt, at, outcome, detail, again } => {
+        News::UnitEnded { unit, run, job, node, attempt, at, outcome, detail, result, again } => {
             Event::UnitEnded {
                 unit: unit.0,
                 run: run.0,
@@ -147,6 +147,7 @@ fn event(news: News) -> Event {
                 outcome: outcome.word().to_owned(),
                 summary: outcome.to_string(),
                 detail,
+                result,
                 again: again.map(|millis| millis as f64 / 1000.0),
             }
         }

@@ -119,6 +119,7 @@ pub fn unit(row: UnitRow) -> Unit {
         cancelled_by: None,
         reason: None,
         detail: row.detail,
+        result: row.result,
         started_at: row.started_at,
         finished_at: row.finished_at,
         output_bytes: row.output.bytes,

@@ -326,7 +326,7 @@ pub fn open_run(run: u64, job: &str, how: &How, nodes: &[&str]) -> Record {
 
 pub fn close_unit(run: u64, nth: u64, outcome: Outcome, at: Timestamp) -> Record {
     let (unit, output) = (unit_id(run, nth), Output::default());
-    Record::CloseUnit { unit, outcome, detail: None, output, at }
+    Record::CloseUnit { unit, outcome, detail: None, result: None, output, at }
 }
 
 /// The records of a run that was started at once and took a second on each node.

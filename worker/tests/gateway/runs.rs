@@ -189,6 +189,7 @@ fn a_retry_goes_by_the_last_attempt_and_leaves_out_nodes_that_are_gone() {
             unit: UnitId(1900),
             outcome: Outcome::Succeeded,
             detail: None,
+            result: None,
             output,
             at: t(),
         },

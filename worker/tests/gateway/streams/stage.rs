@@ -53,7 +53,14 @@ impl Stage {
     pub fn end_silently(&self, run: u64, nth: u64, output: Output) {
         let (unit, at) = (unit_id(run, nth), at("2026-01-01T00:00:02Z"));
         let outcome = Outcome::Succeeded;
-        self.parent.record(&[Record::CloseUnit { unit, outcome, detail: None, output, at }]);
+        self.parent.record(&[Record::CloseUnit {
+            unit,
+            outcome,
+            detail: None,
+            result: None,
+            output,
+            at,
+        }]);
     }
 
     pub fn end(&self, run: u64, nth: u64, node: &str, output: Output) {
@@ -67,6 +74,7 @@ impl Stage {
             at: at("2026-01-01T00:00:02Z"),
             outcome: Outcome::Succeeded,
             detail: None,
+            result: None,
             again: None,
         });
     }
