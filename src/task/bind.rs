@@ -41,7 +41,7 @@ pub fn bind_or_explain(
             !task.params.iter().any(|p| p.name == name) && nearest(task, name) == Some(param.name)
         };
         if param.default == Default::Required && !given && !kwargs.iter().any(misspelt) {
-            let message = format!("{}() needs `{}`: {}", task.path, param.name, param.doc);
+            let message = format!("{}() needs `{}`: {}", task.path, param.name, param.phrase());
             problems.push(Problem::Call { message });
         }
     }

@@ -6,6 +6,7 @@
 
 mod bind;
 mod kind;
+mod page;
 mod table;
 
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 
 pub use bind::{Call, bind};
 pub use kind::{Kind, Mount};
+pub use page::page;
 pub use table::TASKS;
 
 use std::time::Duration;
@@ -30,6 +32,8 @@ pub struct Task {
     pub params: &'static [Param],
     /// One sentence.
     pub doc: &'static str,
+    /// All there is to say, as Markdown without headings; it begins as `doc` does.
+    pub long: &'static str,
     /// The lines of a job that calls it, from `task:` on.
     pub example: &'static str,
     /// What the parameters must fulfil together; the error is for the person who wrote the call.
@@ -41,7 +45,7 @@ pub struct Param {
     pub name: &'static str,
     pub kind: Kind,
     pub default: Default,
-    /// A phrase.
+    /// A phrase; what follows a semicolon says more.
     pub doc: &'static str,
     pub form: Form,
 }
@@ -55,6 +59,28 @@ pub enum Form {
     Keyword,
     /// Takes all of `args` that is left; never named.
     Rest,
+}
+
+impl Param {
+    /// What a message says of it.
+    pub fn phrase(&self) -> &'static str {
+        self.doc.split("; ").next().unwrap_or_default()
+    }
+
+    /// What is written for it in a manifest.
+    pub fn takes(&self) -> String {
+        let one = self.kind.expects();
+        match self.form {
+            Form::Positional | Form::Keyword => one,
+            Form::Rest => format!("each {one}"),
+        }
+    }
+
+    /// Whether two tasks take the same here, at whichever place.
+    pub fn is_like(&self, other: &Param) -> bool {
+        let of = |param: &Param| (param.name, param.kind, param.default, param.doc);
+        of(self) == of(other)
+    }
 }
 
 /// What a parameter is when the call does not mention it.
