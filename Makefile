@@ -13,7 +13,7 @@ SKIPS   := $(CURDIR)/target/skips
 FAULTS  := $(CURDIR)/target/faults
 
 .DEFAULT_GOAL := help
-.PHONY: help deps schemathesis build release test test-full simulation faults fuzz lint fmt doc man demo bench install clean
+.PHONY: help deps schemathesis build release test test-full simulation faults fuzz lint fmt doc man tasks-page demo bench install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ doc: ## build the documentation of the sources
 
 man: build ## write the manual page to target/man
 	@mkdir -p target/man && target/debug/loom man >target/man/loom.1 && ls target/man/loom.1
+
+tasks-page: build ## write what docs/tasks.md says of each task anew
+	target/debug/loom tasks --markdown >target/tasks.md && cp target/tasks.md docs/tasks.md
 
 demo: release ## see it run: five throwaway nodes on this machine, two minutes
 	@bash tests/demo/demo.sh

@@ -1,4 +1,4 @@
-//! What a name on the command line may be: jobs, targets, nodes and runs, for completion.
+//! What a name on the command line may be: jobs, targets, nodes, runs and tasks, for completion.
 //!
 //! Asked of the running daemon, which knows best, else of the configuration's files. The person
 //! is typing: whatever takes long or goes wrong yields nothing, and is not told.
@@ -13,6 +13,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 
 use super::CANDIDATES;
 use super::reach::Reach;
+use super::tasks::catalog::Catalog;
 use crate::api::job::Job;
 use crate::api::node::Node;
 use crate::api::run::Run;
@@ -27,7 +28,7 @@ const DAEMON_LIMIT: Duration = Duration::from_millis(300);
 /// Older ones are seldom meant.
 const LAST_RUNS: u32 = 50;
 
-/// How long reading the files may take.
+/// How long reading the files may take, those of Python modules included.
 const FILES_LIMIT: Duration = Duration::from_secs(1);
 
 /// More than this helps nobody, and a shell is slow with them.
@@ -120,6 +121,29 @@ pub fn anything() -> ArgValueCompleter {
 fn any_of(wanted: &'static [Wanted]) -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| {
         wanted.iter().flat_map(|wanted| of_names(word, &known(*wanted))).collect()
+    })
+}
+
+/// The path of a task: a native one, or one of the configuration's Python modules.
+pub fn tasks() -> ArgValueCompleter {
+    ArgValueCompleter::new(|word: &OsStr| {
+        let config = ASKED.get_or_init(Asked::default).config.clone();
+        let candidates = config.unwrap_or_else(|| CANDIDATES.to_owned());
+        let (send, receive) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut catalog = Catalog::native();
+            if let Ok(loaded) = config::load(&candidates) {
+                catalog.configured(&loaded.config);
+            }
+            let _ = send.send(catalog);
+        });
+        let catalog = receive.recv_timeout(FILES_LIMIT).unwrap_or_else(|_| Catalog::native());
+        let named = catalog.entries.into_iter().map(|entry| Named {
+            name: entry.task,
+            about: entry.summary.unwrap_or_default(),
+            tags: Vec::new(),
+        });
+        of_names(word, &named.filter_map(harmless).collect::<Vec<_>>())
     })
 }
 

@@ -32,6 +32,7 @@ pub mod status;
 pub mod stop;
 mod summary;
 pub mod switch;
+pub mod tasks;
 pub mod token;
 pub mod top;
 mod webhook;
@@ -93,6 +94,7 @@ enum Command {
     Next(next::Args),
     Once(once::Args),
     Run(run::Args),
+    Tasks(tasks::Args),
     Top(top::Args),
 }
 
@@ -131,6 +133,7 @@ pub fn main() -> ExitCode {
         Some(Command::Next(args)) => next::next(&cli.config, &args),
         Some(Command::Once(args)) => once::once(&cli.config, &args),
         Some(Command::Run(args)) => run::run(&cli.config, &args),
+        Some(Command::Tasks(args)) => tasks::tasks(&cli.config, &args),
         Some(Command::Top(args)) => top::top(&cli.config, &args),
     }
 }

@@ -175,17 +175,10 @@ const MAX_COMPARED: usize = 100;
 
 /// The paths nearest to one that does not exist, best first, at most three.
 fn near(path: &str) -> Vec<String> {
-    if path.len() > MAX_COMPARED {
-        return Vec::new();
-    }
     let names =
         TASKS.iter().flat_map(|task| [task.path].into_iter().chain(task.aliases.iter().copied()));
-    let mut scored: Vec<(f64, &str)> = names.map(|name| (likeness(path, name), name)).collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let best = scored.first().map_or(1.0, |(score, _)| *score);
-    scored.retain(|(score, _)| *score >= 0.8 && *score >= best - 0.05);
     let mut suggestions: Vec<String> = Vec::new();
-    for (_, name) in scored {
+    for name in nearest(path, names) {
         let canonical = find(name).map_or(name, |task| task.path);
         if !suggestions.iter().any(|known| known == canonical) {
             suggestions.push(canonical.to_string());
@@ -193,6 +186,19 @@ fn near(path: &str) -> Vec<String> {
     }
     suggestions.truncate(3);
     suggestions
+}
+
+/// Which of these paths may have been meant, best first.
+pub fn nearest<'a>(path: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    if path.len() > MAX_COMPARED {
+        return Vec::new();
+    }
+    let names = names.into_iter().filter(|name| name.len() <= MAX_COMPARED);
+    let mut scored: Vec<(f64, &str)> = names.map(|name| (likeness(path, name), name)).collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let best = scored.first().map_or(1.0, |(score, _)| *score);
+    scored.retain(|(score, _)| *score >= 0.8 && *score >= best - 0.05);
+    scored.into_iter().map(|(_, name)| name).collect()
 }
 
 /// 1 for equal. The last segment counts by itself too: `run` or `fabric.run` mean some `….run`.

@@ -3,6 +3,7 @@
 mod changes;
 mod remote;
 mod silent;
+mod tasks;
 mod views;
 
 use std::process::Output;

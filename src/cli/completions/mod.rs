@@ -17,7 +17,7 @@ use crate::config::diagnostic::{escape, is_invisible};
 /// Print the script that completes loom's arguments in a shell
 ///
 /// Jobs, nodes and runs are completed by name, as the running daemon knows them or else as the
-/// configuration has them.
+/// configuration has them; tasks as the configuration has them.
 ///
 ///   bash:  loom completions bash >~/.local/share/bash-completion/completions/loom
 ///   zsh:   loom completions zsh >DIRECTORY/_loom, for a DIRECTORY in $fpath

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use paint::{Paint, Tone};
-pub use table::{Cell, Column, Table};
+pub use table::{Cell, Column, Table, cut};
 pub use time::{ago, exact, lasted};
 
 use crate::client::Failure;

@@ -160,7 +160,7 @@ impl Table {
 }
 
 /// At most `width` columns of it.
-fn cut(text: &str, width: usize) -> String {
+pub fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
