@@ -88,7 +88,7 @@ fn our_own_examples_load_without_a_word() {
     let loaded = load(file).unwrap_or_else(|found| panic!("{found:#?}"));
     // A checkout that belongs to somebody else is what root is told about.
     assert!(loaded.warnings.iter().all(|w| w.message.contains("uid")), "{:#?}", loaded.warnings);
-    assert_eq!((loaded.config.jobs.len(), loaded.config.nodes.len()), (6, 9));
+    assert_eq!((loaded.config.jobs.len(), loaded.config.nodes.len()), (8, 9));
 }
 
 #[test]
