@@ -8,6 +8,8 @@ import os
 
 from fabric.api import env, hide, run, sudo
 
+_FSTAB = "/etc/fstab"
+
 
 def gethostip(hostname, become=False):
     """Prints and returns the address that the node resolves a host name to."""
@@ -36,7 +38,7 @@ def add_sshfs_mount(*mounts, **options):
     become = options.pop("become", False)
     if options:
         raise TypeError("add_sshfs_mount() takes no %s" % ", ".join(sorted(options)))
-    words = ["/etc/fstab"]
+    words = [_FSTAB]
     for one in [_checked(one) for one in mounts]:
         if not _excluded(one):
             device = "%s:%s" % (one["host"], one["remotepath"])
