@@ -4,6 +4,7 @@ A job's targets say where its task runs, and each unit is one node's: `hosts`, `
 and `serial` leave their marks on the function, for code that looks at them, and do nothing else.
 """
 
+from fabric import _node
 from fabric.context_managers import settings
 from fabric.tasks import Task, WrappedCallableTask
 
@@ -35,7 +36,8 @@ def runs_once(func):
             once.return_value = func(*args, **kwargs)
         return once.return_value
 
-    return serial(_like(func, once))
+    _like(func, once).serial = True
+    return _task_again(func, once)
 
 
 def serial(func):
@@ -58,7 +60,7 @@ def parallel(pool_size=None):
 
 
 def with_settings(*arg_settings, **kw_settings):
-    """Calls it within `settings(…)`."""
+    """Calls it within `settings(...)`."""
 
     def settled(func):
         def within(*args, **kwargs):
@@ -88,15 +90,8 @@ def _around(func):
 
 def _like(original, function):
     """`function` with the name, the documentation and the marks of `original`."""
-    inner = getattr(original, "wrapped", original) if isinstance(original, Task) else original
-    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
-        try:
-            setattr(function, name, getattr(inner, name))
-        except AttributeError:
-            pass
-    function.__dict__.update(getattr(inner, "__dict__", {}))
-    function.__wrapped__ = inner
-    return function
+    inner = original.wrapped if isinstance(original, WrappedCallableTask) else original
+    return _node.named_after(inner, function)
 
 
 def _task_again(original, function):

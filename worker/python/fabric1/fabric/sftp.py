@@ -3,6 +3,7 @@ but `put` and `get`."""
 
 import os
 
+from fabric import _node
 from fabric.context_managers import hide, settings
 from fabric.operations import get, put, run, sudo
 
@@ -11,36 +12,34 @@ class SFTP(object):
     """Of the unit's node, whichever host string it is given."""
 
     def __init__(self, host_string):
-        from fabric.network import needs_host
-        needs_host(lambda: None)()
+        _node.check()
 
     def __getattr__(self, name):
-        raise AttributeError(
-            "SFTP has no %s in Loom's bridge, which does without paramiko: use run(), put() or "
-            "get(), or `bridge: fab-classic` in the job" % name
-        )
+        # hasattr() asks as well.
+        text = str(_node.NotPossible("SFTP.%s" % name, "use run(), put() or get()"))
+        raise AttributeError(text)
 
     def exists(self, path):
-        return _quiet("test -e %s" % _quoted(path)).succeeded
+        return _quiet("test -e %s" % _node.quoted(path)).succeeded
 
     def isdir(self, path):
-        return _quiet("test -d %s" % _quoted(path)).succeeded
+        return _quiet("test -d %s" % _node.quoted(path)).succeeded
 
     def islink(self, path):
-        return _quiet("test -L %s" % _quoted(path)).succeeded
+        return _quiet("test -L %s" % _node.quoted(path)).succeeded
 
     def glob(self, path):
         """The paths that match the pattern in its last part."""
         import fnmatch
         directory, pattern = os.path.split(path)
-        listed = _quiet("ls -a %s" % _quoted(directory or "."))
+        listed = _quiet("ls -a %s" % _node.quoted(directory or "."))
         if listed.failed:
             return []
         names = [name for name in listed.splitlines() if name not in (".", "..")]
         return [os.path.join(directory, name) for name in fnmatch.filter(names, pattern)]
 
     def mkdir(self, path, use_sudo):
-        (sudo if use_sudo else run)("mkdir %s" % _quoted(path))
+        (sudo if use_sudo else run)("mkdir %s" % _node.quoted(path))
 
     def get(self, remote_path, local_path, use_sudo=False, *ignored, **likewise):
         return get(remote_path, local_path, use_sudo=use_sudo)
@@ -54,7 +53,3 @@ class SFTP(object):
 def _quiet(command):
     with settings(hide("everything"), warn_only=True):
         return run(command, pty=False)
-
-
-def _quoted(path):
-    return "'%s'" % path.replace("'", "'\\''")

@@ -5,7 +5,7 @@ A unit is one node's: whoever would go to other hosts from here is told to make 
 
 import sys
 
-from fabric import state
+from fabric import _node, state
 from fabric.task_utils import crawl, merge, parse_kwargs
 from fabric.utils import abort, warn
 
@@ -104,8 +104,7 @@ def get_task_details(task):
     plain = len(spec.args) - len(defaults)
     names = list(spec.args[:plain])
     names += ["%s=%r" % pair for pair in zip(spec.args[plain:], defaults)]
-    return "%s\nArguments: %s" % ("\n".join(l.strip() for l in text.strip().split("\n")),
-                                  ", ".join(names))
+    return "%s\nArguments: %s" % (text, ", ".join(names))
 
 
 def execute(task, *args, **kwargs):
@@ -161,20 +160,18 @@ def _named(name):
 
 
 def _here(hosts, roles, exclude, roledefs, name):
-    """Whether the task is to run; it ends here if this were to be somewhere else."""
-    from fabric.network import is_here, elsewhere
-    if any(is_here(host) for host in exclude):
+    """Whether the task is to run; raises OtherNode if it were to run elsewhere only."""
+    if any(_node.means_this(host) for host in exclude):
         return False
     if not hosts and not roles:
         return True
-    hosts = [hosts] if isinstance(hosts, str) else hosts
-    wanted = merge(hosts, roles, (), roledefs)
-    if not any(is_here(host) for host in wanted):
-        raise elsewhere("execute(%s) is asked to go to %s" % (name, ", ".join(wanted) or "no host"))
-    return True
+    wanted = merge([hosts] if hasattr(hosts, "strip") else hosts, roles, (), roledefs)
+    if any(_node.means_this(host) for host in wanted):
+        return True
+    where = ", ".join(wanted) or "no host at all"
+    raise _node.OtherNode(_node.refusal("%s, where execute(%s) is to go" % (where, name)))
 
 
 def _plays(role, roledefs):
     """Whether this node has the role."""
-    from fabric.network import is_here
-    return role in roledefs and any(is_here(h) for h in merge([], [role], [], roledefs))
+    return role in roledefs and any(map(_node.means_this, merge([], [role], [], roledefs)))

@@ -10,7 +10,7 @@ import os
 from fabric.context_managers import hide, settings
 from fabric.operations import put, run, sudo
 from fabric.state import env
-from fabric.utils import abort
+from fabric.utils import abort, apply_lcwd
 
 # What `uname` has said, by node.
 _systems = {}
@@ -158,11 +158,11 @@ def upload_template(
     if is_directory:
         destination = os.path.join(destination, os.path.basename(filename))
     if use_jinja:
-        directory = _local(template_dir or os.getcwd())
+        directory = apply_lcwd(template_dir or os.getcwd(), env)
         source = os.path.join(directory, filename)
         text = _by_jinja(directory, filename, context, keep_trailing_newline)
     else:
-        source = _local(os.path.join(template_dir or "", filename))
+        source = apply_lcwd(os.path.join(template_dir or "", filename), env)
         text = _by_percent(source, context)
     if mirror_local_mode and mode is None:
         mode = os.stat(source).st_mode & 0o7777
@@ -213,11 +213,6 @@ def _by_jinja(directory, filename, context, keep_trailing_newline):
     return templates.get_template(filename).render(**context or {}).encode("utf-8")
 
 
-def _local(path):
-    """As `lcd` has it."""
-    return os.path.join(env.get("lcwd") or "", path)
-
-
 def _does(use_sudo):
     return sudo if use_sudo else run
 
@@ -243,10 +238,7 @@ def _system():
 
 
 def _lines(text):
-    try:
-        return [text] if isinstance(text, basestring) else text
-    except NameError:
-        return [text] if isinstance(text, (str, bytes)) else text
+    return [text] if hasattr(text, "strip") else text
 
 
 def _word(path):

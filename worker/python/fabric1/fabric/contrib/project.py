@@ -2,6 +2,7 @@
 
 import os
 
+from fabric import _node
 from fabric.context_managers import cd
 from fabric.operations import local, put, run, sudo
 from fabric.state import env, output
@@ -21,15 +22,14 @@ def rsync_project(
 ):
     """Has rsync bring the node's `remote_dir` in line with `local_dir` (without one: the current
     directory), or the other way round without `upload`."""
-    from fabric.network import needs_host
-    node = needs_host(_node)()
-    exclude = [exclude] if isinstance(exclude, str) or not hasattr(exclude, "__iter__") else exclude
+    _node.check()
+    exclude = [exclude] if hasattr(exclude, "strip") else exclude
     options = "".join(' --exclude "%s"' % name.replace('"', '\\"') for name in exclude)
     options = "%s%s" % ("--delete" if delete else "", options or " ")
     if local_dir is None:
         local_dir = os.path.join("..", os.path.basename(os.getcwd()))
     rsh = "--rsh='%s'" % " ".join(part for part in (_ssh(), ssh_opts) if part)
-    there = "%s:%s" % (node, remote_dir)
+    there = "%s:%s" % (_there(), remote_dir)
     ends = (local_dir, there) if upload else (there, local_dir)
     line = "rsync %s %s %s %s %s %s" % ((options, default_opts, extra_opts, rsh) + ends)
     if output.running:
@@ -59,7 +59,7 @@ def upload_project(local_dir=None, remote_dir="", use_sudo=False):
         local("rm -rf %s" % _quoted(directory))
 
 
-def _node():
+def _there():
     import loom_bridge
     unit = loom_bridge.unit
     host = "[%s]" % unit["host"] if ":" in unit["host"] else unit["host"]
@@ -72,7 +72,8 @@ def _ssh():
     # % begins a token in it.
     control = loom_bridge.unit["control"].replace("%", "%%")
     if "'" in control or '"' in control:
-        abort("rsync cannot be given the path of the connection's socket, %s" % control)
+        abort("rsync cannot be given the path of the connection's socket, %s: name another "
+              "directory in RUNTIME_DIRECTORY or XDG_RUNTIME_DIR" % control)
     control = '"%s"' % control if " " in control else control
     return "ssh -F none -S %s -o ControlMaster=no -o ProxyCommand=false -o BatchMode=yes" % control
 
@@ -81,4 +82,4 @@ def _quoted(path):
     """As a word of a shell; what needs no quotes is left alone."""
     if all(char.isalnum() or char in "_./+-,=:@%~" for char in path):
         return path
-    return "'%s'" % path.replace("'", "'\\''")
+    return _node.quoted(path)
