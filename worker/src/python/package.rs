@@ -175,6 +175,13 @@ mod tests {
     }
 
     #[test]
+    fn python_2_can_read_every_file() {
+        for (name, text) in FILES {
+            assert!(text.is_ascii(), "{name}: Python 2 takes ASCII only");
+        }
+    }
+
+    #[test]
     fn it_is_laid_out_once_for_our_user_alone() {
         let dir = tempfile::tempdir().unwrap();
         let root = lay_out(dir.path(), "x").unwrap();
