@@ -1,0 +1,156 @@
+//! Which task of a module a job can name, and that none leaves the unit's node.
+
+use std::fs;
+use std::process::Output;
+
+use crate::harness::{Farm, Site};
+
+fn said(output: &Output) -> String {
+    (String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr)).into_owned()
+}
+
+/// A site with a module `mine` and a job for each of these tasks of it, named as they are.
+fn site(farm: &Farm, module: &str, tasks: &[&str]) -> Site {
+    let site = Site::new(farm);
+    site.write("mine.py", module);
+    for task in tasks {
+        site.write_job(task, &format!("task: mine.{task}\ntargets: [n1]"));
+    }
+    site
+}
+
+#[test]
+fn functions_task_objects_and_instances_of_classes_are_called() {
+    let farm = Farm::start(1);
+    let module = r#"
+from fabric.api import hosts, parallel, roles, run, runs_once, task
+from fabric.tasks import Task
+
+def _mark(name):
+    run("touch $LOOM_EVIDENCE/%s" % name)
+
+def plain():
+    _mark("plain")
+
+@task(name="else", alias="too", default=True)
+def wrapped():
+    _mark("wrapped")
+
+@task
+@hosts("elsewhere")
+@roles("nobody")
+@parallel(pool_size=3)
+@runs_once
+def decorated():
+    _mark("decorated")
+
+class Class(Task):
+    name = "class"
+    def run(self):
+        _mark("instance")
+
+instance = Class()
+"#;
+    let tasks = ["plain", "wrapped", "decorated", "instance"];
+    let site = site(&farm, module, &tasks);
+    let output = site.once(&tasks);
+    assert!(output.status.success(), "{}", said(&output));
+    for task in tasks {
+        assert!(farm.node("n1").evidence().join(task).exists(), "{task}: {}", said(&output));
+    }
+}
+
+#[test]
+fn execute_goes_nowhere_else() {
+    let farm = Farm::start(2);
+    let module = r#"
+from fabric.api import env, execute, run
+
+env.roledefs = {"web": ["n1", "n2"], "db": ["n2"]}
+
+def mark(name):
+    run("touch $LOOM_EVIDENCE/%s" % name)
+    return env.effective_roles
+
+def here():
+    assert list(execute(mark, "plain")) == ["n1"]
+    assert list(execute("mark", "named").values()) == [[]]
+    assert list(execute(mark, "host", hosts=["n2", "n1"])) == ["n1"]
+    assert execute(mark, "role", role="web") == {"n1": ["web"]}
+    assert execute(mark, "excluded", hosts=["n1"], exclude_hosts=["n1"]) == {}
+
+def elsewhere():
+    execute(mark, "elsewhere", host="n2")
+
+def by_role():
+    execute(mark, "elsewhere", role="db")
+"#;
+    let site = site(&farm, module, &["here", "elsewhere", "by_role"]);
+    let output = site.once(&["here"]);
+    assert!(output.status.success(), "{}", said(&output));
+    for (name, there) in
+        [("plain", true), ("named", true), ("host", true), ("role", true), ("excluded", false)]
+    {
+        let found = farm.node("n1").evidence().join(name).exists();
+        assert_eq!(found, there, "{name}: {}", said(&output));
+    }
+    for job in ["elsewhere", "by_role"] {
+        let output = site.once(&[job]);
+        assert!(!output.status.success(), "{}", said(&output));
+        assert!(said(&output).contains("this unit works on n1"), "{}", said(&output));
+        for name in ["n1", "n2"] {
+            assert!(!farm.node(name).evidence().join("elsewhere").exists());
+        }
+    }
+}
+
+#[test]
+fn looms_own_system_tasks_can_be_imported() {
+    let farm = Farm::start(1);
+    let module = r#"
+from fabric.api import env
+import loom.system
+from loom.system import add_sshfs_mount, gethostip
+
+def address():
+    assert gethostip("localhost") in ("127.0.0.1", "::1")
+
+def mounts(fstab, mountpoint):
+    # The node is this machine: its own table must never be meant.
+    assert loom.system._FSTAB == "/etc/fstab"
+    loom.system._FSTAB, run = fstab, loom.system.run
+    def guarded(command, **how):
+        assert "/etc/fstab" not in command, command
+        return run(command, **how)
+    loom.system.run = guarded
+    add_sshfs_mount(
+        {"host": "root@staging", "remotepath": "/my files", "mountpoint": mountpoint},
+        {"host": "a", "remotepath": "/b", "mountpoint": "/by-name", "excludes": ["n1"]},
+        {"host": "a", "remotepath": "/b", "mountpoint": "/by-host", "excludes": env.host},
+    )
+
+def wrong():
+    add_sshfs_mount({"host": "a", "remotepath": "/b", "mountpoint": "c"})
+"#;
+    let site = site(&farm, module, &["address", "wrong"]);
+    let (fstab, mountpoint) = (site.path("fstab"), site.path("a mount"));
+    fs::write(&fstab, "# nothing yet").unwrap();
+    let (fstab, mountpoint) = (fstab.display(), mountpoint.display());
+    let args = format!("args: ['{fstab}', '{mountpoint}']");
+    site.write_job("mounts", &format!("task: mine.mounts\n{args}\ntargets: [n1]"));
+    for _ in 0..2 {
+        let output = site.once(&["address", "mounts"]);
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    let options = "fuse\tdefaults,allow_other,exec,reconnect,transform_symlinks\t0 0";
+    let point = format!("{mountpoint}").replace(' ', "\\040");
+    assert_eq!(
+        fs::read_to_string(site.path("fstab")).unwrap(),
+        format!("# nothing yet\nsshfs#root@staging:/my\\040files\t{point}\t{options}\n")
+    );
+    assert!(site.path("a mount").is_dir());
+
+    let output = site.once(&["wrong"]);
+    assert!(!output.status.success());
+    assert!(said(&output).contains("the mountpoint 'c' is not absolute"), "{}", said(&output));
+}
