@@ -196,8 +196,10 @@ pub(super) const GET: Task = Task {
     doc: "Copies files and directories from the node.",
     long: "\
 Copies files and directories from the node. Directories above the local file are made as needed;
-each file is written beside its place and, once all of it has come, moved there. It can then be
-read by the daemon's user only.
+each file is written beside its place and, once all of it has come, moved there. A new one can be
+read by the daemon's user only; one that was there keeps its mode. A symbolic link is written
+through, and what is there and no regular file is refused. A worker that is killed meanwhile leaves
+a `.loom-get.…` beside the old file, which the next `get` into that directory removes.
 
 In `local_path`, `%(host)s` stands for the node's name, `%(path)s` for the file's path below the
 directory that was asked for (its name, for a single file), `%(dirname)s` and `%(basename)s` for

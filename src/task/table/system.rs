@@ -61,7 +61,7 @@ pub(super) const ADD_SSHFS_MOUNT: Task = Task {
             name: "mounts",
             kind: Kind::Mount,
             default: Required,
-            doc: "the file systems to mount, one mapping each; `host` is `user@host` or a host, `mountpoint` is absolute, and `excludes`, if wanted, lists nodes, by name or address, that are left alone",
+            doc: "the file systems to mount, one mapping each; `host` is `user@host` or a host, `mountpoint` is absolute, and `excludes`, if wanted, lists nodes that are left alone, each by its name, or by the address or host it has as `ip`",
             form: Form::Rest,
         },
         BECOME,
