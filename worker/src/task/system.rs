@@ -220,6 +220,7 @@ mod tests {
             host: host.into(),
             user: "root".into(),
             port: None,
+            identity: None,
             control: "/nowhere".into(),
         }
     }
@@ -231,7 +232,10 @@ mod tests {
             (text("host"), text("root@staging")),
             (text("remotepath"), text("/mnt/storage")),
             (text("mountpoint"), text("/mnt/storage")),
-            (text("excludes"), Arg::List(["staging", "10.0.0.7", "db8.example.org"].map(text).into())),
+            (
+                text("excludes"),
+                Arg::List(["staging", "10.0.0.7", "db8.example.org"].map(text).into()),
+            ),
         ]);
         let call = bind("loom.system.add_sshfs_mount", &[storage], &[]).unwrap();
         // By its name, by its address, and by the host that it is reached at.
