@@ -261,7 +261,8 @@ fn sudo_is_seen_wherever_it_is_asked_for() {
     assert!(wants("fabric.api.put", &[text("a"), text("b"), Arg::Bool(true)], &[]));
     assert!(!wants("loom.run", &[text("sudo id")], &[]));
     assert!(!wants("fabric.api.get", &[text("a")], &[]));
-    assert!(!wants("no.such", &[], &[]));
+    assert!(!wants("fabric.api.run", &[], &[]), "it does not bind");
+    assert!(wants("my.own", &[], &[]), "what a Python task does is not known");
 }
 
 #[test]

@@ -11,8 +11,12 @@ fn written_by(version: usize, dir: &TempDir) {
     conn.execute_batch(
         "UPDATE meta SET value = 8 WHERE key = 'next_run';
          INSERT INTO jobs VALUES ('j', '* * * * *', NULL, 1, 60000, NULL);
-         INSERT INTO runs VALUES (5, 'j', 'schedule', 60000, 0, 60001, 60002, 60009, 'failed', NULL);
-         INSERT INTO runs VALUES (6, 'j', 'manual', NULL, 0, 70000, 70001, NULL, 'running', NULL);
+         INSERT INTO runs (id, job, trigger, scheduled_at, epoch, queued_at, started_at,
+             finished_at, state, reason)
+         VALUES (5, 'j', 'schedule', 60000, 0, 60001, 60002, 60009, 'failed', NULL);
+         INSERT INTO runs (id, job, trigger, scheduled_at, epoch, queued_at, started_at,
+             finished_at, state, reason)
+         VALUES (6, 'j', 'manual', NULL, 0, 70000, 70001, NULL, 'running', NULL);
          INSERT INTO units (id, run, node, attempt, state, outcome, exit, started_at, finished_at,
              output, output_bytes)
          VALUES (50, 5, 'n', 1, 'done', 'failed', 3, 60002, 60009, x'6f7574', 3);
