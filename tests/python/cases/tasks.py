@@ -6,8 +6,9 @@ from fabric.api import (abort, env, execute, hide, hosts, output, parallel, role
                         serial, settings, task, with_settings)
 from fabric.auth import get_password, set_password
 from fabric.contrib import django
-from fabric.main import (extract_tasks, is_task_module, is_task_object, load_settings,
-                         load_tasks_from_module)
+from fabric.main import (_task_names, extract_tasks, is_task_module, is_task_object, list_commands,
+                         load_settings, load_tasks_from_module)
+from fabric.state import commands
 from fabric.task_utils import crawl, merge, parse_kwargs
 from fabric.tasks import Task, WrappedCallableTask, get_task_details, requires_parallel
 from fabric.thread_handling import ThreadHandler
@@ -351,6 +352,25 @@ def finds_tasks(place):
     return [names(load_tasks_from_module(module)), names(load_tasks_from_module(other)),
             names(extract_tasks(list(vars(module).items()))), is_task_object(1),
             is_task_object(module.a), is_task_module(module)]
+
+
+def lists_tasks(place):
+    inner, outer = type(os)("inner"), type(os)("outer")
+    exec("from fabric.api import task\n@task(default=True)\ndef a():\n 'a doc'\n"
+         "@task\ndef b(): pass\n", inner.__dict__)
+    exec("from fabric.api import task\n@task\ndef top():\n \"\"\"top doc\n  more\"\"\"\n",
+         outer.__dict__)
+    outer.inner = inner
+    tasks = load_tasks_from_module(outer)[1]
+    before = dict(commands)
+    commands.update(tasks)
+    try:
+        return [[list_commands(" Doc\n second\n", form) for form in ("normal", "short", "nested")],
+                list_commands("", "normal"), _task_names(tasks), crawl("inner", tasks).name,
+                crawl("inner.b", tasks).name, crawl("inner.no", tasks), crawl("top.no", tasks)]
+    finally:
+        commands.clear()
+        commands.update(before)
 
 
 def threads(place):

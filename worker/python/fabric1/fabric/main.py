@@ -7,7 +7,7 @@ import os
 import sys
 
 from fabric import state
-from fabric.task_utils import _Dict
+from fabric.task_utils import _Dict, crawl
 from fabric.tasks import Task
 from fabric.utils import abort
 
@@ -88,7 +88,7 @@ def extract_tasks(imported_vars):
         elif is_task_module(value):
             _, inner, _, inner_default = load_tasks_from_module(value)
             if inner_default is not None:
-                inner[""] = inner_default
+                inner.default = inner_default
             if inner:
                 objects[name] = inner
     return objects, functions, default
@@ -118,24 +118,55 @@ def is_task_module(a):
     return True
 
 
+def _sift_tasks(mapping):
+    """The names of the tasks in it and of the mappings in it, each sorted."""
+    tasks = sorted(name for name, value in mapping.items() if callable(value))
+    inner = sorted(name for name, value in mapping.items() if isinstance(value, dict))
+    return tasks, inner
+
+
 def _task_names(mapping):
     """The dotted names of all tasks in nested mappings, those of each level first."""
-    plain = sorted(name for name in mapping if not isinstance(mapping[name], _Dict))
-    deeper = sorted(name for name in mapping if isinstance(mapping[name], _Dict))
-    for name in deeper:
-        plain += [name + "." + inner if inner else name for inner in _task_names(mapping[name])]
-    return plain
+    names, inner = _sift_tasks(mapping)
+    for name in inner:
+        if hasattr(mapping[name], "default"):
+            names.append(name)
+        names += ["%s.%s" % (name, task) for task in _task_names(mapping[name])]
+    return names
 
 
 def list_commands(docstring, format_):
-    """The lines of a list of all tasks."""
-    lines = docstring.strip().split("\n") + [""] if docstring else []
-    if format_ != "short":
-        lines.append("Available commands:\n")
-        return lines + ["    " + name for name in _task_names(state.commands)]
-    return lines + _task_names(state.commands)
+    """The lines of a list of all tasks: "short", "nested" or "normal"."""
+    if format_ == "short":
+        return _task_names(state.commands)
+    head = "Available commands"
+    if format_ == "nested":
+        head += " (remember to call as module.[...].task)"
+    lines = [docstring.rstrip() + "\n"] if docstring and docstring.strip() else []
+    lines.append(head + ":\n")
+    return lines + (_nested_list(state.commands) if format_ == "nested" else _normal_list())
+
+
+def _normal_list():
+    names = _task_names(state.commands)
+    width = max([len(name) for name in names] or [0])
+    lines = []
+    for name in names:
+        text = (crawl(name, state.commands).__doc__ or "").strip().split("\n")[0].strip()
+        lines.append("    " + ("%s  %s" % (name.ljust(width), text) if text else name))
+    return lines
+
+
+def _nested_list(mapping, level=1):
+    names, inner = _sift_tasks(mapping)
+    lines = ["    " * level + name for name in names]
+    for name in inner:
+        lines.append("    " * level + name + ":")
+        lines += _nested_list(mapping[name], level + 1)
+    return lines
 
 
 def show_commands(docstring, format, code=0):
+    """Prints it, and ends the task."""
     print("\n".join(list_commands(docstring, format)))
     sys.exit(code)

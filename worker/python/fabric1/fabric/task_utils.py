@@ -8,14 +8,14 @@ class _Dict(dict):
 
 
 def crawl(name, mapping):
-    """What a dotted name leads to in nested mappings of tasks, or None."""
+    """What a dotted name leads to in nested mappings of tasks, or None. One with a default task
+    stands for that."""
     found = mapping
     for part in name.split("."):
-        # A module's default task stands under the empty name.
         if not isinstance(found, dict) or part not in found:
             return None
         found = found[part]
-    return found.get("") if isinstance(found, _Dict) else found
+    return getattr(found, "default", found) if isinstance(found, _Dict) else found
 
 
 def merge(hosts, roles, exclude, roledefs):
