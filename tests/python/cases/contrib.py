@@ -37,7 +37,8 @@ def exists_or_not(place):
 
 
 def exists_verbose(place):
-    return exists(_file(place), verbose=True) and exists(place.there + "/no", verbose=True)
+    with hide("stdout"):
+        return exists(_file(place), verbose=True) and exists(place.there + "/no", verbose=True)
 
 
 def exists_relative(place):
