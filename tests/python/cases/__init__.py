@@ -21,7 +21,8 @@ except TypeError:
     from StringIO import StringIO
 
 # A room of this package for each of Fabric's themes.
-ROOMS = ("commands", "contexts", "locally", "rights", "putting", "getting", "talking", "names")
+ROOMS = ("commands", "contexts", "locally", "rights", "putting", "getting", "talking", "names",
+         "contrib", "tasks", "projects")
 
 
 class Place(object):
