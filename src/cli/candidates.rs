@@ -132,7 +132,7 @@ pub fn tasks() -> ArgValueCompleter {
         let (send, receive) = mpsc::channel();
         std::thread::spawn(move || {
             let mut catalog = Catalog::native();
-            if let Ok(loaded) = config::load(&candidates) {
+            if let Ok(loaded) = config::load_unasked(&candidates) {
                 catalog.configured(&loaded.config);
             }
             let _ = send.send(catalog);

@@ -141,6 +141,15 @@ fn a_python_task_is_told_whole() {
 }
 
 #[test]
+fn a_job_that_names_no_task_hides_none_from_whoever_looks_for_it() {
+    let site = site();
+    site.write_job("odd", "task: deploy.relaese\ntargets: n1");
+    loom(&site, &["check"]).exits(1);
+    let told = loom(&site, &["tasks"]).exits(0);
+    assert!(told.stderr.is_empty() && told.stdout.contains("  deploy.release "), "{told:?}");
+}
+
+#[test]
 fn a_module_that_cannot_be_read_is_said_and_the_others_are_listed() {
     let site = site();
     site.write("ops.py", "from fabric.api import run\ndef restart(:\n");

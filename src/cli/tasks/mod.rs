@@ -50,7 +50,8 @@ fn tell(candidates: &str, args: &Args) -> Result<(), Failure> {
     if args.markdown {
         return print(&task::page());
     }
-    let loaded = config::load(candidates);
+    // A job that names no task is no reason to keep the others from whoever looks for the name.
+    let loaded = config::load_unasked(candidates);
     let mut catalog = Catalog::native();
     match &loaded {
         Ok(loaded) => catalog.configured(&loaded.config),
