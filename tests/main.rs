@@ -7,6 +7,7 @@ mod check;
 mod cli;
 mod cli_follow;
 mod completion;
+mod examples;
 mod farm;
 mod hooks;
 mod launch;

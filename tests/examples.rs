@@ -1,0 +1,44 @@
+//! The module of Fabric tasks in config-examples, on a real node.
+
+use std::fs;
+use std::path::Path;
+
+use crate::harness::{Farm, Site};
+
+/// What each version is to leave behind, and what is said.
+#[test]
+fn the_example_of_fabric_tasks_does_what_it_says() {
+    let farm = Farm::start(1);
+    let site = Site::new(&farm);
+    let root = farm.node("n1").evidence().join("loom-example");
+    let module = include_str!("../config-examples/deploy.py");
+    let elsewhere =
+        module.replace("\"loom-example\"", &format!("{:?}", root.display().to_string()));
+    assert_ne!(module, elsewhere);
+    site.write("deploy.py", &elsewhere);
+    site.write_job("report", "task: deploy.report\ntargets: n1");
+    for version in ["1.0", "1.1", "1.2"] {
+        let call = format!("task: deploy.release\nargs: ['{version}']\nkwargs: {{keep: 2}}");
+        site.write_job(version, &format!("{call}\ntargets: n1"));
+    }
+    let once = |job: &str| {
+        let output = site.once(&[job]);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let all = text(&output.stdout) + &text(&output.stderr);
+        assert!(output.status.success(), "{job}: {all}");
+        all
+    };
+
+    assert!(once("report").contains("none"));
+    for version in ["1.0", "1.1", "1.2", "1.2"] {
+        assert!(once(version).contains(&format!("n1 has {version}")));
+    }
+    assert!(once("report").contains("1.2"));
+    assert_eq!(fs::read_link(root.join("current")).unwrap(), Path::new("1.2"));
+    assert_eq!(fs::read_to_string(root.join("1.2/deploy.py")).unwrap(), elsewhere);
+    assert_eq!(fs::read_to_string(root.join("releases.log")).unwrap(), "1.0\n1.1\n1.2\n");
+    let mut left: Vec<_> =
+        fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["1.1", "1.2", "current", "releases.log"]);
+}
