@@ -1,4 +1,4 @@
-//! The module of Fabric tasks in config-examples, on a real node.
+//! What those who move from Fabric are shown: the example module, on a real node, and the chapter.
 
 use std::fs;
 use std::path::Path;
@@ -41,4 +41,32 @@ fn the_example_of_fabric_tasks_does_what_it_says() {
         fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["1.1", "1.2", "current", "releases.log"]);
+}
+
+/// A message that is worded anew is to be found there in its new words.
+#[test]
+fn the_chapter_explains_messages_as_they_are_said() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| fs::read_to_string(sources.join(name)).unwrap();
+    let chapter = read("docs/fabric.md");
+    let (_, chapter) = chapter.split_once("\n## When something goes wrong\n").unwrap();
+    let bridge = "worker/python/common/loom_bridge";
+    let fabric = "worker/python/fabric1/fabric";
+    for (file, message) in [
+        (format!("{bridge}/inspect/calls.py"), "Fabric is not installed for this Python"),
+        (format!("{bridge}/inspect/source.py"), "is written for Python 2"),
+        (format!("{bridge}/inspect/source.py"), "syntax error: "),
+        (format!("{bridge}/modules.py"), "there is no module "),
+        (format!("{fabric}/_node.py"), "this unit works on "),
+        (format!("{fabric}/_node.py"), "env asks for "),
+        (format!("{fabric}/_answers.py"), "nobody is there to answer "),
+        (format!("{fabric}/_answers.py"), "; put the answer into the job: answers: {"),
+        (format!("{fabric}/_node.py"), " cannot be had under "),
+        ("worker/src/python/mod.rs".into(), " on the scheduler's machine"),
+        ("worker/src/python/mod.rs".into(), "the interpreter ended in the middle of the task"),
+        ("worker/src/ssh/feed.rs".into(), "sudo asks for a password, and none is configured"),
+    ] {
+        assert!(read(&file).contains(message), "{file} does not say {message:?} any more");
+        assert!(chapter.contains(message), "docs/fabric.md does not explain {message:?}");
+    }
 }
