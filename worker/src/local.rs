@@ -15,7 +15,9 @@ use std::time::Duration;
 use loom::unit::Kill;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use tokio::net::unix::pipe::{self, Receiver};
 use tokio::process::{Child, Command};
@@ -41,6 +43,24 @@ pub struct Local {
     group: Pid,
     /// In the environment of all that the command starts.
     mark: String,
+    /// Whatever of it loses its parent becomes a child of ours.
+    adopts: Option<Adoption>,
+}
+
+/// While it lives, orphans among our descendants become our children.
+struct Adoption;
+
+impl Adoption {
+    /// `None` where the system has no such thing.
+    fn new() -> Option<Adoption> {
+        prctl::set_child_subreaper(true).ok().map(|()| Adoption)
+    }
+}
+
+impl Drop for Adoption {
+    fn drop(&mut self) {
+        let _ = prctl::set_child_subreaper(false);
+    }
 }
 
 impl Local {
@@ -66,12 +86,33 @@ impl Local {
             .stderr(far_stderr.into_blocking_fd()?)
             .process_group(group.as_raw())
             .spawn()?;
-        Ok(Local { command, watcher, stdout, stderr, group, mark })
+        Ok(Local { command, watcher, stdout, stderr, group, mark, adopts: None })
+    }
+
+    /// The same for a command of which nothing is to be left. While it runs all children of this
+    /// process are taken for the command's, so that who has none knows that nothing is left, and
+    /// need not look at every process of the machine.
+    pub fn start_alone(command: Command, cookie: &str) -> io::Result<Local> {
+        let adopts = Adoption::new();
+        Ok(Local { adopts, ..Local::start(command, cookie)? })
+    }
+
+    /// The command's own.
+    pub fn pid(&self) -> Option<u32> {
+        self.command.id()
     }
 
     /// Until the command itself has ended. What it leaves running in the background goes on, and
     /// is not waited for.
     pub async fn finish(&mut self, to: &mut impl Receive) -> io::Result<Ended> {
+        let ended = self.ended(to).await?;
+        self.watcher.kill().await?;
+        Ok(ended)
+    }
+
+    /// The same for who then calls [`Local::kill`]: the group keeps its leader, so that it cannot
+    /// be mistaken.
+    pub async fn ended(&mut self, to: &mut impl Receive) -> io::Result<Ended> {
         let mut out = vec![0; CHUNK];
         let mut err = vec![0; CHUNK];
         let (mut out_open, mut err_open) = (true, true);
@@ -94,13 +135,15 @@ impl Local {
         };
         drain(&self.stdout, Stream::Stdout, to)?;
         drain(&self.stderr, Stream::Stderr, to)?;
-        self.watcher.kill().await?;
         Ok(ended(status))
     }
 
     /// TERM to all of it, and KILL to what is left after `grace`, until two looks in a row find
     /// nothing.
     pub async fn kill(mut self, grace: Duration) -> Kill {
+        if self.is_alone() && self.watcher.kill().await.is_ok() {
+            return Kill::Confirmed;
+        }
         let watcher = self.group;
         let _ = killpg(self.group, Signal::SIGTERM);
         self.signal_escaped(Signal::SIGTERM);
@@ -111,6 +154,9 @@ impl Local {
         while clean < 2 {
             self.signal_escaped(Signal::SIGKILL);
             self.reap();
+            if self.is_alone() {
+                return Kill::Confirmed;
+            }
             match self.left() {
                 None => return Kill::Unconfirmed,
                 Some(left) if left.is_empty() => clean += 1,
@@ -122,11 +168,23 @@ impl Local {
         Kill::Confirmed
     }
 
+    /// Whether the command has ended and left nothing, as is known of what was started alone.
+    fn is_alone(&mut self) -> bool {
+        let over = matches!(self.command.try_wait(), Ok(Some(_)));
+        over && self.adopts.as_ref().and_then(|_| children()).is_some_and(|children| {
+            // Orphans that have ended are laid to rest, which is the last that is heard of them.
+            let others = children.into_iter().filter(|pid| *pid != self.group);
+            let rest = |pid| waitpid(pid, Some(WaitPidFlag::WNOHANG));
+            others.map(rest).all(|how| !matches!(how, Ok(WaitStatus::StillAlive)))
+        })
+    }
+
     /// Returns once nothing but this is left, or after that time; at once where /proc does not
     /// tell.
     async fn wait_until_gone(&mut self, time: Duration, but: Option<Pid>) {
         let end = Instant::now() + time;
-        while let Some(left) = self.left()
+        while !self.is_alone()
+            && let Some(left) = self.left()
             && left.into_iter().any(|pid| Some(pid) != but)
             && Instant::now() < end
         {
@@ -163,6 +221,19 @@ impl Local {
         });
         Some(pids.filter(|pid| ours(*pid)).collect())
     }
+}
+
+/// Ours, those among them that have ended and not been waited for. `None` where /proc does not
+/// tell. A process that leaves an orphan to us is among them until it has.
+fn children() -> Option<Vec<Pid>> {
+    let mut children = Vec::new();
+    for thread in fs::read_dir("/proc/self/task").ok()?.flatten() {
+        // Of a thread that has ended meanwhile the children are another's, perhaps one seen before.
+        let pids = fs::read_to_string(thread.path().join("children")).ok()?;
+        let pids = pids.split_whitespace().filter_map(|pid| pid.parse().ok());
+        children.extend(pids.map(Pid::from_raw));
+    }
+    Some(children)
 }
 
 /// Of a process that has not ended yet.

@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net;
 
 use loom::arg::Arg;
+use nix::errno::Errno;
 use tokio::net::UnixStream;
 
 use super::value;
@@ -34,6 +35,7 @@ pub struct Channel {
     stream: UnixStream,
     inbox: RefCell<Vec<u8>>,
     outbox: RefCell<Vec<u8>>,
+    put_back: RefCell<Option<Packet>>,
 }
 
 impl Channel {
@@ -42,8 +44,8 @@ impl Channel {
         let (near, far) = net::UnixStream::pair()?;
         near.set_nonblocking(true)?;
         let stream = UnixStream::from_std(near)?;
-        let (inbox, outbox) = Default::default();
-        Ok((Channel { stream, inbox, outbox }, far.into()))
+        let (inbox, outbox, put_back) = Default::default();
+        Ok((Channel { stream, inbox, outbox, put_back }, far.into()))
     }
 
     /// The unit, once at the beginning.
@@ -105,7 +107,33 @@ impl Channel {
         }
     }
 
+    /// The next of what was sent before the interpreter ended, if there is more of it. Nothing is
+    /// waited for: it is all there, and a process that escaped may hold the other end open.
+    pub fn left(&self) -> io::Result<Option<Packet>> {
+        for _ in 0..LONGEST / CHUNK {
+            if let Some(packet) = self.take()? {
+                return Ok(Some(packet));
+            }
+            let mut chunk = [0; CHUNK];
+            match nix::unistd::read(&self.stream, &mut chunk) {
+                Ok(0) | Err(Errno::EAGAIN | Errno::ECONNRESET) => return Ok(None),
+                Ok(n) => self.inbox.borrow_mut().extend(&chunk[..n]),
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next one again.
+    pub fn put_back(&self, packet: Packet) {
+        self.put_back.replace(Some(packet));
+    }
+
     fn take(&self) -> io::Result<Option<Packet>> {
+        if let Some(packet) = self.put_back.take() {
+            return Ok(Some(packet));
+        }
         let mut inbox = self.inbox.borrow_mut();
         let Some((head, rest)) = inbox.split_first_chunk::<5>() else { return Ok(None) };
         let [kind, length @ ..] = *head;
@@ -128,4 +156,47 @@ impl Channel {
 
 fn broken(what: String) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, format!("the interpreter sent {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// The far end, held by somebody else as well.
+    fn held() -> (Channel, net::UnixStream, OwnedFd) {
+        let (channel, far) = Channel::pair().unwrap();
+        let escaped = far.try_clone().unwrap();
+        (channel, far.into(), escaped)
+    }
+
+    #[tokio::test]
+    async fn what_was_said_last_is_read_although_the_channel_stays_open() {
+        let (channel, mut far, _escaped) = held();
+        far.write_all(b"Q\0\0\0\x01nD\0\0\0\x01tD\0\0").unwrap();
+        drop(far);
+        assert_eq!(channel.left().unwrap(), Some(Packet::Request(Arg::Null)));
+        assert_eq!(channel.left().unwrap(), Some(Packet::Done(Arg::Bool(true))));
+        assert_eq!(channel.left().unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_is_put_back_comes_again() {
+        let (channel, mut far, _escaped) = held();
+        far.write_all(b"P\0\0\0\0").unwrap();
+        channel.put_back(Packet::Done(Arg::Null));
+        assert_eq!(channel.next().await.unwrap(), Some(Packet::Done(Arg::Null)));
+        assert_eq!(channel.next().await.unwrap(), Some(Packet::Password));
+    }
+
+    #[tokio::test]
+    async fn whatever_is_no_packet_is_refused() {
+        for odd in [&b"x\0\0\0\0"[..], b"Q\xff\xff\xff\xff", b"D\0\0\0\x01?"] {
+            let (channel, mut far, _escaped) = held();
+            far.write_all(odd).unwrap();
+            let error = channel.next().await.unwrap_err().to_string();
+            assert!(error.starts_with("the interpreter sent "), "{error}");
+        }
+    }
 }

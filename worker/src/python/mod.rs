@@ -14,6 +14,7 @@ mod requests;
 mod value;
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -38,44 +39,67 @@ use value::{map, text};
 /// What the interpreter's leftovers are given to end by themselves.
 const LEFTOVERS: Duration = Duration::from_secs(2);
 
+/// Of at most 1,000, which is the first to be killed.
+const OOM_SCORE: &str = "500";
+
 pub async fn run(context: &mut Context, order: &UnitOrder, python: &Python) -> TaskResult {
     let near = order.node.control.parent().unwrap_or(Path::new("/"));
     let package = Package::laid_out(near)
         .map_err(|e| failed(format!("Loom's Python package cannot be laid out: {e}")))?;
     let (channel, far) = Channel::pair()?;
     channel.unit(&unit(order, python, &package).await?);
-    let mut local = Local::start(interpreter(python, order, &package, far), &order.cookie)
+    let mut local = Local::start_alone(interpreter(python, order, &package, far), &order.cookie)
         .map_err(|e| not_started(python, &e))?;
     context.runs_here.set(true);
     context.begins_here();
+    dies_first(&local);
 
     let mut requests = Requests::new(&channel, context);
     let ended = {
         let mut serving = std::pin::pin!(requests.serve());
-        let mut finishing = std::pin::pin!(local.finish(&mut context.output));
+        let mut ending = std::pin::pin!(local.ended(&mut context.output));
         let mut served = None;
         loop {
             tokio::select! {
-                ended = &mut finishing => break Ok((ended?, served)),
-                done = &mut serving, if served.is_none() => served = Some(done),
-                () = context.stop.requested() => break Err(RemoteError::Stopped),
+                ended = &mut ending => break ended.map(|ended| (ended, served)).map_err(Into::into),
+                done = &mut serving, if served.is_none() => match done {
+                    Ok(done) => served = Some(done),
+                    // Who sends what cannot be understood may wait for an answer for ever.
+                    Err(error) => break Err(TaskError::from(error)),
+                },
+                () = context.stop.requested() => break Err(RemoteError::Stopped.into()),
             }
         }
     };
-    let grace = if ended.is_ok() { LEFTOVERS } else { order.kill_grace };
+    let grace = if context.stop.is_requested() { order.kill_grace } else { LEFTOVERS };
     context.runs_here.set(local.kill(grace).await == Kill::Unconfirmed);
     let (ended, served) = ended?;
-    // What it said last may be read only now.
     let done = match served {
-        Some(done) => done?,
-        None => requests.last_word().await?,
+        Some(done) => done,
+        None => requests.last_word()?,
     };
     let broken = requests.broken;
     let Some(done) = done else { return Err(broken.map_or(unsaid(ended), TaskError::from)) };
     let verdict = verdict(&done, &mut context.result);
     match (verdict, broken) {
         (Err(_), Some(broken)) => Err(broken.into()),
-        (verdict, _) => verdict,
+        (Err(error), None) => Err(error),
+        (Ok(()), _) => nothing_runs(context).await,
+    }
+}
+
+/// A thread of the task's may have been at it when the task returned.
+async fn nothing_runs(context: &Context) -> TaskResult {
+    match context.remote.is_running() && context.remote.kill().await == Kill::Unconfirmed {
+        true => Err(failed("it returned while a command of its ran, which may still run".into())),
+        false => Ok(()),
+    }
+}
+
+/// Where memory ends, before those who keep the books. Who may not say so goes without.
+fn dies_first(local: &Local) {
+    if let Some(pid) = local.pid() {
+        let _ = fs::write(format!("/proc/{pid}/oom_score_adj"), OOM_SCORE);
     }
 }
 

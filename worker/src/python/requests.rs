@@ -57,8 +57,8 @@ impl<'a> Requests<'a> {
     }
 
     /// How the task went, if it was said before the interpreter ended.
-    pub async fn last_word(&self) -> io::Result<Option<Arg>> {
-        while let Some(packet) = self.channel.next().await? {
+    pub fn last_word(&self) -> io::Result<Option<Arg>> {
+        while let Some(packet) = self.channel.left()? {
             if let Packet::Done(done) = packet {
                 return Ok(Some(done));
             }
@@ -246,7 +246,12 @@ impl Receive for Relay<'_> {
                 bytes.push(b'\n');
                 Ok(bytes)
             }
-            Some(Packet::Request(_) | Packet::Done(_)) => {
+            // A thread of its had the command run, and has been left behind.
+            Some(done @ Packet::Done(_)) => {
+                self.channel.put_back(done);
+                Err(io::Error::other("the task ended while a command ran"))
+            }
+            Some(Packet::Request(_)) => {
                 Err(io::Error::other("the interpreter asked for more while a command ran"))
             }
             // It is gone, which is noticed elsewhere.
