@@ -128,7 +128,16 @@ fn lay_out(parent: &Path, name: &str) -> io::Result<PathBuf> {
     dirs::private(parent)?;
     let root = parent.join(name);
     if dirs_is_there(&root)? {
-        return Ok(root);
+        if is_whole(&root) {
+            return Ok(root);
+        }
+        // Out of the way of those who lay it out now, and gone with what is left of it.
+        let away = tempfile::Builder::new().prefix(".python-").tempdir_in(parent)?;
+        match fs::rename(&root, away.path().join("broken")) {
+            // Another worker was faster.
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
     }
     let draft = tempfile::Builder::new().prefix(".python-").tempdir_in(parent)?;
     for (name, text) in FILES {
@@ -154,6 +163,13 @@ fn dirs_is_there(root: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Whoever clears caches away may have been here, or a full disk.
+fn is_whole(root: &Path) -> bool {
+    FILES.iter().all(|(name, text)| {
+        fs::metadata(root.join(name)).is_ok_and(|found| found.len() == text.len() as u64)
+    })
 }
 
 fn checksum() -> String {
@@ -204,6 +220,12 @@ mod tests {
         assert_eq!(lay_out(dir.path(), "x").unwrap(), root);
         assert_eq!(fs::metadata(&start).unwrap().modified().unwrap(), before);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no draft is left");
+
+        fs::remove_file(&start).unwrap();
+        fs::write(root.join("common/loom_bridge/call.py"), "").unwrap();
+        assert_eq!(lay_out(dir.path(), "x").unwrap(), root);
+        assert!(is_whole(&root), "what was cleared away is there again");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left");
 
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(&root, fs::Permissions::from_mode(0o777)).unwrap();
