@@ -3,8 +3,11 @@
 import sys
 
 from loom_bridge import modules
+from loom_bridge.value import TEXT
 
 NOTHING = "No output returned."
+# In characters; the worker cuts it again, in bytes, and says that it did.
+LONGEST = 8192
 
 
 def run(unit):
@@ -54,7 +57,7 @@ def _exited(end):
 
 
 def _raised(detail):
-    return {"end": "raised", "detail": detail}
+    return {"end": "raised", "detail": _text(detail)}
 
 
 def _traceback(unit):
@@ -69,7 +72,10 @@ def _traceback(unit):
 
 
 def _text(value):
+    """Of what is long no more than the worker keeps."""
     try:
-        return value if isinstance(value, str) else str(value)
+        text = (value if isinstance(value, (str, TEXT)) else str(value))[:LONGEST]
     except Exception as error:
-        return "<a %s, which says of itself: %r>" % (type(value).__name__, error)
+        text = "<a %s, which cannot be shown: %s>" % (type(value).__name__, type(error).__name__)
+    # Python 2's, which may be anything.
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
