@@ -82,7 +82,7 @@ tasks-page: build ## write what docs/tasks.md says of each task anew
 demo: release ## see it run: five throwaway nodes on this machine, two minutes
 	@bash tests/demo/demo.sh
 
-bench: release ## measure speed and memory, as ratios in one run
+bench: release fabric ## measure speed and memory, as ratios in one run
 	$(CARGO) build --locked --release --package loom-worker --example mux_loop
 	$(CARGO) bench --locked --bench units
 

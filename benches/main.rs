@@ -7,11 +7,13 @@
 mod harness;
 
 mod api;
+mod bridge;
 mod cold;
 mod idle;
 mod load;
 mod masters;
 mod memory;
+mod share;
 mod sites;
 mod table;
 mod timed;
@@ -21,9 +23,10 @@ use table::Table;
 
 type Measure = (&'static str, fn(&mut Table));
 
-const MEASURES: [Measure; 6] = [
+const MEASURES: [Measure; 7] = [
     ("warm", warm::measure),
     ("cold", cold::measure),
+    ("bridge", bridge::measure),
     ("load", load::measure),
     ("memory", memory::measure),
     ("api", api::measure),

@@ -1,22 +1,18 @@
 //! Warm, 10 nodes, 10 workers: units a second, and what the parent spends on each.
-//!
-//! Loom's own figure is the difference between a run of many units and one of few, so that
-//! connecting, loading and ending count for neither.
 
 use std::cell::RefCell;
 
+use crate::harness::Farm;
 use crate::harness::farm::Options;
-use crate::harness::{Farm, Site};
 use crate::masters::{Masters, wrapped};
-use crate::sites;
+use crate::share::Loom;
 use crate::table::{Table, Target, median};
-use crate::timed::{Timed, timed};
 
 const NODES: usize = 10;
 const AT_ONCE: usize = 10;
 const ROUNDS: usize = 3;
-const FEW: usize = 20;
-const MANY: usize = 170;
+/// Few and many, as [`Loom`] wants them.
+const JOBS: (usize, usize) = (20, 170);
 /// For the bare tools, which need no difference.
 const COMMANDS: usize = 1000;
 
@@ -29,7 +25,7 @@ pub fn measure(table: &mut Table) {
     // The bare loop takes its next turn before the node has closed the session of its last.
     let farm = Farm::with(NODES, Options { max_sessions: 100, ..Options::default() });
     let masters = Masters::start(&farm);
-    let (run, fabric) = (Loom::new(&farm, RUN), Loom::new(&farm, FABRIC));
+    let (run, fabric) = (Loom::new(&farm, JOBS, RUN), Loom::new(&farm, JOBS, FABRIC));
     let (leased, leased_bash) = (wrapped("true"), wrapped(BASH));
     let mux = |line: &str| COMMANDS as f64 / masters.mux_loop(line, COMMANDS, AT_ONCE);
     let xargs = |line: &str| COMMANDS as f64 / masters.xargs(line, COMMANDS, AT_ONCE);
@@ -70,27 +66,4 @@ pub fn measure(table: &mut Table) {
     };
     show("mux loop, true leased (as loom.run)", &rates[0]);
     names.iter().zip(&rates[1..]).for_each(|(name, rate)| show(name, rate));
-}
-
-struct Loom {
-    site: Site,
-    jobs: Vec<String>,
-}
-
-impl Loom {
-    fn new(farm: &Farm, task: &str) -> Loom {
-        let (site, jobs) = sites::units(farm, MANY, task);
-        Loom { site, jobs }
-    }
-
-    /// One unit's share.
-    fn unit(&self) -> Timed {
-        let (few, many) = (self.once(FEW), self.once(MANY));
-        let units = ((MANY - FEW) * NODES) as f64;
-        Timed { wall: (many.wall - few.wall) / units, cpu: (many.cpu - few.cpu) / units }
-    }
-
-    fn once(&self, jobs: usize) -> Timed {
-        timed(self.site.loom(&["once"]).args(&self.jobs[..jobs]))
-    }
 }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::sshd::{self, Sshd};
 
-pub use super::sshd::Options;
+pub use super::sshd::{Options, user};
 
 /// Nodes are named `n1`, `n2`, …. A task finds its node's name in `$LOOM_NODE`, and in
 /// `$LOOM_EVIDENCE` a directory to leave traces in.
