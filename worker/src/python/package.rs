@@ -34,6 +34,7 @@ const FILES: &[(&str, &str)] = files! {
     "common/loom_bridge/inspect/scope.py"
     "common/loom_bridge/inspect/signature.py"
     "common/loom_bridge/inspect/source.py"
+    "common/loom_bridge/main.py"
     "common/loom_bridge/modules.py"
     "common/loom_bridge/node.py"
     "common/loom_bridge/start.py"
