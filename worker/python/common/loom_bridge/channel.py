@@ -97,8 +97,29 @@ def _lock():
         import _thread
         return _thread.RLock()
     except ImportError:
-        import threading
-        return threading.RLock()
+        return _Lock()
+
+
+class _Lock(object):
+    """Python 2's is in `threading`, which takes longer to import than all of ours."""
+
+    def __init__(self):
+        import thread
+        self._me = thread.get_ident
+        self._lock = thread.allocate_lock()
+        self._owner, self._depth = None, 0
+
+    def __enter__(self):
+        if self._owner != self._me():
+            self._lock.acquire()
+            self._owner = self._me()
+        self._depth += 1
+
+    def __exit__(self, *_):
+        self._depth -= 1
+        if self._depth == 0:
+            self._owner = None
+            self._lock.release()
 
 
 def open_inherited():

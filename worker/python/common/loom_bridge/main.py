@@ -18,10 +18,8 @@ def main():
     unit["channel"] = line
     del sys.path[1]
     modules.set_path(unit["root"], unit["bridge"], unit["path"])
-    if sys.version_info < (3, 8) and unit["bridge"] == "loom":
-        # These know one place only for the compiled form: beside the source. Ours is welcome there.
-        __import__("fabric.api")
-        sys.dont_write_bytecode = True
+    if sys.version_info < (3, 8):
+        modules.compile_ours(unit["root"])
     sys.argv[:] = [unit["task"]]
     import loom_bridge
     loom_bridge.unit = unit

@@ -1,5 +1,6 @@
 """Where modules are found, and how a dotted path becomes what it names."""
 
+import os
 import sys
 
 
@@ -13,12 +14,27 @@ def set_path(root, bridge, directories):
     sys.meta_path.append(LateSite())
 
 
+def compile_ours(root):
+    """Before 3.8 there is one place only for the compiled form, beside the source. Ours is welcome
+    there, and all of it is made at once; the user's is not."""
+    once = "%s/compiled-%d.%d" % ((root,) + sys.version_info[:2])
+    if not os.path.exists(once):
+        import compileall
+        compileall.compile_dir(root, quiet=2)
+        open(once, "w").close()
+    sys.dont_write_bytecode = True
+
+
 class LateSite(object):
     """The last finder: what nobody has found may be known to `site`, which costs more than all the
     rest of the start and was therefore left out. Once it was asked it is not asked again."""
 
     def __init__(self):
         self._asked = False
+        if sys.version_info < (3,):
+            # To import it later would ask this very finder.
+            import imp
+            self._looked_for = imp.find_module
 
     def _ask(self):
         if self._asked:
@@ -39,27 +55,16 @@ class LateSite(object):
                 return spec
         return None
 
-    # Python 2's name for it.
+    # Python 2 asks it first, and looks along the path afterwards.
     def find_module(self, name, path=None):
-        if sys.version_info >= (3,) or path is not None or not self._ask():
-            return None
-        import imp
-        try:
-            self._found = imp.find_module(name)
-        except ImportError:
-            return None
-        return self
-
-    def load_module(self, name):
-        import imp
-        if name in sys.modules:
-            return sys.modules[name]
-        found, where, how = self._found
-        try:
-            return imp.load_module(name, found, where, how)
-        finally:
-            if found:
-                found.close()
+        if sys.version_info < (3,) and path is None and not self._asked:
+            try:
+                found = self._looked_for(name)[0]
+            except ImportError:
+                self._ask()
+            else:
+                if found:
+                    found.close()
 
 
 class NotThere(Exception):
