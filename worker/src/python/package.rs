@@ -21,6 +21,8 @@ macro_rules! files {
 /// our Fabric.
 const FILES: &[(&str, &str)] = files! {
     "common/loom/__init__.py"
+    "common/loom/add_sshfs_mount.sh"
+    "common/loom/gethostip.sh"
     "common/loom/system.py"
     "common/loom_bridge/__init__.py"
     "common/loom_bridge/call.py"
