@@ -154,3 +154,34 @@ def wrong():
     assert!(!output.status.success());
     assert!(said(&output).contains("the mountpoint 'c' is not absolute"), "{}", said(&output));
 }
+
+#[test]
+fn a_question_is_answered_by_the_job_or_fails_the_task() {
+    let farm = Farm::start(1);
+    let module = r#"
+from fabric.contrib.console import confirm
+
+def ask(question, expected=None):
+    assert confirm(question) is expected
+"#;
+    let site = Site::new(&farm);
+    site.write("mine.py", module);
+    let answers = "answers: {'Sure?': 'yes', 'Really? [Y/n]': 'no', 'Well?': perhaps}";
+    for (name, args) in [
+        ("yes", "['Sure?', true]"),
+        ("no", "['Really?', false]"),
+        ("neither", "['Well?']"),
+        ("nothing", "['Who?']"),
+    ] {
+        site.write_job(name, &format!("task: mine.ask\nargs: {args}\n{answers}\ntargets: [n1]"));
+    }
+    let output = site.once(&["yes", "no"]);
+    assert!(output.status.success(), "{}", said(&output));
+    for (job, words) in
+        [("neither", "'perhaps', which is neither yes nor no"), ("nothing", "answers: {\"Who?")]
+    {
+        let output = site.once(&[job]);
+        assert!(!output.status.success(), "{}", said(&output));
+        assert!(said(&output).contains(words), "{}", said(&output));
+    }
+}

@@ -2,9 +2,12 @@
 
 import os
 
-from fabric.api import cd, hide, lcd, settings
+from fabric.api import cd, env, hide, lcd, settings
+from fabric.contrib.console import confirm
 from fabric.contrib.files import (_escape_for_regex, append, comment, contains, exists, first,
                                   is_link, sed, uncomment, upload_template)
+
+from cases.talking import _answered
 
 LINES = "one\ntwo $x\nThree.\n"
 SPECIAL = "a'b\"c`d\\e/f*[g](h){i}|j+k?l.m^n$o&p~q#r%s@t!u-v=w:x;y<z>,_ "
@@ -537,3 +540,31 @@ def jinja_missing_template(place):
         upload_template("no", _file(place), {}, use_jinja=True, template_dir=place.here)
     except Exception as error:
         return [type(error).__name__, _there(place)]
+
+
+# confirm
+
+def _confirmed(question, answer, **how):
+    """By the job's answers, or by a keyboard where there is one."""
+    try:
+        import loom_bridge
+        loom_bridge.unit["answers"][question] = answer
+    except ImportError:
+        pass
+    _answered(answer)
+    return confirm(question, **how)
+
+
+def confirms(place):
+    answers = (u"y", u"n", u"Y", u"yes", u"NO", u"")
+    return [[str(answer), default, _confirmed("Sure?", answer, default=default)]
+            for answer in answers for default in (True, False)]
+
+
+def confirms_other_questions(place):
+    return [_confirmed("Really?", u"no"), _confirmed("Delete all?", u"", default=False)]
+
+
+def confirms_nothing(place):
+    env.abort_on_prompts = True
+    confirm("Who knows?")

@@ -1,18 +1,21 @@
 """Questions to a person, of whom a scheduled task has none: the job's `answers` reply."""
 
 import loom_bridge
+from fabric import _answers
 from fabric.operations import prompt
 from fabric.utils import abort
 
 
 def confirm(question, default=True):
     """Whether the answer to this is yes. An empty answer means `default`."""
-    text = "%s [%s] " % (question, "Y/n" if default else "y/N")
+    choices = " [%s] " % ("Y/n" if default else "y/N")
     # The answer may be to the question as the task has it, without the choices that are shown.
-    known = loom_bridge.unit["answers"]
-    if any(each.strip() == question.strip() for each in known):
-        text = question
-    answer = prompt(text).strip().lower()
+    known = [each.strip() for each in loom_bridge.unit["answers"]]
+    if question.strip() in known:
+        answer = _answers.ask(question.strip(), choices)
+    else:
+        answer = prompt(question.strip() + choices)
+    answer = answer.strip().lower()
     if not answer:
         return default
     if answer in ("y", "yes"):
