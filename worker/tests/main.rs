@@ -8,6 +8,7 @@ mod commands;
 mod ends;
 mod frames;
 mod gateway;
+mod inspect;
 mod kills;
 mod output;
 mod remote;

@@ -83,7 +83,7 @@ def _of_module(world, scope):
         for thing in world.follow(scope.module, [name]):
             is_task = isinstance(thing, Function) and thing.task or (
                 isinstance(thing, Instance) and world.is_task_class(thing.of))
-            here = thing.scope.module is scope.module if hasattr(thing, "scope") else False
+            here = getattr(thing, "scope", None) is scope
             if not here or not (is_task or isinstance(thing, Function)):
                 continue
             takes = signature(world, thing)

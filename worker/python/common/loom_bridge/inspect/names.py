@@ -52,8 +52,10 @@ class Unknown(object):
     """It is there, but what it is shows when the module is run. Without a line it is not even known
     whether it is there."""
 
-    def __init__(self, reason, scope=None, line=0):
+    def __init__(self, reason, scope=None, line=0, absent=False):
         self.reason, self.scope, self.line = reason, scope, line
+        # It would come from a module that is not found.
+        self.absent = absent
 
 
 class Missing(object):
@@ -120,7 +122,9 @@ class World(object):
         scope = self.scope(module)
         bindings = scope.alternatives(name)
         if bindings:
-            return [one for binding in bindings for one in self._binding(scope, binding, seen)]
+            found = [one for binding in bindings for one in self._binding(scope, binding, seen)]
+            there = [one for one in found if not getattr(one, "absent", False)]
+            return there or found
         unsure = scope.dynamic
         for star in reversed(scope.stars):
             found = self._star(scope, star, name, seen)
@@ -193,9 +197,13 @@ class World(object):
         module = self.finder.find(dotted) if dotted else None
         if module is None:
             return [Unknown("it comes from %s, which is not found" % (dotted or "beyond its package"),
-                            scope, binding.line)]
+                            scope, binding.line, absent=True)]
         if kind == "module":
             return [module]
+        if module is scope.module:
+            # `from . import web` in a package means the module beside.
+            return self._submodule(module, binding.name) or [
+                Unknown("it is defined by way of itself", scope, binding.line)]
         try:
             return self.member(module, binding.name, seen)
         except source.Unreadable as error:

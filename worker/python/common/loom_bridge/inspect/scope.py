@@ -162,6 +162,11 @@ class Scope(Names):
                             self.dynamic = self.dynamic or "it works on sys.modules"
                 elif node.attr in ("addsitedir", "import_module"):
                     self.redirects = True
+            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.RShift):
+                if _is_print(node.left) and "print" not in self.bindings:
+                    # Python 3 reads it, and fails when it gets there.
+                    raise source.Unreadable(
+                        self.module.file, node.lineno, source.ONLY_2 % "a print statement")
             elif isinstance(node, ast.Name) and node.id in ("__path__", "__import__"):
                 self.redirects = True
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -209,6 +214,10 @@ class Scope(Names):
         if self.all == "?":
             return None
         return name in self.all if self.all is not None else not name.startswith("_")
+
+
+def _is_print(node):
+    return not source.PYTHON2 and getattr(node, "id", None) == "print"
 
 
 def docstring(body):

@@ -129,9 +129,7 @@ def _syntax(error, data, line):
     if other is not None:
         what, version = other
         if version == 2:
-            return (
-                "is written for Python 2 (%s); write `python: python2.7` in the job, or have 2to3"
-                " rewrite it" % (what,))
+            return ONLY_2 % what
         return "is written for Python 3 (%s); write `python: python3` in the job" % (what,)
     if isinstance(error, TabError) and not PYTHON2:
         return (
@@ -140,6 +138,9 @@ def _syntax(error, data, line):
     # Where the file is named by the interpreter itself, it is named twice.
     return "syntax error: " + message.replace(" (%s" % os.path.basename(error.filename or ""), " (")
 
+
+ONLY_2 = (
+    "is written for Python 2 (%s); write `python: python2.7` in the job, or have 2to3 rewrite it")
 
 # What only the other Python can read, by a line in which this one found an error.
 _ONLY_2 = (
