@@ -17,6 +17,7 @@ mod masters;
 mod once;
 mod passwords;
 mod reboot;
+mod python_tasks;
 mod reload;
 mod returned;
 mod rules;
