@@ -10,6 +10,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use loom::inspect::{About, Answer, Ask, Call, Found, Question, Verdict};
 use loom::python::Bridge;
@@ -131,26 +132,28 @@ fn ask(question: &Question) -> Answer {
 
 /// Those that can be started by these names; `python3` always can.
 fn pythons() -> Vec<&'static str> {
-    let all = [
-        "python3",
-        "python2.7",
-        "python3.6",
-        "python3.7",
-        "python3.8",
-        "python3.9",
-        "python3.10",
-        "python3.11",
-        "python3.12",
-        "python3.13",
-        "python3.14",
-    ];
+    static FOUND: OnceLock<Vec<&str>> = OnceLock::new();
     let works = |name: &&str| {
         let mut command = Command::new(name);
         command.args(["-c", ""]).stdout(Stdio::null()).stderr(Stdio::null());
         *name == "python3" || command.status().is_ok_and(|status| status.success())
     };
-    all.into_iter().filter(works).collect()
+    FOUND.get_or_init(|| ALL.into_iter().filter(works).collect()).clone()
 }
+
+const ALL: [&str; 11] = [
+    "python3",
+    "python2.7",
+    "python3.6",
+    "python3.7",
+    "python3.8",
+    "python3.9",
+    "python3.10",
+    "python3.11",
+    "python3.12",
+    "python3.13",
+    "python3.14",
+];
 
 fn is_2(python: &str) -> bool {
     python.starts_with("python2")

@@ -89,7 +89,7 @@ fn names_are_followed_through_all_kinds_of_imports() {
 #[test]
 fn what_only_a_run_would_show_is_a_warning() {
     let modules = Modules::new(&[
-        ("getattr_.py", "def __getattr__(name): return print\n"),
+        ("getattr_.py", "def __getattr__(name): return None\n"),
         ("globals_.py", "for n in 'ab': globals()[n] = len\n"),
         ("compiled.so", ""),
         ("stars.py", "from compiled import *\n"),
@@ -158,7 +158,7 @@ fn a_module_that_cannot_be_imported_is_told_with_the_line() {
 fn the_other_python_is_recognised() {
     let modules = Modules::new(&[]);
     let two = [
-        ("print", "print \"x\"", "a print statement"),
+        ("prints", "print \"x\"", "a print statement"),
         ("printed", "if 1:\n        print 'a', 1", "a print statement"),
         ("to", "import sys\n    print >>sys.stderr, 'x'", "a print statement"),
         ("except_", "try: pass\n    except Exception, e: pass", "`except X, e`"),

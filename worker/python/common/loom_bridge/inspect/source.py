@@ -12,7 +12,7 @@ PYTHON2 = sys.version_info < (3,)
 # A module that is larger was not written by a person.
 LARGEST = 5 << 20
 # Of a larger one it is tried first whether the compiler survives it.
-LARGE = 500000
+LARGE = 20000
 # Of all modules together.
 ALL = 100 << 20
 
