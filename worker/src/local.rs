@@ -69,7 +69,7 @@ impl Local {
     /// other alone.
     pub fn start(mut command: Command, cookie: &str) -> io::Result<Local> {
         let mark = format!("LOOM_HERE={cookie}");
-        let watcher = Command::new("/bin/sh")
+        let mut watcher = Command::new("/bin/sh")
             .args(["-c", WATCHER, "loom", &mark])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -85,7 +85,15 @@ impl Local {
             .stdout(far_stdout.into_blocking_fd()?)
             .stderr(far_stderr.into_blocking_fd()?)
             .process_group(group.as_raw())
-            .spawn()?;
+            .spawn();
+        let command = match command {
+            Ok(command) => command,
+            Err(error) => {
+                // There is nothing to watch.
+                let _ = watcher.start_kill();
+                return Err(error);
+            }
+        };
         Ok(Local { command, watcher, stdout, stderr, group, mark, adopts: None })
     }
 
