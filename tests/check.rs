@@ -124,7 +124,7 @@ fn our_own_examples_are_sound_and_their_python_tasks_are_found() {
     let output = check(examples, &[]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     // A checkout that belongs to somebody else is what root is told about.
-    let found = text(&output.stderr).lines().filter(|line| line.starts_with("warning"));
-    assert!(found.into_iter().all(|line| line.contains("uid")), "{}", text(&output.stderr));
+    let mut found = text(&output.stderr).lines().filter(|line| line.contains(" warning: "));
+    assert!(found.all(|line| line.contains("uid")), "{}", text(&output.stderr));
     assert!(text(&output.stdout).starts_with("ok: 8 jobs on 9 nodes"), "{}", text(&output.stdout));
 }
