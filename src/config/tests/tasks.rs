@@ -59,7 +59,7 @@ fn a_question_has_all_calls_of_an_interpreter_and_a_path_each_once() {
     assert_eq!(asked.len(), 4);
     assert_eq!((asked[0].interpreter.as_str(), asked[0].bridge.as_str()), ("python3", "loom"));
     let base: PathBuf = home.path("").components().collect();
-    assert_eq!(asked[0].path, [base.clone()]);
+    assert_eq!(asked[0].path, std::slice::from_ref(&base));
     assert_eq!(calls(&asked[0]).len(), 11);
     let last = Call { task: "t.f".into(), args: 0, kwargs: vec!["b".into(), "a".into()] };
     assert_eq!(calls(&asked[0])[10], last);
