@@ -7,6 +7,7 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use loom::sys::dirs;
 use sha2::{Digest, Sha256};
@@ -86,7 +87,7 @@ impl Package {
     /// Lays it out, unless somebody has. `near`: a directory of ours that will do when the
     /// user's caches cannot be written.
     pub fn laid_out(near: &Path) -> io::Result<Package> {
-        let name = format!("python-{}", checksum());
+        let name = format!("python-{}", *CHECKSUM);
         let mut trouble = None;
         for parent in caches().into_iter().chain([near.to_owned()]) {
             match lay_out(&parent, &name) {
@@ -175,13 +176,14 @@ fn is_whole(root: &Path) -> bool {
     })
 }
 
-fn checksum() -> String {
+static CHECKSUM: LazyLock<String> = LazyLock::new(|| {
     let mut sum = Sha256::new();
     for (name, text) in FILES {
-        sum.update(format!("{name}\0{}\0{text}", text.len()));
+        sum.update(format!("{name}\0{}\0", text.len()));
+        sum.update(text);
     }
     sum.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
+});
 
 #[cfg(test)]
 mod tests {
