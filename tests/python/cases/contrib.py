@@ -1,6 +1,7 @@
 """`fabric.contrib.files`: what it says, and what the files are then, with their modes."""
 
 import os
+import sys
 
 from fabric.api import cd, env, hide, lcd, settings
 from fabric.contrib.console import confirm
@@ -493,53 +494,66 @@ def template_to_nowhere(place):
         return [error.code, _there(place)]
 
 
-JINJA = "{{ b }}!{% for i in [1, 2] %}\n  {{ i }}\n{% endfor %}{{ missing }}\n\n"
+class _Jinja(object):
+    """Stands in for jinja2, which not every interpreter has: knows `{{ b }}` and nothing else."""
+
+    class FileSystemLoader(object):
+        def __init__(self, path):
+            self.path = path
+
+    class Environment(object):
+        def __init__(self, loader=None, keep_trailing_newline=False, **others):
+            assert not others, others
+            self.path, self.keep = loader.path, keep_trailing_newline
+
+        def get_template(self, name):
+            with open(os.path.join(self.path, name)) as file:
+                self.text = file.read()
+            return self
+
+        def render(self, *args, **kwargs):
+            text = self.text.replace("{{ b }}", str(dict(*args, **kwargs).get("b", "")))
+            return text[:-1] if text.endswith("\n") and not self.keep else text
 
 
-def _has_jinja():
+def _by_jinja(*args, **kwargs):
+    before = sys.modules.get("jinja2")
+    sys.modules["jinja2"] = _Jinja
     try:
-        import jinja2
-        return bool(jinja2)
-    except ImportError:
-        return False
+        return _sent(upload_template(*args, **dict(kwargs, use_jinja=True)))
+    finally:
+        del sys.modules["jinja2"]
+        if before is not None:
+            sys.modules["jinja2"] = before
 
 
 def jinja(place):
-    if not _has_jinja():
-        return "no jinja2"
-    _template(place, JINJA)
-    return [_sent(upload_template("t.conf", _file(place), {"b": "<B>"}, use_jinja=True,
-                                  template_dir=place.here)), _there(place)]
+    _template(place, "{{ b }}!\n\n")
+    return [_by_jinja("t.conf", _file(place), {"b": "<B>"}, template_dir=place.here),
+            _by_jinja("t.conf", place.there + "/g", template_dir=place.here), _there(place)]
 
 
 def jinja_keeps_the_newline(place):
-    if not _has_jinja():
-        return "no jinja2"
-    _template(place, JINJA)
-    return [_sent(upload_template("t.conf", place.there, {"b": 1}, use_jinja=True, mode=0o600,
-                                  template_dir=place.here, keep_trailing_newline=True)),
-            _there(place)]
+    _template(place, "{{ b }}!\n\n")
+    return [_by_jinja("t.conf", place.there, {"b": 1}, mode=0o600, template_dir=place.here,
+                      keep_trailing_newline=True), _there(place)]
 
 
-def jinja_includes(place):
-    if not _has_jinja():
-        return "no jinja2"
-    _template(place, "inc {{ b }}\n", "inc")
-    _template(place, "{% include 'inc' %} end")
+def jinja_from_elsewhere(place):
+    _template(place, "{{ b }}!\n", "sub/t.conf")
     os.chdir(place.here)
-    with_context = _sent(upload_template("t.conf", place.there + "/f", {"b": 1}, use_jinja=True))
+    from_here = _by_jinja("sub/t.conf", place.there + "/f", {"b": 1})
+    os.chdir("/")
     with lcd(place.here):
-        return [with_context, _sent(upload_template("t.conf", place.there + "/g", use_jinja=True)),
+        return [from_here, _by_jinja("t.conf", place.there, {"b": 2}, template_dir="sub"),
                 _there(place)]
 
 
 def jinja_missing_template(place):
-    if not _has_jinja():
-        return "no jinja2"
     try:
-        upload_template("no", _file(place), {}, use_jinja=True, template_dir=place.here)
+        _by_jinja("no", _file(place), {}, template_dir=place.here)
     except Exception as error:
-        return [type(error).__name__, _there(place)]
+        return [error.errno, _there(place)]
 
 
 # confirm
