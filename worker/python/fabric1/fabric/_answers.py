@@ -3,11 +3,11 @@
 import sys
 
 import loom_bridge
+from fabric.utils import abort, handle_prompt_abort, native
 
 
 def given(text):
     """What the job answers to a prompt with this text. Aborts if it does not."""
-    from fabric.utils import abort, handle_prompt_abort
     wanted = _bare(text)
     for prompt, answer in loom_bridge.unit["answers"].items():
         if _bare(prompt) == wanted:
@@ -20,7 +20,7 @@ def given(text):
 def ask(text, behind, default=""):
     """The same, with the question shown as it would be to a person, with `behind` behind it."""
     answer = given(text)
-    sys.stdout.write("%s%s\n" % (text, behind))
+    sys.stdout.write(native("%s%s\n" % (text, behind)))
     return answer if answer != "" else default
 
 

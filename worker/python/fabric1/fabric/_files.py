@@ -5,7 +5,7 @@ import sys
 
 from fabric import _node
 from fabric.state import env, output
-from fabric.utils import apply_lcwd, error
+from fabric.utils import apply_lcwd, error, native
 
 # The path $1 made absolute as SFTP does it, from the home directory on; then what is there.
 LOOK = """
@@ -48,7 +48,8 @@ def named(thing):
 
 def tell(verb, left, arrow, right):
     if output.running:
-        sys.stdout.write("[%s] %s: %s %s %s\n" % (env.host_string, verb, left, arrow, right))
+        sys.stdout.write(native("[%s] %s: %s %s %s\n"
+                                % (env.host_string, verb, left, arrow, right)))
         sys.stdout.flush()
 
 

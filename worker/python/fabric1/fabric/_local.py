@@ -5,7 +5,7 @@ import sys
 from fabric import _command, _result
 from fabric.context_managers import hide
 from fabric.state import env, output
-from fabric.utils import error
+from fabric.utils import error, native
 
 
 def local(command, capture=False, shell=None, pty=True, encoding="utf-8"):
@@ -14,9 +14,9 @@ def local(command, capture=False, shell=None, pty=True, encoding="utf-8"):
     import subprocess
     line = _command._prefix_env_vars(_command._prefix_commands(command, "local"), local=True)
     if output.debug:
-        sys.stdout.write("[localhost] local: %s\n" % line)
+        sys.stdout.write(native("[localhost] local: %s\n" % line))
     elif output.running:
-        sys.stdout.write("[localhost] local: %s\n" % command)
+        sys.stdout.write(native("[localhost] local: %s\n" % command))
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     unseen = None
@@ -30,7 +30,7 @@ def local(command, capture=False, shell=None, pty=True, encoding="utf-8"):
             else:
                 unseen = unseen or open("/dev/null", "wb")
                 streams.append(unseen)
-        process = subprocess.Popen(line, shell=True, executable=shell, stdout=streams[0],
+        process = subprocess.Popen(native(line), shell=True, executable=shell, stdout=streams[0],
                                    stderr=streams[1])
         said = process.communicate()
     finally:

@@ -7,7 +7,7 @@ import loom_bridge
 from fabric import _command, _node, _result
 from fabric._shown import Shown
 from fabric.state import SUDO_PREFIX, env, output
-from fabric.utils import error
+from fabric.utils import error, native
 
 
 def _run_command(command, shell=True, pty=True, combine_stderr=True, sudo=False, user=None,
@@ -31,9 +31,9 @@ def _run_command(command, shell=True, pty=True, combine_stderr=True, sudo=False,
     prefix = _command._sudo_prefix(user, group) if sudo else None
     line = "%s %s" % (prefix, inner) if sudo else inner
     if output.debug:
-        sys.stdout.write("[%s] %s: %s\n" % (env.host_string, which, line))
+        sys.stdout.write(native("[%s] %s: %s\n" % (env.host_string, which, line)))
     elif output.running:
-        sys.stdout.write("[%s] %s: %s\n" % (env.host_string, which, command))
+        sys.stdout.write(native("[%s] %s: %s\n" % (env.host_string, which, command)))
     sys.stdout.flush()
     pty = bool(pty and env.always_use_pty)
     if combine_stderr is None:

@@ -58,7 +58,7 @@ def abort(msg):
         from fabric.colors import red
         color = red if state.env.colorize_errors else str
         sys.stdout.flush()
-        sys.stderr.write(color("\nFatal error: %s\n" % _shown(msg)))
+        sys.stderr.write(color("\nFatal error: %s\n" % native(msg)))
         sys.stderr.write(color("\nAborting.\n"))
     if state.env.abort_exception:
         raise state.env.abort_exception(msg)
@@ -75,14 +75,14 @@ def warn(msg):
         from fabric.colors import magenta
         color = magenta if state.env.colorize_errors else str
         sys.stdout.flush()
-        sys.stderr.write(color("\nWarning: %s\n\n" % _shown(msg)))
+        sys.stderr.write(color("\nWarning: %s\n\n" % native(msg)))
 
 
-def _shown(msg):
-    """Python 2's streams write bytes here."""
-    if str is bytes and isinstance(msg, type(u"")):
-        return msg.encode("utf-8")
-    return msg
+def native(text):
+    """As Python 2's streams take it: bytes."""
+    if str is bytes and isinstance(text, type(u"")):
+        return text.encode("utf-8")
+    return text
 
 
 def error(message, func=None, exception=None, stdout=None, stderr=None):
@@ -124,7 +124,7 @@ def puts(text, show_prefix=None, end="\n", flush=False):
     prefix = ""
     if show_prefix and state.env.host_string:
         prefix = "[%s] " % state.env.host_string
-    sys.stdout.write(prefix + str(text) + end)
+    sys.stdout.write(native(prefix) + str(native(text)) + native(end))
     if flush:
         sys.stdout.flush()
 
