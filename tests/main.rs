@@ -17,6 +17,7 @@ mod masters;
 mod once;
 mod passwords;
 mod python_tasks;
+mod python;
 mod reboot;
 mod reload;
 mod returned;

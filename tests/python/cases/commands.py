@@ -277,7 +277,7 @@ def without_prefix_hidden(place):
 
 
 def letters_in_pieces(place):
-    return result(run("printf '\303'; sleep 0.3; printf '\244\n'"))
+    return result(run("printf '\\303'; sleep 0.3; printf '\\244\\n'"))
 
 
 def kept_up_to_of_both(place):
