@@ -121,7 +121,8 @@ fn local_path(template: &str, host: &str, relative: &Path) -> PathBuf {
     if path.is_dir() {
         path.push(relative.file_name().unwrap_or_default());
     }
-    path
+    // Without slashes at its end or twice in a row.
+    path.components().collect()
 }
 
 /// Once from left to right: what is filled in is not looked at again.

@@ -105,7 +105,10 @@ fn sources(pattern: &str, globs: bool) -> Result<Vec<PathBuf>, TaskError> {
         };
     }
     let text = path.to_str().ok_or_else(|| not_text(&path))?;
-    let found = glob_with(&without_double_stars(text), MATCHING)
+    // The crate finds no hidden name at all while it takes that for literal.
+    let last = text.rsplit('/').next().unwrap_or_default();
+    let matching = MatchOptions { require_literal_leading_dot: !last.starts_with('.'), ..MATCHING };
+    let found = glob_with(&without_double_stars(text), matching)
         .map_err(|error| failed(format!("{pattern}: {error}")))?;
     let found: Vec<PathBuf> = found
         .collect::<Result<_, _>>()
@@ -245,6 +248,7 @@ mod tests {
         };
         assert_eq!(sources("*.txt", true), Ok(vec!["one.txt".into(), "two.txt".into()]));
         assert_eq!(sources("app/*a", true), Ok(vec!["a".into()]));
+        assert_eq!(sources("app/.h*", true), Ok(vec![".hidden".into()]));
         assert_eq!(sources("**", true).unwrap(), ["[x]", "app", "one.txt", "two.txt"]);
         assert_eq!(sources("app", true), Ok(vec!["app".into()]));
         assert_eq!(sources("[x]", false), Ok(vec!["[x]".into()]));
