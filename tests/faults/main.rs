@@ -19,5 +19,6 @@ mod ledger;
 mod load;
 mod nodes;
 mod parent;
+mod python;
 mod schedule;
 mod workers;
