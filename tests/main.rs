@@ -10,6 +10,7 @@ mod completion;
 mod examples;
 mod farm;
 mod hooks;
+mod idioms;
 mod launch;
 mod log;
 mod man;

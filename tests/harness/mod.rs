@@ -13,6 +13,7 @@ pub mod books;
 pub mod control;
 pub mod daemon;
 pub mod due;
+pub mod fabric;
 pub mod farm;
 pub mod fault;
 pub mod ledger;

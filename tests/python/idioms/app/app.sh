@@ -1,0 +1,3 @@
+#!/bin/sh
+echo "$GREETING from $(basename "$PWD") in $LC_ALL"
+echo "PATH:${PATH##*/usr}"
