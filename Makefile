@@ -13,7 +13,7 @@ SKIPS   := $(CURDIR)/target/skips
 FAULTS  := $(CURDIR)/target/faults
 
 .DEFAULT_GOAL := help
-.PHONY: help deps schemathesis fabric build release test test-full simulation faults fuzz lint fmt doc man tasks-page demo bench install clean
+.PHONY: help deps schemathesis fabric build release test test-full libraries simulation faults fuzz lint fmt doc man tasks-page demo bench install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +40,13 @@ faults: build ## inject every fault; print what became of each in a table
 	@$(call run_tests,$(call run_faults))
 
 test-full: build schemathesis fabric ## run everything there is to be tested, at length
-	@$(call run_tests,PROPTEST_CASES=2000 $(CARGO) test --locked --workspace && $(call run_faults))
+	@$(call run_tests,PROPTEST_CASES=2000 $(CARGO) test --locked --workspace && $(compare) && $(call run_faults))
+
+# With LOOM_WRITE_TABLE=1 docs/fabric-comparison.md is written anew.
+libraries: build fabric ## compare fabtools and cuisine on our Fabric and on fab-classic
+	@$(call run_tests,$(compare))
+
+compare = $(CARGO) test --locked --test integration libraries:: -- --ignored --nocapture
 
 # The table comes last, and however the tests end. LOOM_KILLS: how often the parent is killed;
 # LOOM_UNITS: how many units under load.

@@ -12,6 +12,7 @@ mod farm;
 mod hooks;
 mod idioms;
 mod launch;
+mod libraries;
 mod log;
 mod man;
 mod masters;

@@ -1,0 +1,89 @@
+//! fabtools and cuisine, function by function: what each call does and returns under our Fabric,
+//! and what under fab-classic, on two nodes that were alike before the first call.
+//!
+//! The calls stand in `*.calls`, `libraries.py` makes them, and docs/fabric-comparison.md shows
+//! what came of them: `LOOM_WRITE_TABLE=1` writes it anew.
+
+mod node;
+mod outcome;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use loom::python::Bridge;
+
+use crate::harness::skip::skip;
+use crate::harness::{Site, fabric, process};
+use node::Node;
+use outcome::{Calls, Comparison, Outcomes};
+
+/// Some hundred calls, a few commands each.
+const LIMIT: Duration = Duration::from_secs(500);
+const LIBRARIES: [(&str, &str); 2] = [("fabtools", "0.20.0"), ("cuisine", "0.7.15")];
+
+#[test]
+#[ignore = "takes minutes: part of `make test-full`"]
+fn libraries_cannot_tell_the_bridge_from_fabric() {
+    if fabric::python().is_none() {
+        return skip("libraries", fabric::MISSING);
+    }
+    if let Some(reason) = node::refused() {
+        return skip("libraries", &format!("no throwaway node: {reason}"));
+    }
+    let comparisons = LIBRARIES.map(|(library, version)| {
+        let calls = Calls::read(&here().join(format!("{library}.calls")));
+        let [loom, classic] = std::thread::scope(|scope| {
+            let runs = Bridge::ALL.map(|bridge| scope.spawn(move || run(library, bridge)));
+            runs.map(|run| run.join().unwrap())
+        });
+        Comparison::new(library, version, calls, loom, classic)
+    });
+    for comparison in &comparisons {
+        print!("{}", comparison.told());
+    }
+    table::hold(&comparisons);
+    let wrong: String = comparisons.iter().flat_map(Comparison::wrong).collect();
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// All calls of the library, on a node of their own.
+fn run(library: &str, bridge: Bridge) -> Outcomes {
+    let node = Node::start(if bridge == Bridge::Loom { 211 } else { 212 });
+    let site = Site::empty();
+    site.write("nodes.yaml", &node.yaml());
+    let report = site.path("report");
+    let list = |paths: &[PathBuf]| {
+        let quoted: Vec<String> = paths.iter().map(|path| format!("{path:?}")).collect();
+        quoted.join(", ")
+    };
+    let [fabtools, cuisine] = fabric::libraries();
+    site.write_job(
+        "calls",
+        &format!(
+            "task: libraries.calls\nargs: [{library}]\n\
+             kwargs: {{report: {report:?}, log: {log:?}, key: {key:?}}}\n\
+             targets: [node]\ntimeout: {limit}\nbridge: {bridge}\npython: {python:?}\n\
+             pythonpath: [{path}]",
+            log = node.witnessed(),
+            key = node.identity(),
+            limit = LIMIT.as_secs(),
+            bridge = bridge.as_str(),
+            python = fabric::python().unwrap(),
+            path = list(&[here(), fabtools, cuisine]),
+        ),
+    );
+    let output = process::run(&mut site.loom(&["once", "calls"]), LIMIT);
+    let said = || {
+        let text =
+            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    };
+    assert!(output.status.success(), "{library} under {}:\n{}", bridge.as_str(), said());
+    Outcomes::read(&report, node.changes())
+}
+
+fn here() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/libraries")
+}
