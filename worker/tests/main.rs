@@ -6,6 +6,7 @@ mod skip;
 
 mod commands;
 mod ends;
+mod fabric;
 mod frames;
 mod gateway;
 mod inspect;

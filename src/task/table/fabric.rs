@@ -164,7 +164,8 @@ and checksum, and then moved over it: a reader there sees the old file or the ne
 - Symbolic links to files are copied as the files; directories behind symbolic links are made and
   left empty, as in Fabric. A symbolic link on the node is written through.
 - A file that exists keeps its owner and, unless told otherwise, its permission bits.
-- The first failure ends the unit; what was copied before stays.",
+- The first failure ends the unit; what was copied before stays.
+- With `use_sudo` a file that exists keeps its mode, too; Fabric's `mv` gives it that of a new one.",
     example: "task: fabric.api.put\nargs: [/srv/config/app.conf, /etc/app/]\nkwargs: {use_sudo: true, mode: 0644}",
     rule: no_rule,
 };
@@ -204,7 +205,11 @@ a `.loom-get.…` beside the old file, which the next `get` into that directory 
 In `local_path`, `%(host)s` stands for the node's name, `%(path)s` for the file's path below the
 directory that was asked for (its name, for a single file), `%(dirname)s` and `%(basename)s` for
 that path's two parts. A `local_path` that is an existing directory takes files by their names.
-Without `%(path)s` or `%(dirname)s` in it, a directory is copied as a directory below it.",
+Without `%(path)s` or `%(dirname)s` in it, a directory is copied as a directory below it.
+
+Three things differ from Fabric. What is not there fails the unit without leaving an empty file here.
+A pattern that begins with a dot finds hidden names. And `%(host)s` is the node's name, where Fabric
+has the host string as the task was called with it.",
     example: "task: fabric.api.get\nargs: [/var/log/app, \"/srv/collected/%(host)s/%(path)s\"]",
     rule: no_rule,
 };

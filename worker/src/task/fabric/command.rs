@@ -22,7 +22,7 @@ pub fn in_context(call: &Call, directories: &str) -> String {
 }
 
 /// What the node's login shell is given: in a login bash, unless the call says otherwise.
-fn wrapped(call: &Call) -> String {
+pub fn wrapped(call: &Call) -> String {
     let line = in_context(call, "cd");
     match (call.flag("shell"), call.flag("shell_escape")) {
         (true, true) => in_login_bash(&line),
