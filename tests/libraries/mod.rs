@@ -31,6 +31,7 @@ fn libraries_cannot_tell_the_bridge_from_fabric() {
     if let Some(reason) = node::refused() {
         return skip("libraries", &format!("no throwaway node: {reason}"));
     }
+    let before = machine();
     let comparisons = LIBRARIES.map(|(library, version)| {
         let calls = Calls::read(&here().join(format!("{library}.calls")));
         let [loom, classic] = std::thread::scope(|scope| {
@@ -42,6 +43,7 @@ fn libraries_cannot_tell_the_bridge_from_fabric() {
     for comparison in &comparisons {
         print!("{}", comparison.told());
     }
+    assert!(machine() == before, "a call has reached past its node, to this machine");
     table::hold(&comparisons);
     let wrong: String = comparisons.iter().flat_map(Comparison::wrong).collect();
     assert!(wrong.is_empty(), "\n{wrong}");
@@ -82,6 +84,20 @@ fn run(library: &str, bridge: Bridge) -> Outcomes {
     };
     assert!(output.status.success(), "{library} under {}:\n{}", bridge.as_str(), said());
     Outcomes::read(&report, node.changes())
+}
+
+/// What the calls change on a node: who there is, and what is in place.
+fn machine() -> Vec<Vec<u8>> {
+    let files = ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/hosts"];
+    let held = files.map(|file| std::fs::read(file).unwrap_or_default());
+    let listed = ["/etc", "/etc/sudoers.d", "/etc/apt", "/etc/cron.d", "/srv", "/usr/local/sbin"];
+    let names = listed.map(|dir| {
+        let entries = std::fs::read_dir(dir).into_iter().flatten();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        format!("{names:?}").into_bytes()
+    });
+    held.into_iter().chain(names).collect()
 }
 
 fn here() -> PathBuf {
