@@ -31,7 +31,7 @@ fn the_example_of_fabric_tasks_does_what_it_says() {
 
     assert!(once("report").contains("none"));
     for version in ["1.0", "1.1", "1.2", "1.2"] {
-        assert!(once(version).contains(&format!("n1 has {version}")));
+        assert!(once(version).contains(&format!(" has {version}")));
     }
     assert!(once("report").contains("1.2"));
     assert_eq!(fs::read_link(root.join("current")).unwrap(), Path::new("1.2"));

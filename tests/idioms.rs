@@ -27,7 +27,7 @@ const RUNS: [(&str, &str, bool); 9] = [
     (
         "system_tasks.add_mount",
         "args: [{host: files, remotepath: /x, mountpoint: mnt/x}, \
-         {host: files, remotepath: /y, mountpoint: mnt/y, excludes: [n1, 127.0.0.2]}]",
+         {host: files, remotepath: /y, mountpoint: mnt/y, excludes: [127.0.0.2]}]",
         true,
     ),
     ("system_tasks.run_daemon", "kwargs: {name: httpd, command: restart}", true),

@@ -61,7 +61,7 @@ fn contained(cases: &[Case], more: &str) {
     let mut module = HEAD.to_owned();
     for (number, case) in cases.iter().enumerate() {
         let body: String = case.body.lines().map(|line| format!("    {line}\n")).collect();
-        let well = "    if env.host_string != 'n1':\n        return 'well'\n";
+        let well = "    if os.environ['LOOM_NODE'] != 'n1':\n        return 'well'\n";
         module += &format!("def case{number}():\n{well}{body}\n");
         job(&site, &format!("case{number}"), &format!("bad.case{number}"), more);
     }
@@ -350,8 +350,8 @@ fn a_task_that_does_not_end() {
 fn lengthy(farm: &Farm) -> Site {
     let site = Site::new(farm);
     site.settings("connect_timeout: 5\nstop_timeout: 1\n");
-    let tasks = "def long():\n    run('echo up; exec sleep 600' if env.host_string == 'n1' else 'true')\n\n\
-                 def naps():\n    env.host_string == 'n1' and time.sleep(600)\n";
+    let tasks = "def long():\n    run('echo up; exec sleep 600' if os.environ['LOOM_NODE'] == 'n1' else 'true')\n\n\
+                 def naps():\n    os.environ['LOOM_NODE'] == 'n1' and time.sleep(600)\n";
     site.write("bad.py", &format!("{HEAD}{tasks}"));
     job(&site, "long", "bad.long", "");
     job(&site, "naps", "bad.naps", "");

@@ -73,10 +73,10 @@ def mark(name):
     return env.effective_roles
 
 def here():
-    assert list(execute(mark, "plain")) == ["n1"]
+    assert list(execute(mark, "plain")) == [env.host_string]
     assert list(execute("mark", "named").values()) == [[]]
-    assert list(execute(mark, "host", hosts=["n2", "n1"])) == ["n1"]
-    assert execute(mark, "role", role="web") == {"n1": ["web"]}
+    assert list(execute(mark, "host", hosts=["n2", "n1"])) == [env.host_string]
+    assert execute(mark, "role", role="web") == {env.host_string: ["web"]}
     assert execute(mark, "excluded", hosts=["n1"], exclude_hosts=["n1"]) == {}
 
 def elsewhere():

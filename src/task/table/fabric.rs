@@ -154,7 +154,8 @@ pub(super) const PUT: Task = Task {
         ),
     ],
     doc: "Copies files and directories to the node.",
-    long: "\
+    long:
+        "\
 Copies files and directories to the node. Each file is written beside its target, compared by size
 and checksum, and then moved over it: a reader there sees the old file or the new one.
 
@@ -207,9 +208,9 @@ directory that was asked for (its name, for a single file), `%(dirname)s` and `%
 that path's two parts. A `local_path` that is an existing directory takes files by their names.
 Without `%(path)s` or `%(dirname)s` in it, a directory is copied as a directory below it.
 
-Three things differ from Fabric. What is not there fails the unit without leaving an empty file here.
-A pattern that begins with a dot finds hidden names. And `%(host)s` is the node's name, where Fabric
-has the host string as the task was called with it.",
+Three things differ from Fabric. What is not there fails the unit without leaving an empty file
+here. A pattern that begins with a dot finds hidden names. And `%(host)s` is the node's name, where
+Fabric has the host string as the task was called with it.",
     example: "task: fabric.api.get\nargs: [/var/log/app, \"/srv/collected/%(host)s/%(path)s\"]",
     rule: no_rule,
 };

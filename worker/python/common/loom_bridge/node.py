@@ -3,8 +3,7 @@
 
 def enter(unit, env):
     """Lets `env` speak of the unit's node."""
-    # As Fabric has it: the host of the host string.
-    env.host = unit["node"] if unit["bridge"] == "loom" else unit["host"]
+    env.host = unit["host"]
     env.user = unit["user"]
     env.port = str(unit["port"] or 22)
     env.host_string = host_string(unit)
@@ -15,9 +14,7 @@ def enter(unit, env):
 
 
 def host_string(unit):
-    """The node's name; Fabric's own form where it is fab-classic that connects by it."""
-    if unit["bridge"] == "loom":
-        return unit["node"]
+    """`user@address`, as in the original, and with the port if the node has one of its own."""
     text = "%s@%s" % (unit["user"], unit["host"])
     return "%s:%d" % (text, unit["port"]) if unit["port"] else text
 
