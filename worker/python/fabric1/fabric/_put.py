@@ -47,7 +47,7 @@ def _sources(local_path, use_glob):
         import glob
         found = sorted(glob.glob(path))
     if not found:
-        raise ValueError("'%s' is not a valid local path or glob." % path)
+        raise ValueError("'%s' is not a valid local path or glob." % local_path)
     return found
 
 
