@@ -85,7 +85,8 @@ def said(error):
 
 
 def once_only(text):
-    """Without what is another each time: the names of temporary files, addresses."""
+    """Without what is another each time: the node, the names of temporary files, addresses."""
+    text = re.sub(re.escape(os.environ["LOOM_HOST"]) + r"(:\d+)?", "NODE", text)
     return re.sub(r"/tmp/tmp[\w.]+", "/tmp/TEMPORARY", re.sub(r" at 0x[0-9a-f]+", "", text))
 
 
