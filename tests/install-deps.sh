@@ -29,6 +29,7 @@ need zsh command -v zsh
 need fish command -v fish
 need mandoc command -v mandoc
 need man-db command -v man
+need rsync command -v rsync
 need python3-venv python3 -c 'import ensurepip, venv'
 
 [ -n "$missing" ] || exit 0

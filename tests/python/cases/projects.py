@@ -23,6 +23,10 @@ def _outcome(place):
     return [place.tree_there(), _modes(place.there)]
 
 
+# Elsewhere the host's key is not known.
+OPTIONS = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+
+
 def _has_rsync():
     paths = os.environ.get("PATH", "").split(os.pathsep)
     return any(os.path.exists(os.path.join(path, "rsync")) for path in paths)
@@ -32,7 +36,7 @@ def _rsync(place, *args, **kwargs):
     if not _has_rsync():
         return "no rsync"
     with hide("running", "stdout"):
-        said = rsync_project(*args, **dict({"capture": True}, **kwargs))
+        said = rsync_project(*args, **dict({"capture": True, "ssh_opts": OPTIONS}, **kwargs))
     return [said.return_code, _outcome(place), place.tree()]
 
 
@@ -53,10 +57,8 @@ def rsync_connects(place):
     path = os.environ["PATH"]
     os.environ["PATH"] = place.here + "/bin:" + path
     try:
-        # Elsewhere the host's key is not known.
-        options = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
         with hide("running"):
-            return str(rsync_project("/", place.here, capture=True, ssh_opts=options))
+            return str(rsync_project("/", place.here, capture=True, ssh_opts=OPTIONS))
     finally:
         os.environ["PATH"] = path
 

@@ -194,3 +194,21 @@ fn without_an_interpreter_the_unit_says_what_to_do() {
     let detail = report.detail.unwrap();
     assert!(detail.starts_with("there is no python-of-tomorrow"), "{detail}");
 }
+
+#[test]
+fn the_nodes_password_is_typed_where_the_task_is_asked_for_one() {
+    let rig = login_rig();
+    let source = "def f():\n    heard = []\n    def hear(stream, data):\n        heard.append(data)\n        \
+                  if data.endswith(b'word: '): loom_bridge.unit['channel'].type_password()\n    \
+                  line = \"stty -echo; printf 'pass''word: '; read -r given; echo ${#given}\"\n    \
+                  loom_bridge.unit['channel'].ask({'op': 'run', 'line': line, 'pty': True}, hear)\n    \
+                  return b''.join(heard).decode()";
+    let report = Worker::start().run(with_password(PASSWORD, python(&rig, source, "f", &[])));
+    let expected = format!("password: {}\r\n", PASSWORD.len());
+    assert_eq!(report.result.as_deref(), Some(expected.as_str()), "{report:?}");
+
+    let report = Worker::start().run(python(&rig, source, "f", &[]));
+    assert_eq!(report.outcome, Outcome::Failed { exit: None }, "{report:?}");
+    let detail = report.detail.unwrap();
+    assert!(detail.contains("a password is asked for, and none is configured"), "{detail}");
+}

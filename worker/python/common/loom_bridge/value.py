@@ -46,7 +46,8 @@ def _put(value, parts):
 def to_bytes(text):
     """UTF-8; text that cannot be written in it is written with replacements."""
     if isinstance(text, bytes):
-        return text
+        # Python 2's text, which can be any bytes.
+        text = text.decode("utf-8", "replace")
     try:
         return text.encode("utf-8")
     except UnicodeError:
