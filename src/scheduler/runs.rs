@@ -215,6 +215,10 @@ impl Scheduler {
     /// Ends a run on somebody's word; `false` if it is not open.
     pub fn cancel_run(&mut self, now: Now, run: RunId, by: &Canceller) -> bool {
         let open = self.runs.info(run).is_some();
+        // The end of one can be the end of another, which is not to be tried again any more.
+        for unit in self.units.values_mut().filter(|unit| unit.run == run) {
+            unit.last = true;
+        }
         for id in self.units_of(run, |_| true) {
             self.cancel_unit(now, id, by);
         }
