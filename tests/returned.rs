@@ -33,12 +33,17 @@ def number():
 
 def fails():
     raise ValueError("nothing is returned")
+
+
+def aborts():
+    from fabric.api import abort
+    abort("the disk is full\n\n  on sda1\n")
 "#;
 
 fn site(farm: &Farm) -> Site {
     let site = Site::new(farm);
     site.write("returning.py", TASKS);
-    for name in ["nothing", "where", "wild", "number", "fails"] {
+    for name in ["nothing", "where", "wild", "number", "fails", "aborts"] {
         let body = format!("task: returning.{name}\nschedule: '@yearly'\ntargets: [n1, n2]");
         site.write_job(name, &body);
     }
@@ -116,7 +121,9 @@ fn it_is_in_the_ledger_in_the_api_and_on_the_screen() {
     let (fails, units) = run("fails");
     assert_eq!(results(&site, "fails")[0], None);
     assert_eq!(units[0].detail.as_deref(), Some("ValueError: nothing is returned"));
-    for run in [nothing, native, fails] {
+    let (aborts, units) = run("aborts");
+    assert_eq!(units[0].detail.as_deref(), Some("the disk is full on sda1"));
+    for run in [nothing, native, fails, aborts] {
         let shown = String::from_utf8(loom(&site, &["show", &run]).stdout).unwrap();
         assert!(!shown.contains("returned:") && !shown.contains("No output"), "{shown}");
     }
@@ -196,7 +203,7 @@ fn a_hook_is_told_of_it() {
         &format!("task: returning.where\nschedule: '@yearly'\ntargets: [n1]\n{hook}"),
     );
     site.write("nodes.yaml", &farm.nodes_yaml());
-    for job in ["nothing", "where", "wild", "number", "fails"] {
+    for job in ["nothing", "where", "wild", "number", "fails", "aborts"] {
         std::fs::remove_file(site.path(&format!("jobs/{job}.yaml"))).unwrap();
     }
     let mut daemon = Daemon::start_with_control(&site);

@@ -51,9 +51,10 @@ def _exited(end):
     if isinstance(end.code, int):
         # What Fabric's abort() says is more than its code.
         said = getattr(end, "message", None) if end.code else None
-        return {"end": "exited", "exit": end.code & 0xFF, "detail": _text(said) if said else None}
+        detail = _on_one_line(_text(said)) if said else None
+        return {"end": "exited", "exit": end.code & 0xFF, "detail": detail}
     sys.stderr.write("%s\n" % (end.code,))
-    return {"end": "exited", "exit": 1, "detail": _text(end.code)}
+    return {"end": "exited", "exit": 1, "detail": _on_one_line(_text(end.code))}
 
 
 def _raised(detail):
@@ -68,7 +69,12 @@ def _traceback(unit):
     while frames.tb_next and frames.tb_frame.f_code.co_filename.startswith(ours):
         frames = frames.tb_next
     traceback.print_exception(kind, error, frames)
-    return " ".join(traceback.format_exception_only(kind, error)[-1].split("\n")).strip()
+    return _on_one_line(traceback.format_exception_only(kind, error)[-1])
+
+
+def _on_one_line(text):
+    """A reason stands in tables, where an end of line would show as an escape."""
+    return " ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
 def _text(value):
