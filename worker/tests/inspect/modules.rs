@@ -125,6 +125,7 @@ fn a_module_that_cannot_be_imported_is_told_with_the_line() {
         ("deep.py", "import broken\ndef f(): pass\n"),
         ("broken.py", "import os\n\ndef f(:\n"),
         ("fab.py", "from fabric.api import runn\ndef f(): pass\n"),
+        ("fab2.py", "from fabric import task\ndef f(): pass\n"),
         ("fab3.py", "from fabric.conection import x\ndef f(): pass\n"),
         ("old.py", "import urllib2\ndef f(): pass\n"),
     ]);
@@ -143,6 +144,7 @@ fn a_module_that_cannot_be_imported_is_told_with_the_line() {
         assert!(told("deep.f").starts_with("error: broken.py:3 syntax error: invalid syntax"));
         let fab = told("fab.f");
         assert!(fab.contains("error: fab.py:1 imports runn from fabric.api"), "{fab}");
+        assert!(told("fab2.f").contains("has none; it is written for Fabric 2, and Loom runs"));
         assert!(told("fab3.f").contains("imports fabric.conection, which Fabric 1 does not have"));
         let old = told("old.f");
         assert_eq!(

@@ -8,6 +8,9 @@ from loom_bridge.inspect.finder import SOURCE
 # More modules than these are not looked at for one task.
 MOST = 300
 
+# What its `fabric` has and that of Fabric 1 has not.
+_FABRIC_2 = ("Config", "Connection", "Group", "SerialGroup", "ThreadingGroup", "task")
+
 
 class Chain(object):
     """The modules that are imported when one is."""
@@ -66,6 +69,8 @@ class Chain(object):
         from loom_bridge.inspect.calls import close
         near = close(wanted, self._world.all_names(self._world.scope(module)))
         hint = "; did you mean %s?" % near[0] if near else ""
+        if dotted == "fabric" and wanted in _FABRIC_2 and self._finder.is_ours(module):
+            hint = "; it is written for Fabric 2, and Loom runs modules of Fabric 1"
         return [_problem("%s imports %s from %s, which has none%s" % (place, wanted, dotted, hint))]
 
     def _may_have(self, module, name, waiting):
