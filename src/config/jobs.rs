@@ -301,6 +301,10 @@ fn report_task(
     match problem {
         Problem::Unknown { suggestions } => {
             let hint = match suggestions.is_empty() {
+                // What `fab` took, which knew the module from elsewhere.
+                true if !task.contains('.') => {
+                    "; a Python task is named with its module, as in \"fabfile.deploy\"".into()
+                }
                 true => String::new(),
                 false => {
                     let named: Vec<_> = suggestions.iter().map(|s| quoted(s)).collect();

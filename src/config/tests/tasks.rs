@@ -130,6 +130,14 @@ jobs/a.yaml:4:13: error: unknown task; did you mean "t.run" or "fabric.api.run"?
 }
 
 #[test]
+fn a_task_without_its_module_is_told_how_one_is_named() {
+    let home = manifest(&["a: {task: deploy, targets: web1}"]);
+    let told = told(&home, |question| panic!("{question:?}"));
+    let expected = "unknown task \"deploy\"; a Python task is named with its module, as in \"fabfile.deploy\"\n";
+    assert!(told.contains(expected), "{told}");
+}
+
+#[test]
 fn an_interpreter_that_is_missing_is_told_where_it_is_named() {
     let missing = |question: &Question| {
         Ok(Answer::NoInterpreter(format!("there is no {}", question.interpreter)))
