@@ -103,6 +103,8 @@ pub struct Problem {
 #[serde(rename_all = "snake_case")]
 pub enum About {
     Task,
+    /// Or none of it: a module, whichever task of it is called.
+    Module,
     /// Counted from 0.
     Arg(usize),
     Kwarg(String),

@@ -4,7 +4,7 @@
 //! interpreter and path, however many jobs there are. What is wrong is told at the place in the
 //! manifest where it was written. Who answers is the caller's choice.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -132,7 +132,7 @@ impl Tasks {
                     let place = python.filter(|(_, name)| *name == group.question.interpreter);
                     let own = group.jobs.iter().find_map(|job| job.python);
                     let at = own.or(place.map(|(place, _)| place)).unwrap_or(group.jobs[0].task);
-                    report.error_with(at, message, group.others());
+                    report.error_with(at, message, others(group.jobs.len()));
                 }
                 Ok(Answer::Tasks { .. }) => {
                     group.unchecked("the answer is to something else", report)
@@ -158,12 +158,20 @@ impl Group {
         for file in files.chain(found.map(|found| &found.file)) {
             trust.module(file, &self.question.path, report);
         }
+        let mut concerned = concerned(&self.jobs, verdicts);
         for job in &self.jobs {
             let (Some(verdict), Some(call)) = (verdicts.get(job.call), calls.get(job.call)) else {
                 continue;
             };
             for problem in &verdict.problems {
-                job.tell(problem, verdict.found.as_ref(), call, report);
+                let note = match problem.about {
+                    About::Module => match concerned.remove(problem.message.as_str()) {
+                        Some(jobs) => others(jobs),
+                        None => continue,
+                    },
+                    About::Task | About::Arg(_) | About::Kwarg(_) => None,
+                };
+                job.tell(problem, verdict.found.as_ref(), call, note, report);
             }
             if let Some(Found { file, line, .. }) = &verdict.found {
                 sources.insert(job.job.clone(), Source { file: file.clone(), line: *line });
@@ -178,23 +186,43 @@ impl Group {
             Ask::Tasks => None,
         };
         let message = format!("task {} could not be looked for: {why}", task.unwrap_or_default());
-        report.warning_with(self.jobs[0].task, message, self.others());
+        report.warning_with(self.jobs[0].task, message, others(self.jobs.len()));
     }
+}
 
-    /// How many it concerns besides the one at which it is told.
-    fn others(&self) -> Option<String> {
-        match self.jobs.len() {
-            1 => None,
-            2 => Some("it concerns one more job".to_owned()),
-            jobs => Some(format!("it concerns {} more jobs", jobs - 1)),
+/// How many jobs each problem of a module is about: it is told once, at the first of them.
+fn concerned<'a>(jobs: &[Written], verdicts: &'a [Verdict]) -> HashMap<&'a str, usize> {
+    let mut concerned = HashMap::new();
+    for verdict in jobs.iter().filter_map(|job| verdicts.get(job.call)) {
+        let of_module = verdict.problems.iter().filter(|one| one.about == About::Module);
+        let messages: HashSet<&str> = of_module.map(|one| one.message.as_str()).collect();
+        for message in messages {
+            *concerned.entry(message).or_insert(0) += 1;
         }
+    }
+    concerned
+}
+
+/// How many of so many jobs there are besides the one at which it is told.
+fn others(jobs: usize) -> Option<String> {
+    match jobs {
+        0 | 1 => None,
+        2 => Some("it concerns one more job".to_owned()),
+        jobs => Some(format!("it concerns {} more jobs", jobs - 1)),
     }
 }
 
 impl Written {
-    fn tell(&self, problem: &Problem, found: Option<&Found>, call: &Call, report: &mut Report) {
+    fn tell(
+        &self,
+        problem: &Problem,
+        found: Option<&Found>,
+        call: &Call,
+        others: Option<String>,
+        report: &mut Report,
+    ) {
         let at = match &problem.about {
-            About::Task => None,
+            About::Task | About::Module => None,
             About::Arg(index) => self.args.get(*index),
             About::Kwarg(name) => {
                 let at = call.kwargs.iter().position(|known| known == name);
@@ -202,7 +230,8 @@ impl Written {
             }
         };
         let at = *at.unwrap_or(&self.task);
-        let note = found.map(|f| format!("the task is in {}:{}", f.file.display(), f.line));
+        let place = || found.map(|f| format!("the task is in {}:{}", f.file.display(), f.line));
+        let note = others.or_else(place);
         if problem.uncertain {
             return report.warning_with(at, problem.message.clone(), note);
         }

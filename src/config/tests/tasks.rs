@@ -130,6 +130,35 @@ jobs/a.yaml:4:13: error: unknown task; did you mean "t.run" or "fabric.api.run"?
 }
 
 #[test]
+fn a_module_that_is_broken_is_told_once() {
+    let home = manifest(&[
+        "a: {task: t.f, targets: web1}",
+        "b: {task: t.g, targets: web1}",
+        "c: {task: t.g, targets: web1}",
+        "d: {task: u.f, targets: web1}",
+    ]);
+    let told = told(&home, |question| {
+        let broken = |call: &Call| match call.task.starts_with("t.") {
+            true => vec![problem(About::Module, "/srv/t.py:7 syntax error")],
+            false => vec![problem(About::Module, "/srv/u.py:1 syntax error"); 2],
+        };
+        let verdict = |call| Verdict { problems: broken(call), ..Verdict::default() };
+        Ok(Answer::Calls(calls(question).iter().map(verdict).collect()))
+    });
+    assert_eq!(
+        told,
+        "jobs/a.yaml:2:13: error: /srv/t.py:7 syntax error
+    2 |   a: {task: t.f, targets: web1}
+      |             ^^^
+      = it concerns 2 more jobs
+jobs/a.yaml:5:13: error: /srv/u.py:1 syntax error
+    5 |   d: {task: u.f, targets: web1}
+      |             ^^^
+"
+    );
+}
+
+#[test]
 fn a_task_without_its_module_is_told_how_one_is_named() {
     let home = manifest(&["a: {task: deploy, targets: web1}"]);
     let told = told(&home, |question| panic!("{question:?}"));

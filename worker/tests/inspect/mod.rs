@@ -83,7 +83,7 @@ impl Modules {
         let mut lines: Vec<String> = verdict.found.iter().map(shown).collect();
         for problem in &verdict.problems {
             let about = match &problem.about {
-                About::Task => String::new(),
+                About::Task | About::Module => String::new(),
                 About::Arg(index) => format!(" args[{index}]"),
                 About::Kwarg(name) => format!(" {name}"),
             };

@@ -20,7 +20,7 @@ def verdict(world, call):
         found_there, problems = _verdict(world, task, call, reached)
     except source.Unreadable as error:
         found_there = None
-        problems = [problem("task", "%s %s" % (error.where(), error.message))]
+        problems = [problem("module", "%s %s" % (error.where(), error.message))]
         reached.append(error.file)
     except Exception as error:
         # Whatever it is that we do not understand, it may still run.

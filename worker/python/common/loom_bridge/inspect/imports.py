@@ -117,4 +117,4 @@ class Chain(object):
 
 def _problem(message, uncertain=False):
     from loom_bridge.inspect.calls import problem
-    return problem("task", message, uncertain=uncertain)
+    return problem("module", message, uncertain=uncertain)
