@@ -169,7 +169,7 @@ def _here(hosts, roles, exclude, roledefs, name):
     if any(_node.means_this(host) for host in wanted):
         return True
     where = ", ".join(wanted) or "no host at all"
-    raise _node.OtherNode(_node.refusal("%s, where execute(%s) is to go" % (where, name)))
+    raise _node.OtherNode(_node.refusal("execute(%s) is to go to %s" % (name, where)))
 
 
 def _plays(role, roledefs):
