@@ -185,3 +185,24 @@ def ask(question, expected=None):
         assert!(said(&output).contains(words), "{}", said(&output));
     }
 }
+
+#[test]
+fn a_task_ends_with_what_every_interpreter_has() {
+    let farm = Farm::start(1);
+    let module = r#"
+from fabric.api import task
+
+@task
+def quits():
+    quit()
+
+@task
+def exits():
+    exit(3)
+"#;
+    let site = site(&farm, module, &["quits", "exits"]);
+    let output = site.once(&["quits"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let output = site.once(&["exits"]);
+    assert!(said(&output).contains("failed, exit 3"), "{}", said(&output));
+}

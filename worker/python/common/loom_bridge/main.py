@@ -20,6 +20,7 @@ def main():
     modules.set_path(unit["root"], unit["bridge"], unit["path"])
     if sys.version_info < (3, 8):
         modules.compile_ours(unit["root"])
+    modules.name_exit()
     sys.argv[:] = [unit["task"]]
     import loom_bridge
     loom_bridge.unit = unit

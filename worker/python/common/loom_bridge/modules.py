@@ -25,6 +25,19 @@ def compile_ours(root):
     sys.dont_write_bytecode = True
 
 
+def name_exit():
+    """What `site` defines for everybody, and many a task ends with."""
+    try:
+        import builtins
+    except ImportError:
+        import __builtin__ as builtins
+
+    def exit(code=None):
+        raise SystemExit(code)
+
+    builtins.exit = builtins.quit = exit
+
+
 class LateSite(object):
     """The last finder: what nobody has found may be known to `site`, which costs more than all the
     rest of the start and was therefore left out. Once it was asked it is not asked again."""
