@@ -211,7 +211,7 @@ KEYS = {
     "shell_env": "it == {}",
     "skip_bad_hosts": "it is False",
     "local_user": "it",
-    "real_fabfile": "it is None",
+    "real_fabfile": "it.endswith('every_name.py')",
     "version": "it.startswith('1.')",
 }
 

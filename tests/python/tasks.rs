@@ -206,3 +206,22 @@ def exits():
     let output = site.once(&["exits"]);
     assert!(said(&output).contains("failed, exit 3"), "{}", said(&output));
 }
+
+#[test]
+fn env_knows_the_module_and_its_task_as_under_fab() {
+    let farm = Farm::start(1);
+    let module = r#"
+import os
+from fabric.api import env
+HERE = os.path.dirname(env.real_fabfile)
+BEFORE = env.command
+
+def told():
+    path = os.path.join(HERE, "mine.py")
+    assert env.real_fabfile == env.fabfile == path and os.path.samefile(path, __file__)
+    assert (BEFORE, env.command, env.tasks) == (None, "told", ["told"])
+"#;
+    let site = site(&farm, module, &["told"]);
+    let output = site.once(&["told"]);
+    assert!(output.status.success(), "{}", said(&output));
+}

@@ -23,7 +23,7 @@ def run(unit):
             task = getattr(task, "run", task)
         if not callable(task):
             return _raised("%s is %r, which cannot be called" % (unit["task"], task))
-        prepare(unit)
+        prepare(unit, True)
         result = task(*unit["args"], **unit["kwargs"])
         return {"end": "returned", "result": NOTHING if result is None else _text(result)}
     except SystemExit as end:
@@ -36,12 +36,15 @@ def run(unit):
         return _raised(_traceback(unit))
 
 
-def prepare(unit):
+def prepare(unit, begins=False):
     """Makes the unit's node the one that Fabric works on; a module may have assigned to `env`
     while it was imported."""
     if "fabric.state" in sys.modules:
         from loom_bridge import node
-        node.enter(unit, sys.modules["fabric.state"].env)
+        env = sys.modules["fabric.state"].env
+        node.enter(unit, env)
+        if begins:
+            node.begin(unit, env)
 
 
 def _exited(end):
@@ -49,10 +52,10 @@ def _exited(end):
     if end.code is None:
         return {"end": "exited", "exit": 0}
     if isinstance(end.code, int):
-        # What Fabric's abort() says is more than its code.
+        # What Fabric's abort() says is more than its code, which is what Python 2 has there.
         said = getattr(end, "message", None) if end.code else None
-        detail = _on_one_line(_text(said)) if said else None
-        return {"end": "exited", "exit": end.code & 0xFF, "detail": detail}
+        detail = _on_one_line(said) if said and isinstance(said, (str, TEXT)) else None
+        return {"end": "exited", "exit": end.code & 0xFF, "detail": detail and _text(detail)}
     sys.stderr.write("%s\n" % (end.code,))
     return {"end": "exited", "exit": 1, "detail": _on_one_line(_text(end.code))}
 
