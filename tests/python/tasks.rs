@@ -3,7 +3,8 @@
 use std::fs;
 use std::process::Output;
 
-use crate::harness::{Farm, Site};
+use crate::harness::skip::skip;
+use crate::harness::{Farm, Site, fabric};
 
 fn said(output: &Output) -> String {
     (String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr)).into_owned()
@@ -224,4 +225,21 @@ def told():
     let site = site(&farm, module, &["told"]);
     let output = site.once(&["told"]);
     assert!(output.status.success(), "{}", said(&output));
+}
+
+/// Its command has no lease, and this one does not mind that the connection goes.
+#[test]
+fn what_fab_classic_started_is_not_said_to_have_ended() {
+    let test = "what_fab_classic_started_is_not_said_to_have_ended";
+    let Some(python) = fabric::python() else { return skip(test, fabric::MISSING) };
+    let farm = Farm::start(1);
+    let site = Site::new(&farm);
+    site.write(
+        "mine.py",
+        "from fabric.api import run\ndef stays():\n    run(\"trap '' HUP; sleep 6\", pty=False)\n",
+    );
+    let how = format!("bridge: fab-classic\npython: {}\ntimeout: 2", python.display());
+    site.write_job("stays", &format!("task: mine.stays\ntargets: [n1]\n{how}"));
+    let output = site.once(&["stays"]);
+    assert!(said(&output).contains("timed out, kill unconfirmed"), "{}", said(&output));
 }

@@ -72,7 +72,10 @@ pub async fn run(context: &mut Context, order: &UnitOrder, python: &Python) -> T
         }
     };
     let grace = if context.stop.is_requested() { order.kill_grace } else { LEFTOVERS };
-    context.runs_here.set(local.kill(grace).await == Kill::Unconfirmed);
+    let killed = local.kill(grace).await;
+    // What fab-classic started on the node has no lease and no cookie: nobody knows.
+    let unseen = python.bridge == Bridge::FabClassic;
+    context.runs_here.set(killed == Kill::Unconfirmed || unseen);
     let (ended, served) = ended?;
     let done = match served {
         Some(done) => done,
