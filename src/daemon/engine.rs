@@ -63,6 +63,8 @@ pub struct Engine {
     pub trouble: Option<String>,
     /// Units whose rows are not yet known to be durable.
     recording: VecDeque<(Seq, Vec<UnitId>)>,
+    /// Units that wait for their rights to be durable.
+    keeping: VecDeque<(Seq, UnitId)>,
     pub(super) executable: Executable,
     pub(super) workers: Workers,
     pub(super) connections: BTreeMap<MasterId, Master>,
@@ -119,6 +121,7 @@ impl Engine {
             ledger,
             trouble: None,
             recording: VecDeque::new(),
+            keeping: VecDeque::new(),
             executable: Executable::find("loom-worker")?,
             workers: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -251,6 +254,9 @@ impl Engine {
             Action::Rejoined { slot, unit, trouble } => {
                 self.tell_worker(slot, &ToWorker::Rejoined { unit, trouble });
             }
+            Action::RightsKept { slot, unit } => {
+                self.tell_worker(slot, &ToWorker::RightsKept { unit });
+            }
             Action::Shutdown(slot) => self.order_shutdown(slot),
             Action::KillWorker(slot) => {
                 if let Some(worker) = self.workers.get(&slot) {
@@ -266,6 +272,15 @@ impl Engine {
         let units = match &record {
             Record::OpenRun { units, .. } => units.iter().map(|unit| unit.unit).collect(),
             Record::Retry { unit, .. } => vec![unit.unit],
+            Record::Rights { unit, .. } => {
+                let unit = *unit;
+                let seq = self.ledger.submit(record);
+                self.keeping.push_back((seq, unit));
+                if self.trouble.is_some() {
+                    self.rights_kept(None);
+                }
+                return;
+            }
             Record::Jobs { .. }
             | Record::StartRun { .. }
             | Record::StartUnit { .. }
@@ -311,6 +326,7 @@ impl Engine {
                 let waiting: Vec<UnitId> =
                     self.recording.iter().flat_map(|(_, units)| units).copied().collect();
                 self.scheduler.recorded(Now::read(), waiting);
+                self.rights_kept(None);
             }
             Some(Condition::Sound) => {
                 log::info!(target: "loom::ledger", "recording again");
@@ -328,6 +344,17 @@ impl Engine {
         while self.recording.front().is_some_and(|(seq, _)| *seq <= news.through) {
             let Some((_, units)) = self.recording.pop_front() else { break };
             self.scheduler.recorded(Now::read(), units);
+        }
+        self.rights_kept(Some(news.through));
+    }
+
+    /// Units may go on whose rights are durable `through` here; all, if nothing can be written.
+    fn rights_kept(&mut self, through: Option<Seq>) {
+        while let Some(&(seq, unit)) = self.keeping.front()
+            && through.is_none_or(|through| seq <= through)
+        {
+            self.keeping.pop_front();
+            self.scheduler.rights_kept(unit);
         }
     }
 

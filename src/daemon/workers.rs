@@ -149,7 +149,8 @@ impl Engine {
 
 fn order(id: UnitId, unit: &Unit, echo: Option<usize>, paths: &Paths) -> UnitOrder {
     let (job, node) = (&unit.job, &unit.node);
-    let sweeps_as_another = unit.sweeps.iter().any(|c| cookie::rights(c) != Rights::Own);
+    let mut sweeps_with = unit.sweeps.iter().flat_map(|kept| cookie::all_rights(kept));
+    let sweeps_as_another = sweeps_with.any(|rights| rights != Rights::Own);
     let wants_password =
         sweeps_as_another || task::wants_password(&job.task, &job.args, &job.kwargs);
     UnitOrder {

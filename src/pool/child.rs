@@ -98,6 +98,7 @@ impl Worker {
             ToWorker::Hello { .. }
             | ToWorker::Cancel { .. }
             | ToWorker::Rejoined { .. }
+            | ToWorker::RightsKept { .. }
             | ToWorker::Shutdown => {}
         }
         self.flush();
@@ -125,6 +126,7 @@ impl Worker {
                 | FromWorker::Heartbeat
                 | FromWorker::Started { .. }
                 | FromWorker::Swept { .. }
+                | FromWorker::Rights { .. }
                 | FromWorker::Leaving { .. }
                 | FromWorker::Rejoin { .. } => {}
             }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arg::Arg;
 use crate::password::Password;
+use crate::protocol::cookie::Rights;
 use crate::python::Python;
 use crate::unit::{Canceller, Outcome, RunId, UnitId};
 
@@ -42,6 +43,11 @@ pub enum ToWorker {
         unit: UnitId,
         trouble: Option<String>,
     },
+    /// The answer to [`FromWorker::Rights`]: they are kept, on the disk unless the ledger cannot be
+    /// written.
+    RightsKept {
+        unit: UnitId,
+    },
     /// Finish the unit at hand, if any, then exit with status 0.
     Shutdown,
 }
@@ -62,6 +68,12 @@ pub enum FromWorker {
     /// The node has answered that nothing of the order's `sweep` is left there.
     Swept {
         unit: UnitId,
+    },
+    /// Something of the unit is about to get these rights on the node, of which its cookie says
+    /// nothing. It waits for [`ToWorker::RightsKept`].
+    Rights {
+        unit: UnitId,
+        rights: Rights,
     },
     /// The unit is about to make its node go away, and come back.
     Leaving {
@@ -99,7 +111,8 @@ pub struct UnitOrder {
     /// Unique over all daemons and restarts; made by [`super::cookie::cookie`], since it also
     /// tells whose rights a later sweep needs.
     pub cookie: String,
-    /// Cookies of earlier units that may still run on the node: to be swept first.
+    /// Cookies of earlier units that may still run on the node, as they were kept: with all rights
+    /// that those units had. To be swept first.
     pub sweep: Vec<String>,
     /// For sudo; only there when the task, or a cookie in `sweep`, asks for it.
     pub password: Option<Password>,

@@ -46,7 +46,8 @@ impl Now {
 #[derive(Debug)]
 pub enum Action {
     /// Submit it to the ledger. Of `OpenRun` and `Retry` is to be told that they are written, by
-    /// [`Scheduler::recorded`], or that they cannot be, by [`Scheduler::refused`].
+    /// [`Scheduler::recorded`], or that they cannot be, by [`Scheduler::refused`]; of `Rights` in
+    /// any case, by [`Scheduler::rights_kept`].
     Record(Record),
     /// Start an ssh master; [`node_state::Event`] says what becomes of it.
     Connect(MasterId),
@@ -69,6 +70,11 @@ pub enum Action {
         slot: SlotId,
         unit: UnitId,
         trouble: Option<String>,
+    },
+    /// Tell the worker that its unit may go on, with the rights it told of.
+    RightsKept {
+        slot: SlotId,
+        unit: UnitId,
     },
     Shutdown(SlotId),
     KillWorker(SlotId),

@@ -40,6 +40,7 @@ pub struct Unit {
     pub node: Arc<Node>,
     pub master: MasterId,
     pub attempt: u32,
+    /// As it is kept for a sweep.
     pub cookie: String,
     pub phase: Phase,
     /// It is not admitted earlier.

@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::pool::slot::Death;
 use crate::pool::{self, SlotId};
 use crate::protocol;
+use crate::protocol::cookie::{self, Rights};
 use crate::protocol::message::{FromWorker, Report};
 use crate::store::Record;
 use crate::unit::{Canceller, Kill, Outcome, UnitId};
@@ -120,6 +121,11 @@ impl Scheduler {
                     self.swept(unit);
                 }
             }
+            FromWorker::Rights { unit, rights } => {
+                if self.pool.holds(slot, unit) {
+                    self.has_rights(unit, &rights);
+                }
+            }
             FromWorker::Leaving { unit } => {
                 if self.pool.holds(slot, unit) {
                     self.leaving(unit);
@@ -166,6 +172,25 @@ impl Scheduler {
         }
         if !cookies.is_empty() {
             self.record(Record::Swept { node, cookies });
+        }
+    }
+
+    /// Kept before the worker goes on: what a crash leaves behind must not outlive the word of it.
+    fn has_rights(&mut self, id: UnitId, rights: &Rights) {
+        let Some(unit) = self.units.get_mut(&id) else { return };
+        unit.cookie = cookie::with(&unit.cookie, rights);
+        let cookie = unit.cookie.clone();
+        self.record(Record::Rights { unit: id, cookie });
+    }
+
+    /// The last `Rights` of the unit is on the disk, or waits in memory since nothing can be
+    /// written, or is refused, as everything of a unit is that the ledger does not have.
+    pub fn rights_kept(&mut self, id: UnitId) {
+        match self.units.get(&id).map(|unit| unit.phase) {
+            Some(Phase::Sent { slot }) => {
+                self.outbox.push_back(Action::RightsKept { slot, unit: id });
+            }
+            Some(Phase::Recording | Phase::Waiting | Phase::Submitted) | None => {}
         }
     }
 

@@ -58,7 +58,7 @@ pub struct Opened {
     /// Runs that an earlier daemon left open, now `Lost`, and their jobs.
     pub lost_runs: BTreeMap<RunId, String>,
     pub lost_units: Vec<UnitId>,
-    /// Cookies of what may still run, by node: to be swept before its next unit, and then
+    /// Cookies, as they were kept, of what may still run, by node: to be swept before its next unit, and then
     /// reported as [`Record::Swept`].
     pub unswept: BTreeMap<String, Vec<String>>,
     /// Those that are good for something.

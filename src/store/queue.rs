@@ -72,6 +72,7 @@ impl Queue {
             | Record::StartRun { .. }
             | Record::StartUnit { .. }
             | Record::OnNode { .. }
+            | Record::Rights { .. }
             | Record::CloseUnit { .. }
             | Record::CloseRun { .. }
             | Record::Paused(_)

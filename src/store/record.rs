@@ -56,6 +56,12 @@ pub enum Record {
         unit: UnitId,
         remote_pgid: u32,
     },
+    /// The cookie by which the unit is to be swept for has become another: something of it is about
+    /// to get more rights on its node.
+    Rights {
+        unit: UnitId,
+        cookie: String,
+    },
     /// Once for each unit.
     CloseUnit {
         unit: UnitId,
@@ -111,12 +117,13 @@ pub enum Record {
 }
 
 impl Record {
-    /// Whether somebody waits for it to be on the disk: units to be started, or a person to be
-    /// told that it is done.
+    /// Whether somebody waits for it to be on the disk: units to be started or to go on, or a
+    /// person to be told that it is done.
     pub(super) fn is_urgent(&self) -> bool {
         match self {
             Record::OpenRun { .. }
             | Record::Retry { .. }
+            | Record::Rights { .. }
             | Record::Token(_)
             | Record::RevokeToken { .. }
             | Record::Audit(_)
@@ -298,7 +305,7 @@ pub struct UnitRow {
     pub result: Option<String>,
     pub worker_pid: Option<u32>,
     pub remote_pgid: Option<u32>,
-    /// `None` once nothing of the unit can be left on its node.
+    /// As it is kept for a sweep; `None` once nothing of the unit can be left on its node.
     pub cookie: Option<String>,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,

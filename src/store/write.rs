@@ -95,6 +95,12 @@ pub(super) fn write(to: &Transaction, dir: &Path, record: &Record) -> Result<(),
                 .execute(params![unit.0 as i64, remote_pgid])?;
             expect_one(changed, || format!("unit {unit} is not running"))
         }
+        Record::Rights { unit, cookie } => {
+            let changed = to
+                .prepare_cached("UPDATE units SET cookie = ?2 WHERE id = ?1 AND state = 'running'")?
+                .execute(params![unit.0 as i64, cookie])?;
+            expect_one(changed, || format!("unit {unit} is not running"))
+        }
         Record::CloseUnit { unit, outcome, detail, result, output, at } => {
             let said = (detail.as_deref(), result.as_deref());
             let changed = close_unit(to, *unit, outcome, said, output, *at)?;

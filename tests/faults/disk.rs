@@ -5,12 +5,14 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use loom::protocol::control::Command;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
+use crate::harness::farm::Options;
 use crate::harness::{Books, Daemon, Farm, Fault, SOON, Site, until};
 
 /// The writer tries again every five seconds at the latest.
@@ -100,6 +102,45 @@ fn the_ledger_on_a_full_disk_catches_up_when_there_is_room() {
     });
     daemon.stop();
     Books::of(&site).with(&farm).balance();
+}
+
+/// A task that is about to use sudo waits for the ledger to keep that, and not for room on a disk.
+#[test]
+fn rights_are_kept_in_memory_while_nothing_can_be_written() {
+    let fault = Fault::new("disk full for the ledger");
+    let farm = Farm::with(1, Options { bin: true, ..Options::default() });
+    let bin = farm.node("n1").dir.join("bin");
+    fs::create_dir(&bin).unwrap();
+    let sudo = "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\nshift\nexec \"$@\"\n";
+    fs::write(bin.join("sudo"), sudo).unwrap();
+    fs::set_permissions(bin.join("sudo"), fs::Permissions::from_mode(0o755)).unwrap();
+    let site = Site::new(&farm);
+    let calls = "    sudo('echo 1 >>$LOOM_EVIDENCE/as-root')\n    \
+                 run('until [ -e $LOOM_EVIDENCE/full ]; do sleep 0.1; done')\n    \
+                 sudo('echo 2 >>$LOOM_EVIDENCE/as-root', user='nobody')\n";
+    site.write("roots.py", &format!("from fabric.api import run, sudo\n\ndef f():\n{calls}"));
+    site.write_job("roots", "task: roots.f\nschedule: '@yearly'\ntargets: [n1]\n");
+    site.write_witnessed("quick", "true", "schedule: '@yearly'\ntargets: [n1]");
+    let Some(disk) = SmallDisk::of(&site) else { return fault.skip(NOT_PERMITTED) };
+    let mut daemon = Daemon::start_with_control(&site);
+    let ledger = daemon.ledger();
+    daemon.run("roots");
+    let as_root = |text: &str| (farm.evidence("n1", "as-root") == text).then_some(());
+    until("the first sudo", SOON, || as_root("1\n"));
+    disk.fill();
+    daemon.run("quick");
+    daemon.wait_for_log("database or disk is full", SOON);
+    let mark = daemon.log().mark();
+    fs::write(farm.node("n1").evidence().join("full"), "").unwrap();
+    until("the second sudo", SOON, || as_root("1\n2\n"));
+    let log = daemon.log().text();
+    assert!(!log.contains("recording again") && !log.contains("the parent has not"), "{log}");
+    disk.make_room();
+    daemon.log().wait_after(mark, "recording", TRIED_AGAIN);
+    ledger.wait_for("roots", "succeeded", TRIED_AGAIN);
+    ledger.wait_for("quick", "succeeded", TRIED_AGAIN);
+    daemon.stop();
+    Books::of(&site).balance();
 }
 
 #[test]

@@ -10,6 +10,7 @@ use loom::config::{self, Config};
 use loom::protocol::control::{
     Answer, Catalog, Command, Counters, FromParent, News, Refusal, Reply, Request, Status, Who, Why,
 };
+use loom::protocol::cookie::Rights;
 use loom::protocol::frame::{self, CAP, CONFIG_CAP, FrameError, Inbox};
 use loom::protocol::message::{Endpoint, FromWorker, Output, Report, Sink, ToWorker, UnitOrder};
 use loom::unit::{Canceller, Kill, Outcome, Reason, RunId, UnitId};
@@ -115,6 +116,8 @@ fn valid() -> Vec<Vec<u8>> {
         body(&ToWorker::Shutdown),
         body(&FromWorker::Hello { version: 1, pid: 2 }),
         body(&ToWorker::Rejoined { unit: UnitId(1), trouble: Some("refused".into()) }),
+        body(&ToWorker::RightsKept { unit: UnitId(1) }),
+        body(&FromWorker::Rights { unit: UnitId(1), rights: Rights::User("www".into()) }),
         body(&FromWorker::Leaving { unit: UnitId(1) }),
         body(&FromWorker::Rejoin { unit: UnitId(1), anew: true }),
         body(&FromWorker::Heartbeat),

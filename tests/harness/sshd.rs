@@ -31,11 +31,13 @@ pub struct Options {
     pub max_startups: u32,
     /// Whether a password will do.
     pub passwords: bool,
+    /// Whether programs are looked for in `bin` of the node's directory first.
+    pub bin: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { max_sessions: 10, max_startups: 200, passwords: false }
+        Options { max_sessions: 10, max_startups: 200, passwords: false, bin: false }
     }
 }
 
@@ -161,6 +163,8 @@ impl Sshd {
         let dir = self.dir.display();
         let root = self.dir.parent().unwrap().display();
         let evidence = self.evidence();
+        let path =
+            if options.bin { format!(" PATH={dir}/bin:/usr/bin:/bin") } else { String::new() };
         format!(
             "ListenAddress {ip}:{port}\n\
              HostKey {dir}/host_key\n\
@@ -176,7 +180,7 @@ impl Sshd {
              LogLevel VERBOSE\n\
              MaxSessions {sessions}\n\
              MaxStartups {startups}\n\
-             SetEnv LOOM_NODE={name} LOOM_EVIDENCE={evidence} SHLVL=2 HOME={dir}\n\
+             SetEnv LOOM_NODE={name} LOOM_EVIDENCE={evidence} SHLVL=2 HOME={dir}{path}\n\
              Subsystem sftp internal-sftp\n",
             pam = if locked() { "yes" } else { "no" },
             sessions = options.max_sessions,

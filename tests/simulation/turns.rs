@@ -10,6 +10,7 @@ use loom::job::Job;
 use loom::job::policy::{Overlap, Retries, RetryOn, Share};
 use loom::node_state::{self, MasterId};
 use loom::pool::{self, SlotId};
+use loom::protocol::cookie::{self, Rights};
 use loom::protocol::message::{FromWorker, Output, Report};
 use loom::scheduler::{Action, Now, Numbers, Scheduler, Target};
 use loom::store::Record;
@@ -27,6 +28,10 @@ struct Turns {
     connecting: Vec<MasterId>,
     /// What units that wait for their node were told.
     rejoined: Vec<(UnitId, Option<String>)>,
+    /// Cookies as they are to be kept, and whose units were told that they are.
+    cookies: Vec<(UnitId, String)>,
+    kept: Vec<UnitId>,
+    swept: Vec<(String, Vec<String>)>,
 }
 
 impl Turns {
@@ -54,6 +59,9 @@ impl Turns {
             sent: Vec::new(),
             connecting: Vec::new(),
             rejoined: Vec::new(),
+            cookies: Vec::new(),
+            kept: Vec::new(),
+            swept: Vec::new(),
         }
     }
 
@@ -88,8 +96,16 @@ impl Turns {
                     assert!(self.opened.remove(&unit), "{unit} is closed, and not open");
                     self.ends.push(outcome);
                 }
+                Action::Record(Record::Rights { unit, cookie }) => {
+                    self.cookies.push((unit, cookie));
+                }
+                Action::Record(Record::Swept { node, cookies }) => {
+                    self.swept.push((node, cookies));
+                }
+                Action::RightsKept { unit, .. } => self.kept.push(unit),
                 Action::Connect(id) => self.connecting.push(id),
                 Action::Send { slot, unit } => {
+                    self.scheduler.sweeps_for(unit);
                     if self.scheduler.unit(unit).is_some() {
                         self.scheduler.sent(self.now, slot, unit, 1);
                         self.sent.push((slot, unit));
@@ -248,6 +264,7 @@ fn a_unit_that_runs_is_not_ended_because_the_ledger_refuses_it() {
 
 const LEAVING: fn(UnitId) -> FromWorker = |unit| FromWorker::Leaving { unit };
 const REJOIN: fn(UnitId) -> FromWorker = |unit| FromWorker::Rejoin { unit, anew: false };
+const ROOT: fn(UnitId) -> FromWorker = |unit| FromWorker::Rights { unit, rights: Rights::Root };
 const REJOIN_ANEW: fn(UnitId) -> FromWorker = |unit| FromWorker::Rejoin { unit, anew: true };
 
 /// One unit at work on the node, and another that waits for it.
@@ -321,12 +338,43 @@ fn a_unit_that_ends_while_its_node_is_connected_to_leaves_nothing_behind() {
 }
 
 #[test]
+fn rights_are_kept_before_the_unit_goes_on_and_are_swept_with() {
+    let mut turns = Turns::new(1, 4);
+    turns.run(job("deploy", "@daily", 0..1));
+    turns.on_master(node_state::Event::Connected(MasterId(0)));
+    let (_, unit) = turns.sent[0];
+    let www = || Rights::User("www".into());
+    turns.says(0, |unit| FromWorker::Rights { unit, rights: www() });
+    turns.says(0, |unit| FromWorker::Rights { unit, rights: Rights::Root });
+    let own = format!("turns-{unit}");
+    let kept = cookie::with(&cookie::with(&own, &www()), &Rights::Root);
+    assert_eq!(turns.cookies, [(unit, cookie::with(&own, &www())), (unit, kept.clone())]);
+    assert_eq!(turns.kept, [], "nothing is on the disk yet");
+    turns.scheduler.rights_kept(unit);
+    turns.settle();
+    assert_eq!(turns.kept, [unit]);
+
+    // The next unit on the node sweeps for it so, and then it is forgotten.
+    turns.done(0, Outcome::Lost);
+    turns.scheduler.rights_kept(unit);
+    turns.run(job("next", "@daily", 0..1));
+    assert_eq!(turns.kept, [unit], "nobody is told of a unit that is over");
+    assert_eq!(turns.scheduler.unit(turns.sent[1].1).unwrap().sweeps, std::slice::from_ref(&kept));
+    turns.says(1, |unit| FromWorker::Swept { unit });
+    assert_eq!(turns.swept, [("n0".to_owned(), vec![kept])]);
+    turns.done(1, Outcome::Succeeded);
+    turns.run(job("next", "@daily", 0..1));
+    assert_eq!(turns.scheduler.unit(turns.sent[2].1).unwrap().sweeps, [""; 0]);
+}
+
+#[test]
 fn what_another_worker_says_moves_nothing() {
     let mut turns = one_at_work();
     let (slot, _) = turns.sent[0];
-    for message in [LEAVING, REJOIN, REJOIN_ANEW] {
+    for message in [LEAVING, REJOIN, REJOIN_ANEW, ROOT] {
         turns.scheduler.hear(turns.now, slot, message(UnitId(99)));
     }
     turns.settle();
     assert_eq!((turns.rejoined.len(), turns.scheduler.connections()), (0, 1));
+    assert_eq!(turns.cookies, []);
 }

@@ -265,7 +265,10 @@ impl World {
             Action::Shutdown(slot) | Action::KillWorker(slot) => {
                 self.after(Duration::from_millis(1), Later::Gone(slot));
             }
-            Action::Cancel { .. } | Action::Rejoined { .. } | Action::Tell(_) => {}
+            Action::Cancel { .. }
+            | Action::Rejoined { .. }
+            | Action::RightsKept { .. }
+            | Action::Tell(_) => {}
         }
     }
 

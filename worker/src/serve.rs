@@ -12,7 +12,7 @@ use loom::sys::{inherited, process};
 use loom::unit::UnitId;
 use nix::sys::prctl;
 use tokio::net::unix::pipe::{Receiver, Sender};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, interval_at};
 
 use crate::milestone::Milestone;
@@ -89,7 +89,9 @@ async fn serve(mut parent: Parent) -> Result<(), ServeError> {
                 }
             }
             // It ended while the message was on its way.
-            Some(ToWorker::Cancel { .. } | ToWorker::Rejoined { .. }) => {}
+            Some(
+                ToWorker::Cancel { .. } | ToWorker::Rejoined { .. } | ToWorker::RightsKept { .. },
+            ) => {}
             Some(ToWorker::Shutdown) | None => return Ok(()),
             Some(hello @ ToWorker::Hello { .. }) => {
                 return Err(ServeError::OutOfTurn(name(&hello)));
@@ -115,16 +117,16 @@ async fn work(parent: &mut Parent, order: UnitOrder) -> Result<Next, ServeError>
     let mut running = std::pin::pin!(unit::run(order, cancelled, tell, rejoined));
     let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
     let mut next = Next::Unit;
-    let mut started = false;
+    let mut told = Told::default();
     loop {
         tokio::select! {
             biased;
             Some(milestone) = milestones.recv() => {
-                parent.tell_of(id, milestone, &mut started).await?;
+                parent.tell_of(id, milestone, &mut told).await?;
             }
             report = &mut running => {
                 while let Ok(milestone) = milestones.try_recv() {
-                    parent.tell_of(id, milestone, &mut started).await?;
+                    parent.tell_of(id, milestone, &mut told).await?;
                 }
                 parent.tell(&FromWorker::Done { unit: id, report }).await?;
                 return Ok(next);
@@ -135,7 +137,15 @@ async fn work(parent: &mut Parent, order: UnitOrder) -> Result<Next, ServeError>
                 Some(ToWorker::Rejoined { unit, trouble }) if unit == id => {
                     drop(rejoin.send(trouble));
                 }
-                Some(ToWorker::Cancel { .. } | ToWorker::Rejoined { .. }) => {}
+                Some(ToWorker::RightsKept { unit }) if unit == id => {
+                    // It may have given up waiting.
+                    told.kept.take().map(|kept| kept.send(()));
+                }
+                Some(
+                    ToWorker::Cancel { .. }
+                    | ToWorker::Rejoined { .. }
+                    | ToWorker::RightsKept { .. },
+                ) => {}
                 Some(ToWorker::Shutdown) => next = Next::Exit,
                 None => return Ok(Next::Exit),
                 Some(other @ (ToWorker::Hello { .. } | ToWorker::Run(_))) => {
@@ -152,8 +162,18 @@ fn name(message: &ToWorker) -> &'static str {
         ToWorker::Run(_) => "Run",
         ToWorker::Cancel { .. } => "Cancel",
         ToWorker::Rejoined { .. } => "Rejoined",
+        ToWorker::RightsKept { .. } => "RightsKept",
         ToWorker::Shutdown => "Shutdown",
     }
+}
+
+/// What the parent has been told of a unit.
+#[derive(Default)]
+struct Told {
+    /// A unit begins once, however many commands it has.
+    started: bool,
+    /// Who waits for the parent to keep the unit's rights.
+    kept: Option<oneshot::Sender<()>>,
 }
 
 struct Parent {
@@ -176,20 +196,23 @@ impl Parent {
         }
     }
 
-    /// A unit begins once, however many commands it has.
     async fn tell_of(
         &mut self,
         unit: UnitId,
         milestone: Milestone,
-        started: &mut bool,
+        told: &mut Told,
     ) -> Result<(), FrameError> {
         match milestone {
             Milestone::Swept => self.tell(&FromWorker::Swept { unit }).await,
             Milestone::Leaving => self.tell(&FromWorker::Leaving { unit }).await,
             Milestone::Rejoin { anew } => self.tell(&FromWorker::Rejoin { unit, anew }).await,
-            Milestone::Started { .. } if *started => Ok(()),
+            Milestone::Rights { rights, kept } => {
+                told.kept = Some(kept);
+                self.tell(&FromWorker::Rights { unit, rights }).await
+            }
+            Milestone::Started { .. } if told.started => Ok(()),
             Milestone::Started { pgid } => {
-                *started = true;
+                told.started = true;
                 self.tell(&FromWorker::Started { unit, remote_pgid: pgid }).await
             }
         }

@@ -120,11 +120,13 @@ async fn prepared(context: &mut Context, order: &UnitOrder) -> TaskResult {
     task::call(context, order).await
 }
 
-/// Each with the rights that its unit had: without them, what it left would not even be seen.
+/// Each with all the rights that its unit had: without them, what it left would not even be seen.
 async fn swept(context: &Context, cookies: &[String]) -> Kill {
     let mut by_rights: BTreeMap<Rights, Vec<String>> = BTreeMap::new();
     for cookie in cookies {
-        by_rights.entry(cookie::rights(cookie)).or_default().push(cookie.clone());
+        for rights in cookie::all_rights(cookie) {
+            by_rights.entry(rights).or_default().push(cookie::in_environment(cookie).to_owned());
+        }
     }
     let mut all = Kill::Confirmed;
     for (rights, cookies) in by_rights {

@@ -278,6 +278,7 @@ impl Worker {
                 | FromWorker::Leaving { .. }
                 | FromWorker::Rejoin { .. }
                 | FromWorker::Heartbeat => {}
+                FromWorker::Rights { unit, .. } => self.tell(&ToWorker::RightsKept { unit }),
                 FromWorker::Hello { .. } => panic!("a second Hello"),
             }
         }

@@ -219,15 +219,22 @@ fn what_the_command_itself_got_rights_for_is_ended_if_sudo_asks_for_nothing() {
 fn what_a_lost_unit_left_is_swept_with_the_rights_it_had() {
     let Some(somebody) = Somebody::new("what_a_lost_unit_left", "ALL") else { return };
     let rig = somebody.rig();
-    for (index, rights) in [Rights::Root, Rights::User("nobody".into())].into_iter().enumerate() {
+    let nobody = || Rights::User("nobody".into());
+    // Those of the last two are not in their environment: they were told while they ran.
+    let cases = [Rights::Root, nobody(), Rights::Root, nobody()];
+    for (index, rights) in cases.into_iter().enumerate() {
         let seconds = format!("709.{}{index}", std::process::id());
         let line = format!("(trap '' TERM; setsid sleep {seconds}) >/dev/null 2>&1 & sleep 600");
         let mut order = becoming(&rig, &line, Some(PASSWORD));
         if let Rights::User(name) = &rights {
             order.kwargs.push(kwarg("become_user", Arg::Str(name.clone())));
         }
-        order.cookie = cookie::cookie(&order.cookie, order.unit, &rights);
-        let left = order.cookie.clone();
+        let left = if index < 2 {
+            order.cookie = cookie::cookie(&order.cookie, order.unit, &rights);
+            order.cookie.clone()
+        } else {
+            cookie::with(&order.cookie, &rights)
+        };
         let mut worker = Worker::start();
         worker.order(order);
         worker.started();

@@ -224,6 +224,25 @@ fn jobs_come_change_go_and_return() {
     assert_eq!(open(&dir).1.jobs, reader.jobs().unwrap());
 }
 
+fn rights(unit: u64, cookie: &str) -> Record {
+    Record::Rights { unit: UnitId(unit), cookie: cookie.to_owned() }
+}
+
+#[test]
+fn a_unit_that_does_not_run_gets_no_rights() {
+    let dir = statedir();
+    let (mut ledger, _) = open(&dir);
+    ledger.apply(&[open_run(1, "j", &["a", "b"]), start_unit(10)]).unwrap();
+    ledger.apply(&[close_unit(10, Outcome::Succeeded)]).unwrap();
+    for unit in [10, 11, 12] {
+        let refused = ledger.apply(&[rights(unit, "c+s")]);
+        assert!(matches!(refused, Err(StoreError::Refused(_))), "{unit}: {refused:?}");
+    }
+    drop(ledger);
+    let nodes = open(&dir).1.unswept;
+    assert_eq!(nodes.into_iter().collect::<Vec<_>>(), [("b".to_owned(), vec!["c-11".to_owned()])]);
+}
+
 #[test]
 fn what_was_open_is_lost_at_the_next_start_and_remembered_until_swept() {
     let dir = statedir();
@@ -234,6 +253,9 @@ fn what_was_open_is_lost_at_the_next_start_and_remembered_until_swept() {
             open_run(1, "j", &["a", "b", "c", "d"]),
             start_unit(10),
             start_unit(11),
+            rights(10, "c-10+s"),
+            rights(10, "c-10+s7777+s"),
+            rights(11, "c-11+s"),
             close_unit(11, Outcome::TimedOut { kill: Kill::Unconfirmed }),
             close_unit(12, Outcome::TimedOut { kill: Kill::Confirmed }),
         ])
@@ -246,7 +268,7 @@ fn what_was_open_is_lost_at_the_next_start_and_remembered_until_swept() {
     assert_eq!((second.next_run, second.next_unit), (RunId(2), UnitId(14)));
     assert_eq!(second.ledger_id, first.ledger_id);
     let nodes: Vec<_> = second.unswept.iter().map(|(n, c)| (n.as_str(), c[0].as_str())).collect();
-    assert_eq!(nodes, [("a", "c-10"), ("b", "c-11"), ("d", "c-13")]);
+    assert_eq!(nodes, [("a", "c-10+s7777+s"), ("b", "c-11+s"), ("d", "c-13")]);
 
     let reader = Reader::open(dir.path()).unwrap();
     let run = reader.run(RunId(1)).unwrap().unwrap();

@@ -27,6 +27,8 @@ struct Unit {
     not_before: Duration,
     sent: bool,
     may_start: bool,
+    /// What it has said of its rights can be relied on.
+    rights_kept: bool,
 }
 
 #[derive(Debug)]
@@ -118,6 +120,11 @@ impl Books {
                 let unit = &self.units[unit];
                 assert!(unit.sent && unit.closed.is_none());
             }
+            Record::Rights { unit, .. } => {
+                let unit = self.units.get_mut(unit).expect("known");
+                assert!(unit.sent && unit.closed.is_none());
+                unit.rights_kept = false;
+            }
             Record::CloseUnit { unit: id, outcome, .. } => {
                 let unit = self.units.get_mut(id).expect("opened before it is closed");
                 assert!(unit.closed.is_none(), "unit {id} is closed twice");
@@ -166,6 +173,7 @@ impl Books {
             not_before,
             sent: false,
             may_start: false,
+            rights_kept: false,
         };
         assert!(self.units.insert(*id, open).is_none(), "unit {id} twice");
         let run = self.runs.get_mut(&run).expect("known");
@@ -195,6 +203,16 @@ impl Books {
     /// The unit is on the disk, or nothing can be written.
     pub fn may_start(&mut self, unit: UnitId) {
         self.units.get_mut(&unit).expect("known").may_start = true;
+    }
+
+    /// The unit's rights are on the disk, or nothing can be written.
+    pub fn may_have_rights(&mut self, unit: UnitId) {
+        self.units.get_mut(&unit).expect("known").rights_kept = true;
+    }
+
+    /// The unit's worker hears that it may go on.
+    pub fn has_rights(&self, id: UnitId) {
+        assert!(self.units[&id].rights_kept, "unit {id} goes on too early");
     }
 
     pub fn open_runs(&self) -> Vec<RunId> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use loom::node_state::{self, MasterId};
 use loom::pool::{self, SlotId};
+use loom::protocol::cookie::Rights;
 use loom::protocol::message::{FromWorker, HEARTBEAT, Output, Report};
 use loom::store::Record;
 use loom::unit::{Canceller, Kill, Outcome, UnitId};
@@ -102,6 +103,7 @@ impl Player {
                     let remote_pgid = (self.draw(2) == 0).then_some(7);
                     self.says(slot, FromWorker::Started { unit, remote_pgid });
                     self.says(slot, FromWorker::Swept { unit });
+                    self.after_ms(1, 500, Later::Rights(slot, unit));
                     if self.may().nodes && self.draw(8) == 0 {
                         self.reboot(slot, unit);
                     }
@@ -111,6 +113,13 @@ impl Player {
                 if self.holds(slot, unit) {
                     let anew = self.draw(4) == 0;
                     self.says(slot, FromWorker::Rejoin { unit, anew });
+                }
+            }
+            Later::Rights(slot, unit) => {
+                if self.holds(slot, unit) {
+                    let user = Rights::User(format!("u{}", self.draw(3)));
+                    let rights = if self.draw(2) == 0 { Rights::Root } else { user };
+                    self.says(slot, FromWorker::Rights { unit, rights });
                 }
             }
             Later::Heartbeat(slot) => {
@@ -135,6 +144,7 @@ impl Player {
                     let started = FromWorker::Started { unit, remote_pgid: Some(8) };
                     self.says(slot, started);
                     self.says(slot, FromWorker::Swept { unit });
+                    self.says(slot, FromWorker::Rights { unit, rights: Rights::Root });
                     self.says(slot, FromWorker::Rejoin { unit, anew: true });
                     let report = report(Outcome::Succeeded);
                     self.says(slot, FromWorker::Done { unit, report });
@@ -296,6 +306,9 @@ impl Player {
                 self.ledger.waiting.iter().flat_map(|(_, units)| units).copied().collect();
             waiting.iter().for_each(|unit| self.books.may_start(*unit));
             self.scheduler.recorded(self.now(), waiting);
+            for (record, _) in self.ledger.waiting.clone() {
+                self.keep_rights(&record);
+            }
         } else {
             self.after(SOON, Later::Write);
         }
@@ -316,7 +329,8 @@ impl Player {
             self.after_ms(1, 1000, Later::Write);
         }
         let mut recorded = Vec::new();
-        for (_, units) in written {
+        for (record, units) in written {
+            self.keep_rights(&record);
             if self.ledger.refusing && !units.is_empty() && self.draw(4) == 0 {
                 self.scheduler.refused(self.now(), units);
                 continue;

@@ -38,6 +38,8 @@ pub enum Later {
     Babble(SlotId),
     /// It made its node go away, and asks for it.
     Rejoin(SlotId, UnitId),
+    /// Something of it is about to get other rights.
+    Rights(SlotId, UnitId),
     Gone(SlotId),
     Connected(MasterId, u64),
     SshEnds(MasterId, u64),
@@ -361,6 +363,7 @@ impl Player {
             Action::Send { slot, unit } => self.send(slot, unit),
             Action::Cancel { slot, unit, .. } => self.order_cancel(slot, unit),
             Action::Rejoined { slot, unit, trouble } => self.rejoined(slot, unit, trouble),
+            Action::RightsKept { unit, .. } => self.books.has_rights(unit),
             Action::Shutdown(slot) => self.order_shutdown(slot),
             Action::KillWorker(slot) => self.kill(slot),
             Action::Tell(_) => {}
@@ -375,6 +378,7 @@ impl Player {
             _ => Vec::new(),
         };
         if self.ledger.degraded {
+            self.keep_rights(&record);
             units.iter().for_each(|unit| self.books.may_start(*unit));
             self.scheduler.recorded(self.now(), units.iter().copied());
         } else if self.ledger.waiting.is_empty() {
@@ -382,6 +386,14 @@ impl Player {
             self.after_ms(0, slow, Later::Write);
         }
         self.ledger.waiting.push_back((record, units));
+    }
+
+    /// What the record says of a unit's rights can be relied on.
+    pub fn keep_rights(&mut self, record: &Record) {
+        if let Record::Rights { unit, .. } = record {
+            self.books.may_have_rights(*unit);
+            self.scheduler.rights_kept(*unit);
+        }
     }
 
     fn happen(&mut self, what: Later) {
@@ -404,6 +416,7 @@ impl Player {
             | Later::Cancelled(..)
             | Later::Babble(_)
             | Later::Rejoin(..)
+            | Later::Rights(..)
             | Later::Gone(_) => self.worker_does(what),
             Later::Connected(id, generation) => self.connected(id, generation),
             Later::SshEnds(id, generation) => self.ssh_ends(id, generation),

@@ -1,17 +1,22 @@
 //! What an interpreter asks for while its task runs, one request after the other: commands and
 //! files on the unit's node.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
 use loom::arg::Arg;
 use loom::password::Password;
+use loom::protocol::cookie::Rights;
 use secrecy::ExposeSecret;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::channel::{Channel, Packet};
 use super::value::{map, text};
+use crate::milestone::Milestone;
 use crate::rejoin::{self, Back, Rejoin, Watch};
 use crate::ssh::{Command, Ended, Input, Receive, Remote, RemoteError, Stream, Sudo};
 use crate::task::fabric::command::{combined, identity};
@@ -20,12 +25,19 @@ use crate::task::fabric::put::Put;
 use crate::task::fabric::terminal;
 use crate::task::{Context, TaskError, resolve};
 
+/// What the parent may take to keep the unit's rights. A disk that does not answer is given up by
+/// it after ten seconds.
+const KEEPING: Duration = Duration::from_secs(15);
+
 pub struct Requests<'a> {
     channel: &'a Channel,
     remote: Remote,
     /// The node's.
     password: Option<Password>,
     rejoin: Rejoin,
+    told: UnboundedSender<Milestone>,
+    /// What a sweep for this unit would have to be done with, as the parent knows.
+    rights: BTreeSet<Rights>,
     /// The node was made to go away, and has not come back yet.
     leaving: Option<Watch>,
     /// Why the node could not be worked on any more.
@@ -35,8 +47,9 @@ pub struct Requests<'a> {
 impl<'a> Requests<'a> {
     pub fn new(channel: &'a Channel, context: &Context) -> Requests<'a> {
         let (remote, password) = (context.remote.clone(), context.password.clone());
-        let rejoin = context.rejoin.clone();
-        Requests { channel, remote, password, rejoin, leaving: None, broken: None }
+        let (rejoin, told) = (context.rejoin.clone(), context.told.clone());
+        let rights = BTreeSet::new();
+        Requests { channel, remote, password, rejoin, told, rights, leaving: None, broken: None }
     }
 
     /// Until the interpreter has said how the task went, or is gone without a word.
@@ -167,7 +180,7 @@ impl<'a> Requests<'a> {
     }
 
     /// `sudo: {user, group, password}`, each of which may be missing.
-    async fn sudo(&self, ask: Fields<'_>) -> Result<Option<Sudo>, TaskError> {
+    async fn sudo(&mut self, ask: Fields<'_>) -> Result<Option<Sudo>, TaskError> {
         let Some(sudo) = ask.get("sudo").filter(|sudo| **sudo != Arg::Null).map(Fields) else {
             return Ok(None);
         };
@@ -178,7 +191,22 @@ impl<'a> Requests<'a> {
         };
         let user = sudo.text("user").map(identity);
         let group = sudo.text("group").map(identity);
+        self.will_have(rights(user.as_deref(), group.as_deref())).await;
         Ok(Some(Sudo { user, group, password }))
+    }
+
+    /// Before anything gets these rights, the parent knows of it: should the worker or the parent
+    /// die under the unit, what it left would not be seen without them.
+    async fn will_have(&mut self, rights: Rights) {
+        if !self.rights.insert(rights.clone()) {
+            return;
+        }
+        let (kept, is_kept) = oneshot::channel();
+        let _ = self.told.send(Milestone::Rights { rights, kept });
+        // What is wanted of the node is worth more than what a crash could leave there.
+        if timeout(KEEPING, is_kept).await.is_err() {
+            eprintln!("the parent has not answered for {KEEPING:?}; the unit goes on");
+        }
     }
 
     /// `kind` is what the other side makes an exception of.
@@ -205,6 +233,14 @@ impl<'a> Requests<'a> {
             RemoteError::Lost(_) | RemoteError::Stopped => error,
         });
         "node"
+    }
+}
+
+/// Whoever has another group, too, is seen by root alone.
+fn rights(user: Option<&str>, group: Option<&str>) -> Rights {
+    match (user, group) {
+        (None | Some("root" | "#0"), _) | (_, Some(_)) => Rights::Root,
+        (Some(user), None) => Rights::User(user.to_owned()),
     }
 }
 

@@ -3,11 +3,13 @@
 //! The modules speak with the worker as our Fabric does, and import none of it.
 
 use std::fs;
+use std::time::Duration;
 
 use loom::arg::Arg;
-use loom::protocol::message::{MAX_RESULT, Report, UnitOrder};
+use loom::protocol::cookie::Rights;
+use loom::protocol::message::{FromWorker, MAX_RESULT, Report, ToWorker, UnitOrder};
 use loom::python::Python;
-use loom::unit::Outcome;
+use loom::unit::{Canceller, Kill, Outcome, UnitId};
 
 use super::{Asking, PASSWORD, login_rig, order, text, with_password};
 use crate::rig::{Rig, Worker, eventually, is_running, rig, stderr, stdout};
@@ -154,6 +156,62 @@ fn sudos_password_is_answered_by_the_worker_and_never_seen_by_the_task() {
                   except Exception as error: return '%s: %s' % (error.kind, error)";
     let report = Worker::start().run(with_password("wrong", python(&asking.rig, source, "f", &[])));
     assert_eq!(report.result.unwrap(), "sudo: sudo did not run the command; its output says why");
+}
+
+/// Until the worker asks for its unit's rights to be kept; so often was sudo called before.
+fn asks_for_rights(worker: &mut Worker, asking: &Asking) -> (Rights, usize) {
+    loop {
+        match worker.next().expect("a living worker") {
+            FromWorker::Rights { rights, .. } => {
+                // Nothing tells of what does not happen.
+                std::thread::sleep(Duration::from_millis(300));
+                return (rights, asking.options().lines().count());
+            }
+            FromWorker::Started { .. } | FromWorker::Heartbeat => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn rights_are_kept_by_the_parent_before_sudo_is_started() {
+    let asking = Asking::new();
+    let source = "def f():\n    \
+                  for sudo in {}, {'user': '7'}, {'user': 'root'}, {'user': '7'}, {'user': 'www'}, \
+                  {'user': 'www', 'group': '7'}:\n        ask(op='run', line='true', sudo=sudo)";
+    let mut worker = Worker::start();
+    let order = with_password(PASSWORD, python(&asking.rig, source, "f", &[]));
+    let unit = order.unit;
+    worker.order(order);
+    let user = |name: &str| Rights::User(name.into());
+    for expected in [(Rights::Root, 0), (user("#7"), 1), (user("www"), 4)] {
+        assert_eq!(asks_for_rights(&mut worker, &asking), expected);
+        // Of another unit, which it is not.
+        worker.tell(&ToWorker::RightsKept { unit: UnitId(0) });
+        worker.tell(&ToWorker::RightsKept { unit });
+    }
+    let (said, report) = worker.said();
+    assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
+    assert!(said.is_empty(), "what it has asked is not asked again: {said:?}");
+    assert_eq!(asking.options().lines().count(), 6);
+}
+
+#[test]
+fn a_unit_that_is_stopped_does_not_wait_for_its_rights() {
+    let asking = Asking::new();
+    let source = "def f(): ask(op='run', line='true', sudo={})";
+    let mut worker = Worker::start();
+    let order = with_password(PASSWORD, python(&asking.rig, source, "f", &[]));
+    let unit = order.unit;
+    worker.order(order);
+    assert_eq!(asks_for_rights(&mut worker, &asking), (Rights::Root, 0));
+    worker.tell(&ToWorker::Cancel { unit, by: Canceller::Shutdown });
+    let cancelled = Outcome::Cancelled { by: Canceller::Shutdown, kill: Kill::Confirmed };
+    assert_eq!(worker.said().1.outcome, cancelled);
+    assert_eq!(asking.options(), "");
+    // What the parent says too late is no word to the next.
+    worker.tell(&ToWorker::RightsKept { unit });
+    assert_eq!(worker.run(asking.rig.order("loom.run", &["true"])).outcome, Outcome::Succeeded);
 }
 
 #[test]
