@@ -5,13 +5,13 @@
 //! behind its import and after its commands, and by the ledger, which has a unit's start and end.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::harness::farm::{Options, user};
 use crate::harness::skip::skip;
-use crate::harness::{Daemon, Farm, Site, until};
+use crate::harness::{Daemon, Farm, Site, fabric, until};
 use crate::masters::{self, Masters, NODE, wrapped};
 use crate::share::Loom;
 use crate::table::{Table, Target, median};
@@ -69,22 +69,11 @@ def noted(path, commands):
 ";
 
 pub fn measure(table: &mut Table) {
-    let Some(python) = venv() else {
-        skip("bench bridge", "no fab-classic to compare with: run `make fabric`");
-        return;
-    };
+    let Some(python) = fabric::python() else { return skip("bench bridge", fabric::MISSING) };
     // A closed session of the last unit is still there when the next begins.
     let farm = Farm::with(NODES, Options { max_sessions: 100, ..Options::default() });
     against_fab_classic(table, &farm, &python);
     parts(table, &farm, &python);
-}
-
-/// The interpreter of the virtual environment that `make fabric` lays out below target.
-fn venv() -> Option<PathBuf> {
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/fabric/bin/python");
-    let mut has_it = Command::new(&python);
-    has_it.args(["-c", "import fabric.api"]).stdout(Stdio::null()).stderr(Stdio::null());
-    has_it.status().is_ok_and(|status| status.success()).then_some(python)
 }
 
 fn against_fab_classic(table: &mut Table, farm: &Farm, python: &Path) {

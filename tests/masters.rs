@@ -5,24 +5,20 @@ use std::process::{Output, Stdio};
 use nix::sys::signal::Signal;
 
 use crate::harness::log::Log;
-use crate::harness::process::{self, Process};
+use crate::harness::process::{self, Process, said};
 use crate::harness::{Farm, SOON, Site, until};
 
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
-
 fn says(output: &Output, node: &str, words: &str) -> bool {
-    text(output).lines().any(|line| line.contains(node) && line.contains(words))
+    said(output).lines().any(|line| line.contains(node) && line.contains(words))
 }
 
 /// Runs a job on both nodes: n1, which is in trouble, and n2, which must not care.
 fn once_on_two(farm: &Farm, site: &Site) -> Output {
     site.write_command("mark", "touch $LOOM_EVIDENCE/ran", &["n1", "n2"]);
     let output = site.once(&["mark"]);
-    assert!(!output.status.success(), "{}", text(&output));
-    assert!(farm.node("n2").evidence().join("ran").exists(), "{}", text(&output));
-    assert!(!farm.node("n1").evidence().join("ran").exists(), "{}", text(&output));
+    assert!(!output.status.success(), "{}", said(&output));
+    assert!(farm.node("n2").evidence().join("ran").exists(), "{}", said(&output));
+    assert!(!farm.node("n1").evidence().join("ran").exists(), "{}", said(&output));
     output
 }
 
@@ -32,8 +28,8 @@ fn a_refused_connection_is_unreachable() {
     let site = Site::new(&farm);
     farm.stop_node("n1");
     let output = once_on_two(&farm, &site);
-    assert!(says(&output, "n1", "unreachable"), "{}", text(&output));
-    assert!(says(&output, "n1", "Connection refused"), "{}", text(&output));
+    assert!(says(&output, "n1", "unreachable"), "{}", said(&output));
+    assert!(says(&output, "n1", "Connection refused"), "{}", said(&output));
 }
 
 #[test]
@@ -43,7 +39,7 @@ fn a_listener_that_never_answers_is_unreachable_after_the_timeout() {
     site.settings("connect_timeout: 1\n");
     farm.freeze_listener("n1");
     let output = once_on_two(&farm, &site);
-    assert!(says(&output, "n1", "unreachable"), "{}", text(&output));
+    assert!(says(&output, "n1", "unreachable"), "{}", said(&output));
     farm.thaw("n1");
 }
 
@@ -53,8 +49,8 @@ fn a_changed_host_key_is_refused_and_named() {
     let site = Site::new(&farm);
     farm.change_host_key("n1");
     let output = once_on_two(&farm, &site);
-    assert!(says(&output, "n1", "unreachable"), "{}", text(&output));
-    assert!(says(&output, "n1", "Host key verification failed"), "{}", text(&output));
+    assert!(says(&output, "n1", "unreachable"), "{}", said(&output));
+    assert!(says(&output, "n1", "Host key verification failed"), "{}", said(&output));
 }
 
 #[test]
@@ -64,7 +60,7 @@ fn a_name_that_does_not_resolve_is_unreachable() {
     let nodes = farm.nodes_yaml().replacen("ip: 127.0.0.2", "ip: nowhere.invalid", 1);
     site.write("nodes.yaml", &nodes);
     let output = once_on_two(&farm, &site);
-    assert!(says(&output, "n1", "unreachable"), "{}", text(&output));
+    assert!(says(&output, "n1", "unreachable"), "{}", said(&output));
 }
 
 #[test]
@@ -91,8 +87,8 @@ fn exit_255_and_death_by_a_signal_are_the_commands_own() {
     site.write_command("high", "exit 255", &["n1"]);
     site.write_command("killed", "kill -9 $$", &["n1"]);
     let output = site.once(&["high", "killed"]);
-    assert!(says(&output, "high", "failed, exit 255"), "{}", text(&output));
-    assert!(says(&output, "killed", "signaled, SIGKILL"), "{}", text(&output));
+    assert!(says(&output, "high", "failed, exit 255"), "{}", said(&output));
+    assert!(says(&output, "killed", "signaled, SIGKILL"), "{}", said(&output));
 }
 
 #[test]

@@ -8,14 +8,13 @@ pub fn python() -> Option<PathBuf> {
     python.exists().then_some(python)
 }
 
-/// The directories whose modules are fabtools and cuisine.
-pub fn libraries() -> [PathBuf; 2] {
-    ["libraries/fabtools-0.20.0", "libraries/cuisine-0.7.15/src"].map(below)
-}
-
 /// What a test that is skipped for want of it says.
 pub const MISSING: &str = "fab-classic is not installed: run `make fabric`";
 
-fn below(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/fabric").join(path)
+/// What else is installed there.
+pub fn below(path: &str) -> PathBuf {
+    // Either package's tests look here.
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let workspace = package.ancestors().find(|dir| dir.join("Cargo.lock").exists());
+    workspace.unwrap_or(package).join("target/fabric").join(path)
 }

@@ -173,6 +173,11 @@ pub fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
+/// Both streams of a command that has ended, for those to whom they are one.
+pub fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
 /// Runs a command to its end with nothing on stdin; kills it and panics when it takes longer.
 pub fn run(command: &mut Command, within: Duration) -> Output {
     let mut child = command

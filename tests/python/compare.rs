@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use crate::harness::skip::skip;
-use crate::harness::{Farm, Site, process};
+use crate::harness::{Farm, Site, fabric, process};
 
 /// What came of each case, by its name; each a mapping of what is told.
 type Answers = BTreeMap<String, Map<String, Value>>;
@@ -56,14 +56,10 @@ const PERHAPS: &[(&str, &str)] = &[
 #[test]
 fn a_fabfile_cannot_tell_it_from_fab_classic() {
     let test = "a_fabfile_cannot_tell_it_from_fab_classic";
-    let Some(python) = installed() else {
-        skip(test, "fab-classic is not installed: run `make fabric`");
-        return;
-    };
+    let Some(python) = fabric::python() else { return skip(test, fabric::MISSING) };
     let sudo = Command::new("sudo").args(["-n", "true"]).output();
     if !sudo.is_ok_and(|output| output.status.success()) {
-        skip(test, "sudo asks for a password, or is missing");
-        return;
+        return skip(test, "sudo asks for a password, or is missing");
     }
     let farm = Farm::start(1);
     let (ours, theirs) = std::thread::scope(|scope| {
@@ -94,8 +90,7 @@ fn answers(farm: &Farm, python: &Path, bridge: &str) -> Answers {
         ),
     );
     let output = process::run(&mut site.loom(&["once", "cases"]), LIMIT);
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{bridge}: {said}");
+    assert!(output.status.success(), "{bridge}: {}", process::said(&output));
     let answers: Answers = serde_json::from_str(&fs::read_to_string(report).unwrap()).unwrap();
     assert!(answers.len() > 300, "{} cases only", answers.len());
     answers
@@ -134,10 +129,4 @@ fn compared(ours: &Answers, theirs: &Answers) -> Vec<String> {
 
 fn shown(value: Option<&Value>) -> String {
     value.map_or("nothing".into(), Value::to_string)
-}
-
-/// The interpreter that has it.
-fn installed() -> Option<PathBuf> {
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/fabric/bin/python");
-    python.exists().then_some(python)
 }

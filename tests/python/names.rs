@@ -1,5 +1,6 @@
 //! That nothing is missing: every name of `every_name.py` is imported and used in one unit.
 
+use crate::harness::process::said;
 use crate::harness::{Farm, Site};
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python");
@@ -16,7 +17,7 @@ fn every_name_is_there_and_does_something() {
         ),
     );
     let output = site.once(&["names"]);
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    let said = said(&output);
     let missing: Vec<&str> = said.lines().filter(|line| line.contains("missing: ")).collect();
     assert!(output.status.success(), "{missing:#?}\n{said}");
 }

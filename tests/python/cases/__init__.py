@@ -22,7 +22,7 @@ except TypeError:
 
 # A room of this package for each of Fabric's themes.
 ROOMS = ("commands", "contexts", "locally", "rights", "putting", "getting", "talking", "names",
-         "contrib", "tasks", "projects")
+         "files", "templates", "tasks", "projects")
 
 
 class Place(object):

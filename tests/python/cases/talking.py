@@ -1,10 +1,11 @@
-"""What is said: aborts, warnings, prompts, colors."""
+"""What is said and asked: aborts, warnings, prompts, confirmations, colors."""
 
 import sys
 
 from fabric import colors
 from fabric.api import (abort, env, fastprint, hide, open_shell, prompt, puts, require, run, settings,
                         show, warn)
+from fabric.contrib.console import confirm
 from fabric.utils import apply_lcwd, error, handle_prompt_abort, indent
 
 
@@ -284,3 +285,29 @@ def prefix_of_puts_in_a_run(place):
 def debug_shows_the_command(place):
     with show("debug"):
         run("echo a b")
+
+
+def _confirmed(question, answer, **how):
+    """By the job's answers, or by a keyboard where there is one."""
+    try:
+        import loom_bridge
+        loom_bridge.unit["answers"][question] = answer
+    except ImportError:
+        pass
+    _answered(answer)
+    return confirm(question, **how)
+
+
+def confirms(place):
+    answers = (u"y", u"n", u"Y", u"yes", u"NO", u"")
+    return [[str(answer), default, _confirmed("Sure?", answer, default=default)]
+            for answer in answers for default in (True, False)]
+
+
+def confirms_other_questions(place):
+    return [_confirmed("Really?", u"no"), _confirmed("Delete all?", u"", default=False)]
+
+
+def confirms_nothing(place):
+    env.abort_on_prompts = True
+    confirm("Who knows?")

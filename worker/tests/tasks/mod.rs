@@ -1,4 +1,4 @@
-//! The native tasks, each on a real node.
+//! Tasks, each on a real node: the native ones, and what an interpreter asks for.
 
 mod fabric;
 mod files;

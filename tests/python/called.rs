@@ -1,14 +1,10 @@
 //! Which task of a module a job can name, and that none leaves the unit's node.
 
 use std::fs;
-use std::process::Output;
 
+use crate::harness::process::said;
 use crate::harness::skip::skip;
 use crate::harness::{Farm, Site, fabric};
-
-fn said(output: &Output) -> String {
-    (String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr)).into_owned()
-}
 
 /// A site with a module `mine` and a job for each of these tasks of it, named as they are.
 fn site(farm: &Farm, module: &str, tasks: &[&str]) -> Site {

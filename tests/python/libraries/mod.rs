@@ -21,6 +21,8 @@ use outcome::{Calls, Comparison, Outcomes};
 /// Some hundred calls, a few commands each.
 const LIMIT: Duration = Duration::from_secs(500);
 const LIBRARIES: [(&str, &str); 2] = [("fabtools", "0.20.0"), ("cuisine", "0.7.15")];
+/// The directories that hold their modules, in the same order.
+const MODULES: [&str; 2] = ["libraries/fabtools-0.20.0", "libraries/cuisine-0.7.15/src"];
 
 #[test]
 #[ignore = "takes minutes: part of `make test-full`"]
@@ -59,7 +61,7 @@ fn run(library: &str, bridge: Bridge) -> Outcomes {
         let quoted: Vec<String> = paths.iter().map(|path| format!("{path:?}")).collect();
         quoted.join(", ")
     };
-    let [fabtools, cuisine] = fabric::libraries();
+    let [fabtools, cuisine] = MODULES.map(fabric::below);
     site.write_job(
         "calls",
         &format!(
@@ -77,8 +79,7 @@ fn run(library: &str, bridge: Bridge) -> Outcomes {
     );
     let output = process::run(&mut site.loom(&["once", "calls"]), LIMIT);
     let said = || {
-        let text =
-            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        let text = process::said(&output);
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     };
@@ -101,5 +102,5 @@ fn machine() -> Vec<Vec<u8>> {
 }
 
 fn here() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/libraries")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/libraries")
 }

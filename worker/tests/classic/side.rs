@@ -38,13 +38,6 @@ fi
 exec "$@"
 "#;
 
-/// The interpreter that has fab-classic.
-pub fn python() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
-    let python = root.join("target/fabric/bin/python");
-    python.exists().then_some(python)
-}
-
 pub struct Node {
     pub rig: Rig,
     bin: TempDir,
@@ -230,7 +223,7 @@ pub struct Classic {
 
 impl Classic {
     pub fn start(python: &Path, node: &Node) -> Classic {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fabric/classic.py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/classic/classic.py");
         let mut command = Command::new(python);
         command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -11,11 +11,11 @@ const HEAD: &str = "\
 
 What two libraries do that were written on top of Fabric 1, in their last releases: every public
 function of theirs is called under `bridge: loom` and under `bridge: fab-classic`, in the same order,
-each time on a throwaway node that was as new (`tests/libraries`). A call is *identical* if it
-returns the same value, or raises the same error with the same words, and if the same programs were
-called on the node with the same arguments; of a result of `run` and its like, `stdout`, `stderr`,
-`return_code`, `failed`, `succeeded`, `command` and `real_command` are compared too. At the end every
-file of the node that was changed is compared, with its mode, its owners and what it holds.
+each time on a throwaway node that was as new (`tests/python/libraries`). A call is *identical* if
+it returns the same value, or raises the same error with the same words, and if the same programs
+were called on the node with the same arguments; of a result of `run` and its like, `stdout`,
+`stderr`, `return_code`, `failed`, `succeeded`, `command` and `real_command` are compared too. At the
+end every file of the node that was changed is compared, with its mode, its owners and what it holds.
 
 Package managers, services, databases and what needs a network are stood in for by programs that
 write down how they were called, and answer. Files, users, groups and packages that are asked for

@@ -10,6 +10,7 @@ use loom::task::bind;
 use loom_worker::task::fabric::command;
 use serde_json::{Value, json};
 
+use crate::fabric;
 use crate::rig::{Worker, stderr, stdout};
 use crate::skip::skip;
 use calls::Row;
@@ -50,11 +51,8 @@ impl Came {
 
 #[test]
 fn calls_come_to_the_same_as_under_fab_classic() {
-    let Some(python) = side::python() else {
-        return skip(
-            "calls_come_to_the_same_as_under_fab_classic",
-            "no target/fabric: make fabric",
-        );
+    let Some(python) = fabric::python() else {
+        return skip("calls_come_to_the_same_as_under_fab_classic", fabric::MISSING);
     };
     let node = Node::new();
     let mut classic = Classic::start(&python, &node);
@@ -62,8 +60,8 @@ fn calls_come_to_the_same_as_under_fab_classic() {
     let mut wrong = Vec::new();
     let rows = calls::rows();
     for row in &rows {
-        let ours = native(&node, &mut worker, row);
-        let theirs = fabric(&node, &mut classic, row);
+        let ours = ours(&node, &mut worker, row);
+        let theirs = theirs(&node, &mut classic, row);
         let same = ours.to_compare() == theirs.to_compare();
         if same == row.differs.is_some() {
             wrong.push(format!("{row:?}\n  native: {ours:#?}\n  fab-classic: {theirs:#?}"));
@@ -73,7 +71,7 @@ fn calls_come_to_the_same_as_under_fab_classic() {
     assert!(rows.len() >= 60);
 }
 
-fn native(node: &Node, worker: &mut Worker, row: &Row) -> Came {
+fn ours(node: &Node, worker: &mut Worker, row: &Row) -> Came {
     let sandbox = Sandbox::new(node, "native", row.is_big());
     let task = format!("fabric.api.{}", row.task);
     let mut order = node.order(&task);
@@ -110,7 +108,7 @@ fn native(node: &Node, worker: &mut Worker, row: &Row) -> Came {
     }
 }
 
-fn fabric(node: &Node, classic: &mut Classic, row: &Row) -> Came {
+fn theirs(node: &Node, classic: &mut Classic, row: &Row) -> Came {
     let sandbox = Sandbox::new(node, "fabric", row.is_big());
     let args: Vec<Value> = row.args.iter().map(|arg| sandbox.filled(arg)).collect();
     let kwargs = sandbox.filled(&row.kwargs);

@@ -1,6 +1,6 @@
 """Makes the calls of a file, one after the other, and writes down what became of each.
 
-It is a task, and is run under either bridge; tests/libraries/mod.rs compares what they wrote.
+It is a task, and is run under either bridge; mod.rs beside it compares what they wrote.
 """
 
 import importlib

@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use crate::harness::skip::skip;
+
 struct Home(tempfile::TempDir);
 
 impl Home {
@@ -172,7 +174,7 @@ fn a_python_that_does_not_answer_is_given_up() {
 #[test]
 fn root_runs_no_module_that_others_can_write() {
     if !nix::unistd::geteuid().is_root() {
-        return super::harness::skip::skip("python_tasks", "root's rules are tested as root");
+        return skip("python::check", "root's rules are tested as root");
     }
     let home = Home::new(&[
         ("ops/mytasks.py", "from helper import x\ndef deploy(): pass\n"),

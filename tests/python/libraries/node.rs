@@ -108,5 +108,5 @@ fn free_port(address: &str) -> u16 {
 }
 
 fn script() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/libraries/node.sh")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/libraries/node.sh")
 }

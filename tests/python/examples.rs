@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::harness::process::said;
 use crate::harness::{Farm, Site};
 
 /// What each version is to leave behind, and what is said.
@@ -11,7 +12,7 @@ fn the_example_of_fabric_tasks_does_what_it_says() {
     let farm = Farm::start(1);
     let site = Site::new(&farm);
     let root = farm.node("n1").evidence().join("loom-example");
-    let module = include_str!("../config-examples/deploy.py");
+    let module = include_str!("../../config-examples/deploy.py");
     let elsewhere =
         module.replace("\"loom-example\"", &format!("{:?}", root.display().to_string()));
     assert_ne!(module, elsewhere);
@@ -23,8 +24,7 @@ fn the_example_of_fabric_tasks_does_what_it_says() {
     }
     let once = |job: &str| {
         let output = site.once(&[job]);
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let all = text(&output.stdout) + &text(&output.stderr);
+        let all = said(&output);
         assert!(output.status.success(), "{job}: {all}");
         all
     };
