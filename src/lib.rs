@@ -1,11 +1,13 @@
 //! Loom: cron for more than one machine.
 //!
 //! The modules in the order a unit travels: a file becomes a [`job`] on its [`node`]s
-//! ([`config`]), its schedule ([`cron`]) comes due ([`timetable`]), the [`scheduler`] makes a
-//! [`run`] of [`unit`]s, each waits its turn ([`dispatch`]) until its node's connection is up
-//! ([`node_state`], [`master`]), goes to a worker process ([`pool`]) in a frame ([`protocol`]), and
-//! its outcome ends in the ledger ([`store`]); what happened ([`event`]) is told to the log and the
-//! job's hooks ([`hook`]), and to whoever follows. The event loop between them is [`daemon`].
+//! ([`config`]), whose [`task`] is a native one or a callable in a [`python`] module, found without
+//! being run ([`inspect`]); its schedule ([`cron`]) comes due ([`timetable`]), the [`scheduler`]
+//! makes a [`run`] of [`unit`]s, each waits its turn ([`dispatch`]) until its node's connection is
+//! up ([`node_state`], [`master`]), goes to a worker process ([`pool`]) in a frame ([`protocol`]),
+//! and its outcome ends in the ledger ([`store`]); what happened ([`event`]) is told to the log and
+//! the job's hooks ([`hook`]), and to whoever follows. The event loop between them is [`daemon`].
+//! What a worker does with its unit is told in `worker/src/lib.rs`.
 //!
 //! Who wants to speak with a daemon ([`client`]) asks its gateway, a child of its own that speaks
 //! HTTP ([`api`] is what it says); what the gateway wants done ([`protocol::control`]) the daemon
@@ -22,15 +24,16 @@
 //!             v           v           v      min_workers … max_workers
 //!       loom-worker  loom-worker  loom-worker     (package `loom-worker`: tokio, openssh)
 //!             │           │           │  one unit at a time
+//!             │           │           └─ packets ── python3: one Python unit (worker/python)
 //!             └── mux ── ssh master per node (system OpenSSH; child of loom) ── node's sshd
 //! ```
 //!
 //! Imports run downward only: `cli` → {`launch`, `client`} → `daemon` → {`config`, `timetable`,
 //! `scheduler`, `hook`, `master`} → {`cron`, `run`, `dispatch`, `node_state`, `pool`, `store`} →
-//! {`event`, `job`, `node`, `unit`, `access`, `api`, `task`, `python`, `protocol`} → `sys`. `cron`,
-//! `timetable`, `scheduler`, `run`, `dispatch`, `node_state`, `pool` (but for `pool::child`) and
-//! [`hook`] (but for `hook::child`) do no I/O: they take the time and an event and return actions,
-//! which the event loop performs.
+//! {`event`, `job`, `node`, `unit`, `access`, `api`, `task`, `python`, `inspect`, `protocol`} →
+//! `sys`. `cron`, `timetable`, `scheduler`, `run`, `dispatch`, `node_state`, `pool` (but for
+//! `pool::child`) and [`hook`] (but for `hook::child`) do no I/O: they take the time and an event
+//! and return actions, which the event loop performs.
 
 pub mod access;
 pub mod api;

@@ -1,9 +1,9 @@
 //! Loom's children. The worker runs one unit at a time over the ssh master of the unit's node:
 //! [`serve`] speaks with the parent, [`unit`] decides how one unit ended, [`task`] knows what
 //! there is to run, [`ssh`] runs it on the node, [`local`] on this machine, [`python`] in an
-//! interpreter here that works on the node, [`rejoin`] finds the way back to a node that was
-//! rebooted, and [`output`] keeps what it wrote. The [`gateway`]
-//! speaks HTTP.
+//! interpreter here that asks for what it wants done on the node (its half of the conversation is
+//! the Python package in `worker/python`), [`rejoin`] finds the way back to a node that was
+//! rebooted, and [`output`] keeps what it wrote. The [`gateway`] speaks HTTP.
 
 pub mod gateway;
 mod local;
