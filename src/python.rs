@@ -29,7 +29,7 @@ pub enum Bridge {
 }
 
 /// The interpreter, unless the configuration names another.
-pub const INTERPRETER: &str = "python3";
+const INTERPRETER: &str = "python3";
 
 impl Python {
     /// With modules from these directories, and nothing else said.

@@ -131,7 +131,7 @@ fn caches() -> Vec<PathBuf> {
 fn lay_out(parent: &Path, name: &str) -> io::Result<PathBuf> {
     dirs::private(parent)?;
     let root = parent.join(name);
-    if dirs_is_there(&root)? {
+    if is_there(&root)? {
         if is_whole(&root) {
             return Ok(root);
         }
@@ -155,13 +155,14 @@ fn lay_out(parent: &Path, name: &str) -> io::Result<PathBuf> {
             Ok(root)
         }
         // Another worker was faster; the draft goes.
-        Err(_) if dirs_is_there(&root)? => Ok(root),
+        Err(_) if is_there(&root)? => Ok(root),
         Err(error) => Err(error),
     }
 }
 
-/// And is ours alone.
-fn dirs_is_there(root: &Path) -> io::Result<bool> {
+/// # Errors
+/// It is there, and not ours alone.
+fn is_there(root: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(root) {
         Ok(_) => dirs::private(root).map(|()| true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),

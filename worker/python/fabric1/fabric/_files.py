@@ -32,8 +32,8 @@ def here(path):
 
 
 def rights(use_sudo):
-    from fabric._run import _rights
-    return _rights(env.sudo_user, None) if use_sudo else None
+    from fabric import _run
+    return _run.rights(env.sudo_user, None) if use_sudo else None
 
 
 def is_file(thing, method):

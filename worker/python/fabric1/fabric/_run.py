@@ -48,7 +48,7 @@ def _run_command(command, shell=True, pty=True, combine_stderr=True, sudo=False,
         "leaves": leaves,
     }
     if sudo and env.sudo_prefix == SUDO_PREFIX:
-        request["line"], request["sudo"] = inner, _rights(user, group)
+        request["line"], request["sudo"] = inner, rights(user, group)
     elif sudo:
         # Whatever stands in the place of sudo need not be a program.
         request["shell"] = False
@@ -64,17 +64,17 @@ def _run_command(command, shell=True, pty=True, combine_stderr=True, sudo=False,
     return result
 
 
-def _rights(user, group):
+def rights(user, group):
     """What the worker's own sudo is asked for. The node's password stays with the worker."""
-    rights = {}
+    wanted = {}
     if user is not None:
-        rights["user"] = str(user)
+        wanted["user"] = str(user)
     if group is not None:
-        rights["group"] = str(group)
+        wanted["group"] = str(group)
     password = _password()
     if password is not None:
-        rights["password"] = password
-    return rights
+        wanted["password"] = password
+    return wanted
 
 
 def _password():
