@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::example;
 use crate::config::Config;
-use crate::inspect::{self, Answer, Ask, Call, Found, Question};
+use crate::inspect::{self, Answer, Ask, Call, Found, Question, Unread};
 use crate::job::Job;
 use crate::python::Python;
 use crate::task::{self, Default, Form, TASKS, Task};
@@ -60,12 +60,13 @@ pub struct Catalog {
     pub file: Option<PathBuf>,
     /// What could not be read, a sentence each.
     pub troubles: Vec<String>,
+    unread: Vec<Unread>,
 }
 
 impl Catalog {
     pub fn native() -> Catalog {
         let entries = TASKS.iter().map(Entry::native).collect();
-        Catalog { entries, file: None, troubles: Vec::new() }
+        Catalog { entries, file: None, troubles: Vec::new(), unread: Vec::new() }
     }
 
     /// Adds what this configuration has and uses.
@@ -81,8 +82,23 @@ impl Catalog {
                 Err(e) => self.trouble(format!("Python tasks cannot be listed: {e}")),
             }
         }
+        self.tell_unread();
         let native = TASKS.len();
         self.entries[native..].sort_by(|a, b| (a.module(), a.line).cmp(&(b.module(), b.line)));
+    }
+
+    /// What no interpreter could read: a job may name the one for it.
+    fn tell_unread(&mut self) {
+        for module in std::mem::take(&mut self.unread) {
+            if self.entries.iter().any(|entry| entry.file.as_ref() == Some(&module.file)) {
+                continue;
+            }
+            let mut place = module.file.display().to_string();
+            if module.line > 0 {
+                place += &format!(":{}", module.line);
+            }
+            self.trouble(format!("{place}: {}", module.message));
+        }
     }
 
     fn answered(&mut self, answer: Answer, python: &Python, config: &Config) {
@@ -91,13 +107,7 @@ impl Catalog {
                 for found in tasks {
                     self.found(&found, python, config);
                 }
-                for module in unread {
-                    let mut place = module.file.display().to_string();
-                    if module.line > 0 {
-                        place += &format!(":{}", module.line);
-                    }
-                    self.trouble(format!("{place}: {}", module.message));
-                }
+                self.unread.extend(unread);
             }
             Answer::NoInterpreter(why) => self.trouble(why),
             Answer::Calls(_) => self.trouble("Python's answer is to another question".into()),
@@ -320,5 +330,15 @@ pub mod tests {
         assert_eq!(entries.len(), 1);
         let jobs: Vec<&str> = entries[0].jobs.iter().map(|usage| usage.job.as_str()).collect();
         assert_eq!(jobs, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_module_is_unread_only_if_no_interpreter_reads_it() {
+        let unread = |file: &str| Unread { file: file.into(), line: 2, message: "is odd".into() };
+        let mut catalog = Catalog::native();
+        catalog.entries.push(Entry::python(&found("deploy.release"), Vec::new()));
+        catalog.unread = vec![unread("/srv/loom/deploy.py"), unread("/srv/loom/broken.py")];
+        catalog.tell_unread();
+        assert_eq!(catalog.troubles, ["/srv/loom/broken.py:2: is odd"]);
     }
 }
