@@ -121,6 +121,11 @@ impl Tasks {
         for mut group in self.groups {
             group.question.ask = Ask::Calls(std::mem::take(&mut group.calls));
             trust.directories(&group.question.path, report);
+            trust.interpreter(&group.question.interpreter, report);
+            if trust.refuses() {
+                // Whoever wrote that may have named the interpreter, which is run to be asked.
+                continue;
+            }
             let left = end.saturating_duration_since(Instant::now());
             let answer = match left.is_zero() {
                 true => Err(io::Error::other("looking for those of other jobs took too long")),

@@ -18,6 +18,8 @@ pub struct Trust {
     root: bool,
     foreign: Option<(FileId, u32)>,
     others: usize,
+    /// Something must not be obeyed.
+    refused: bool,
     /// What was looked at by its path.
     seen: HashSet<PathBuf>,
 }
@@ -25,7 +27,12 @@ pub struct Trust {
 impl Trust {
     pub fn new() -> Self {
         let root = nix::unistd::geteuid().is_root();
-        Trust { root, foreign: None, others: 0, seen: HashSet::new() }
+        Trust { root, foreign: None, others: 0, refused: false, seen: HashSet::new() }
+    }
+
+    /// Whether there is a file that must not be obeyed: nothing that was read may be run.
+    pub fn refuses(&self) -> bool {
+        self.refused
     }
 
     /// Of a file that was read.
@@ -43,11 +50,26 @@ impl Trust {
         report: &mut Report,
     ) {
         if let Some(problem) = problem {
+            self.refused = true;
             report.error(file, problem);
         } else if owner != 0 {
             self.others += usize::from(self.foreign.is_some());
             self.foreign.get_or_insert((file, owner));
         }
+    }
+
+    /// Of an interpreter that is named by its path, and what is around it. A link's own directory
+    /// counts, and the file that it leads to.
+    pub fn interpreter(&mut self, name: &str, report: &mut Report) {
+        let path = Path::new(name);
+        if !self.root || !path.is_absolute() || !self.seen.insert(path.to_path_buf()) {
+            return;
+        }
+        if let Ok(meta) = path.metadata() {
+            let file = report.sources.add(path);
+            self.judge(file, writable_by_others(&meta), meta.uid(), report);
+        }
+        self.directories(path.parent().map(Path::to_path_buf).as_slice(), report);
     }
 
     /// Of a Python module that a task runs, if it lies in one of these directories: what is further
@@ -77,6 +99,7 @@ impl Trust {
             }
             if let Some(problem) = directory_problem(path) {
                 let file = report.sources.add(path);
+                self.refused = true;
                 report.error(file, problem);
             }
         }

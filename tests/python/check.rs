@@ -197,3 +197,29 @@ fn root_runs_no_module_that_others_can_write() {
     chmod("", 0o777);
     assert!(home.told(&["check"]).2.contains("can be written by everybody"));
 }
+
+#[test]
+fn root_asks_no_interpreter_that_others_can_have_named() {
+    if !nix::unistd::geteuid().is_root() {
+        return super::harness::skip::skip("python_tasks", "root's rules are tested as root");
+    }
+    let job = "jobs:\n  j: {task: ops.deploy, targets: a, pythonpath: ., python: bin/evil}\n";
+    let home = Home::new(&[
+        ("bin/evil", "#!/bin/sh\necho >>\"${0%/*}/../ran\"\n"),
+        ("jobs/j.yaml", job),
+        ("ops.py", "def deploy(): pass\n"),
+    ]);
+    let chmod = |name: &str, mode| {
+        fs::set_permissions(home.path(name), Permissions::from_mode(mode)).unwrap();
+    };
+    chmod("bin/evil", 0o755);
+    for (name, mode) in [("jobs/j.yaml", 0o600), ("bin/evil", 0o755), ("bin", 0o755)] {
+        chmod(name, 0o777);
+        let stderr = home.told(&["check"]).2;
+        assert!(stderr.contains("root does not obey it"), "{stderr}");
+        assert!(!home.path("ran").exists(), "it was run for {name}");
+        chmod(name, mode);
+    }
+    home.told(&["check"]);
+    assert!(home.path("ran").exists());
+}
