@@ -317,5 +317,6 @@ fn key_text(entry: &Entry) -> Option<Box<str>> {
 /// Keys whose values no message may quote, wherever they are written.
 pub fn is_secret_key(key: &str) -> bool {
     let key = key.to_lowercase();
-    ["passw", "passphrase", "secret", "token", "webhook"].iter().any(|word| key.contains(word))
+    let words = ["passw", "passphrase", "secret", "token", "webhook", "answers"];
+    words.iter().any(|word| key.contains(word))
 }

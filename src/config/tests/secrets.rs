@@ -65,6 +65,23 @@ fn arguments_that_speak_of_passwords_are_masked_as_well() {
 }
 
 #[test]
+fn answers_are_masked_in_whatever_form_they_were_written() {
+    for answers in [
+        "answers: hunter2",
+        "answers: [hunter2]",
+        "answers: {Pw: [hunter2]}",
+        "answers: {Pw: {fil: hunter2}}",
+        "answers: {Pw: hunter2, Pw: hunter2x}",
+        "answers: {Pw: hunter2}, bidge: loom",
+        "anwers: x, answers: {[x]: hunter2}",
+    ] {
+        let job = format!("jobs:\n  j: {{task: loom.run, args: [a], targets: a, {answers}}}\n");
+        let messages = Home::with(&[("jobs/a.yaml", &job)]).messages();
+        assert!(messages.contains("***") && !messages.contains(SECRET), "{answers}\n{messages}");
+    }
+}
+
+#[test]
 fn a_dump_masks_them() {
     let nodes = format!(
         "{NODES}p: {{user: x, password: hunter2}}\nq: {{user: x, password: {{command: [echo, hunter2]}}}}\n"
