@@ -93,6 +93,8 @@ enum Timer {
     Deadline(RunId),
     /// Its worker should have ended it by now.
     Overdue(UnitId),
+    /// It made its node go away, and has not been heard of since.
+    Silent(UnitId),
 }
 
 /// What is numbered on from an earlier daemon.
@@ -199,6 +201,7 @@ impl Scheduler {
                 Timer::Late(run) => self.late(run),
                 Timer::Deadline(run) => self.too_late(now, run),
                 Timer::Overdue(unit) => self.overdue(now, unit),
+                Timer::Silent(unit) => self.silent(now, unit),
             }
         }
     }

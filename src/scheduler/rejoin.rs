@@ -1,18 +1,31 @@
 //! Units that make their node go away, as a reboot does, and go on when it is back.
 //!
 //! Such a unit keeps its worker and asks, at its own pace, for its connection. Until it has ended,
-//! a connection that cannot be made is no verdict on the others that wait for the node.
+//! a connection that cannot be made is no verdict on the others that wait for the node; unless
+//! nothing is heard of it for long, since the others are not to wait for what it does by itself.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use super::{Action, Now, Phase, Scheduler};
+use super::{Action, Now, Phase, Scheduler, Timer};
 use crate::node_state::{self, MasterId};
 use crate::unit::UnitId;
 
-/// By connection: the units, and whether they wait for an answer.
+/// For so long a unit that says nothing is taken to wait for its node.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// By connection: the units.
 #[derive(Debug, Default)]
 pub(super) struct Away {
-    units: BTreeMap<MasterId, BTreeMap<UnitId, bool>>,
+    units: BTreeMap<MasterId, BTreeMap<UnitId, Absence>>,
+}
+
+#[derive(Debug)]
+struct Absence {
+    /// It waits for an answer.
+    asks: bool,
+    /// When it is not counted on any more.
+    until: Instant,
 }
 
 impl Away {
@@ -27,26 +40,42 @@ impl Away {
 
     /// Whether a unit has asked for it.
     pub fn is_awaited(&self, master: MasterId) -> bool {
-        self.units.get(&master).is_some_and(|units| units.values().any(|asks| *asks))
+        self.units.get(&master).is_some_and(|units| units.values().any(|absence| absence.asks))
     }
 
-    fn add(&mut self, master: MasterId, unit: UnitId, asks: bool) {
-        *self.units.entry(master).or_default().entry(unit).or_default() |= asks;
+    /// When it was not to be counted on any more before.
+    fn add(
+        &mut self,
+        master: MasterId,
+        unit: UnitId,
+        asks: bool,
+        until: Instant,
+    ) -> Option<Instant> {
+        let units = self.units.entry(master).or_default();
+        let before = units.get(&unit).map(|absence| (absence.asks, absence.until));
+        let asks = asks || before.is_some_and(|(asks, _)| asks);
+        units.insert(unit, Absence { asks, until });
+        before.map(|(_, until)| until)
+    }
+
+    fn asks(&self, master: MasterId, unit: UnitId) -> bool {
+        self.units.get(&master).and_then(|units| units.get(&unit)).is_some_and(|found| found.asks)
     }
 
     /// Those that asked; they have their answer now.
     fn take_asking(&mut self, master: MasterId) -> Vec<UnitId> {
         let units = self.units.get_mut(&master).into_iter().flatten();
-        units.filter_map(|(unit, asks)| std::mem::take(asks).then_some(*unit)).collect()
+        let asking = |absence: &mut Absence| std::mem::take(&mut absence.asks);
+        units.filter_map(|(unit, absence)| asking(absence).then_some(*unit)).collect()
     }
 
-    fn remove(&mut self, master: MasterId, unit: UnitId) -> bool {
-        let Some(units) = self.units.get_mut(&master) else { return false };
-        let known = units.remove(&unit).is_some();
+    fn remove(&mut self, master: MasterId, unit: UnitId) -> Option<Instant> {
+        let units = self.units.get_mut(&master)?;
+        let known = units.remove(&unit);
         if units.is_empty() {
             self.units.remove(&master);
         }
-        known
+        known.map(|absence| absence.until)
     }
 }
 
@@ -56,16 +85,33 @@ impl Scheduler {
         self.away.is_from(master)
     }
 
-    pub(super) fn leaving(&mut self, id: UnitId) {
-        if let Some(unit) = self.units.get(&id) {
-            self.away.add(unit.master, id, false);
+    pub(super) fn leaving(&mut self, now: Now, id: UnitId) {
+        if let Some(master) = self.units.get(&id).map(|unit| unit.master) {
+            self.count_on(now, master, id, false);
+        }
+    }
+
+    fn count_on(&mut self, now: Now, master: MasterId, id: UnitId, asks: bool) {
+        let until = now.mono + PATIENCE;
+        if let Some(before) = self.away.add(master, id, asks, until) {
+            self.timers.remove(&(before, Timer::Silent(id)));
+        }
+        self.timers.insert((until, Timer::Silent(id)));
+    }
+
+    /// Nothing was heard of it for long. Who has asked and got no answer is not silent.
+    pub(super) fn silent(&mut self, now: Now, id: UnitId) {
+        let Some(master) = self.units.get(&id).map(|unit| unit.master) else { return };
+        match self.away.asks(master, id) {
+            true => self.count_on(now, master, id, true),
+            false => self.no_longer_away(now, master, id),
         }
     }
 
     /// The unit wants its connection again.
     pub(super) fn rejoin(&mut self, now: Now, id: UnitId, anew: bool) {
         let Some(master) = self.units.get(&id).map(|unit| unit.master) else { return };
-        self.away.add(master, id, true);
+        self.count_on(now, master, id, true);
         if anew {
             self.on_master(now, node_state::Event::Discard(master));
         }
@@ -88,9 +134,11 @@ impl Scheduler {
         self.answer(&units, Some(why));
     }
 
-    /// The unit is over. Whoever waits for its node waits as for any other from now on.
+    /// The unit is over, or was silent for too long. Whoever waits for its node waits as for any other from now on.
     pub(super) fn no_longer_away(&mut self, now: Now, master: MasterId, id: UnitId) {
-        if !self.away.remove(master, id) || self.away.is_from(master) {
+        let Some(until) = self.away.remove(master, id) else { return };
+        self.timers.remove(&(until, Timer::Silent(id)));
+        if self.away.is_from(master) {
             return;
         }
         if self.dispatcher.is_wanted(master) {

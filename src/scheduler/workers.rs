@@ -128,7 +128,7 @@ impl Scheduler {
             }
             FromWorker::Leaving { unit } => {
                 if self.pool.holds(slot, unit) {
-                    self.leaving(unit);
+                    self.leaving(now, unit);
                 }
             }
             FromWorker::Rejoin { unit, anew } => {

@@ -309,6 +309,24 @@ fn a_unit_gets_its_connection_again_however_often_it_failed_and_others_wait() {
 }
 
 #[test]
+fn a_unit_that_goes_on_by_itself_holds_up_the_others_for_a_while_only() {
+    let mut turns = one_at_work();
+    turns.says(0, LEAVING);
+    turns.on_master(node_state::Event::Exited(MasterId(0)));
+    turns.pass(Duration::from_secs(400));
+    turns.says(0, REJOIN);
+    turns.on_master(node_state::Event::Exited(MasterId(0)));
+    turns.pass(Duration::from_secs(400));
+    assert_eq!((turns.ends.len(), turns.connecting.len()), (0, 2), "it was heard of");
+    turns.pass(Duration::from_secs(201));
+    assert_eq!(turns.connecting.len(), 3, "the node is tried for the other");
+    turns.on_master(node_state::Event::Exited(MasterId(0)));
+    assert_eq!(turns.ended(&Outcome::Unreachable), 1);
+    turns.done(0, Outcome::Succeeded);
+    assert!(turns.scheduler.is_idle());
+}
+
+#[test]
 fn when_it_gives_up_the_others_wait_as_for_any_node() {
     let mut turns = one_at_work();
     turns.says(0, LEAVING);
