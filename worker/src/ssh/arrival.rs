@@ -4,11 +4,12 @@
 //! name of ours, without the lock that its writer holds; the next that comes to the directory
 //! removes it.
 
-use std::fs::{self, File, Permissions, TryLockError};
+use std::fs::{self, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use tempfile::{Builder, NamedTempFile};
 
 /// How what is left over can be told from everything else.
@@ -46,13 +47,20 @@ impl Arrival {
     /// All of it has come. A file that was there before leaves it its mode, and its owner as far
     /// as we may give that; a new one is its user's only.
     pub fn done(self) -> io::Result<()> {
-        if let Ok(old) = fs::metadata(&self.place) {
+        // Not where a link leads that has come there meanwhile: it is replaced, not followed.
+        if let Ok(old) = fs::symlink_metadata(&self.place)
+            && old.is_file()
+        {
             let new = self.file.as_file();
             let ours = new.metadata()?;
-            if (old.uid(), old.gid()) != (ours.uid(), ours.gid()) {
-                let _ = fchown(new, Some(old.uid()), Some(old.gid()));
+            let mut mode = old.mode() & 0o7777;
+            if (old.uid(), old.gid()) != (ours.uid(), ours.gid())
+                && fchown(new, Some(old.uid()), Some(old.gid())).is_err()
+            {
+                // What it let others do as its owner it would let them do as us.
+                mode &= 0o777;
             }
-            new.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
+            new.set_permissions(Permissions::from_mode(mode))?;
         }
         self.file.persist(&self.place).map(drop).map_err(|e| e.error)
     }
@@ -90,7 +98,10 @@ fn tidy(directory: &Path) {
         {
             continue;
         }
-        let Ok(file) = File::open(entry.path()) else { continue };
+        // It may have become a pipe since, which nobody writes to.
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
+        let Ok(file) = options.open(entry.path()) else { continue };
         match file.try_lock() {
             Ok(()) => drop(fs::remove_file(entry.path())),
             Err(TryLockError::WouldBlock | TryLockError::Error(_)) => {}
@@ -146,6 +157,20 @@ mod tests {
         first.done().unwrap();
         second.done().unwrap();
         assert_eq!(names(dir.path()), [".loom-other", "a", "b"]);
+    }
+
+    #[test]
+    fn a_link_that_comes_meanwhile_lends_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (place, other) = (dir.path().join("file"), dir.path().join("other"));
+        fs::write(&other, "kept").unwrap();
+        fs::set_permissions(&other, Permissions::from_mode(0o4755)).unwrap();
+        let mut arrival = Arrival::at(&place).unwrap();
+        arrival.write(b"new").unwrap();
+        symlink(&other, &place).unwrap();
+        arrival.done().unwrap();
+        assert_eq!(fs::symlink_metadata(&place).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(fs::read(&other).unwrap(), b"kept");
     }
 
     #[test]
