@@ -43,7 +43,7 @@ fn put(value: &Arg, to: &mut Vec<u8>) {
 
 /// The one value that `bytes` is. Whatever else it is says where it stops to be one.
 pub fn decode(bytes: &[u8]) -> Result<Arg, String> {
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = Reader { bytes, at: 0, room: MAX_VALUES };
     let value = reader.value(0).and_then(|value| match reader.at == bytes.len() {
         true => Some(value),
         false => None,
@@ -54,6 +54,8 @@ pub fn decode(bytes: &[u8]) -> Result<Arg, String> {
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// For so many more values.
+    room: usize,
 }
 
 impl Reader<'_> {
@@ -61,6 +63,7 @@ impl Reader<'_> {
         if depth > MAX_DEPTH {
             return None;
         }
+        self.room = self.room.checked_sub(1)?;
         let tag = *self.bytes.get(self.at)?;
         self.at += 1;
         match tag {
@@ -110,6 +113,9 @@ impl Reader<'_> {
     }
 }
 
+/// Of one packet from the interpreter. A value takes many times the room of the byte that it was;
+/// no request has more than a few dozen.
+const MAX_VALUES: usize = 10_000;
 /// Of a number, and of what ends it.
 const MAX_DIGITS: usize = 400;
 
@@ -168,5 +174,8 @@ mod tests {
             assert!(decode(bytes).unwrap_err().starts_with(&format!("no value at byte {at} ")));
         }
         assert!(decode(&[b'l'; 1000]).is_err());
+        let many = |values: usize| decode(&[b"l", &vec![b'n'; values][..], b"e"].concat());
+        assert!(many(MAX_VALUES - 1).is_ok());
+        assert!(many(MAX_VALUES).is_err());
     }
 }
