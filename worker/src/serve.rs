@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use loom::protocol::frame::{FrameError, Inbox, Outbox};
 use loom::protocol::message::{FromWorker, HEARTBEAT, ToWorker, UnitOrder};
 use loom::protocol::{VERSION, WORKER_IN, WORKER_OUT};
-use loom::sys::{inherited, process};
+use loom::sys::{inherited, limits, process};
 use loom::unit::UnitId;
 use nix::sys::prctl;
 use tokio::net::unix::pipe::{Receiver, Sender};
@@ -107,8 +107,11 @@ enum Next {
 
 /// Runs one unit. Should the parent go away meanwhile, so do we: the command's lease ends with us.
 async fn work(parent: &mut Parent, order: UnitOrder) -> Result<Next, ServeError> {
-    if order.password.is_some() {
+    let answers = order.python.as_ref().is_some_and(|python| !python.answers.is_empty());
+    if order.password.is_some() || answers {
         process::undumpable()?;
+        // An interpreter that is told them is another process.
+        limits::no_core_files()?;
     }
     let id = order.unit;
     let (cancel, cancelled) = mpsc::unbounded_channel();
