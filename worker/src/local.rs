@@ -215,7 +215,8 @@ impl Local {
         }
     }
 
-    /// The processes of the group, and those with its mark; `None` without /proc.
+    /// The processes of the group, those with its mark and, of what was started alone, our other
+    /// children; `None` without /proc.
     fn left(&self) -> Option<Vec<Pid>> {
         let ours = |pid: Pid| {
             let mut environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
@@ -227,7 +228,9 @@ impl Local {
             let name: &OsStr = &entry.file_name();
             std::str::from_utf8(name.as_bytes()).ok()?.parse().ok().map(Pid::from_raw)
         });
-        Some(pids.filter(|pid| ours(*pid)).collect())
+        let adopted = self.adopts.as_ref().and_then(|_| children()).unwrap_or_default();
+        let adopted = |pid: Pid| adopted.contains(&pid) && group_of(pid).is_some();
+        Some(pids.filter(|pid| ours(*pid) || adopted(*pid)).collect())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod fabric;
 mod files;
+mod hostile;
 mod local;
 mod python;
 mod system;
