@@ -201,7 +201,7 @@ fn root_runs_no_module_that_others_can_write() {
 #[test]
 fn root_asks_no_interpreter_that_others_can_have_named() {
     if !nix::unistd::geteuid().is_root() {
-        return super::harness::skip::skip("python_tasks", "root's rules are tested as root");
+        return crate::harness::skip::skip("python::check", "root's rules are tested as root");
     }
     let job = "jobs:\n  j: {task: ops.deploy, targets: a, pythonpath: ., python: bin/evil}\n";
     let home = Home::new(&[

@@ -89,6 +89,8 @@ fn a_node_that_goes_away_under_a_command_loses_the_unit_alone() {
     let farm = Farm::start(2);
     let site = lengthy(&farm);
     let mut daemon = Daemon::start_with_control(&site);
+    // A connection that breaks before anything was done on it counts as none, for all who wait.
+    daemon.run_to_end("next", SOON);
     let (run, unit) = under_way(&daemon, &site, "long");
     farm.kill_sessions("n1");
     let (_, units) = daemon.ledger().wait_for_run("long", run, SOON);
