@@ -125,11 +125,13 @@ impl<R: Receive> Progress<'_, R> {
         let [out, err] = &mut buffers;
         while open != [false, false] {
             let (to, feed) = (&*self.to, &mut self.feed);
+            let typing = terminal && !stopping && feed.has_room();
             let (stream, read) = tokio::select! {
                 read = read_into(to, stdout, out), if open[0] => (Stream::Stdout, read?),
                 read = read_into(to, stderr, err), if open[1] => (Stream::Stderr, read?),
-                typed = to.typed(), if terminal && !stopping => {
+                typed = to.typed(), if typing => {
                     feed.typed(&typed?);
+                    tokio::task::yield_now().await;
                     continue;
                 }
                 fed = feed.advance() => {

@@ -3,14 +3,19 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::time::Duration;
 
+use nix::errno::Errno;
 use secrecy::ExposeSecret;
+use tokio::time::sleep;
 use zeroize::Zeroizing;
 
 use super::command::{Command, Input, RemoteError};
 use super::mux::Stdin;
 
 const CHUNK: usize = 64 * 1024;
+/// Until a terminal is tried again that takes no more.
+const FULL: Duration = Duration::from_millis(20);
 
 pub struct Feed {
     /// `None` once it is closed, which ends the command.
@@ -110,6 +115,11 @@ impl Feed {
         }
     }
 
+    /// Whether more of what is typed can be taken.
+    pub fn has_room(&self) -> bool {
+        self.pending.len() - self.written < CHUNK
+    }
+
     /// Somebody types; a terminal has no other data.
     pub fn typed(&mut self, bytes: &[u8]) {
         self.push(bytes);
@@ -134,7 +144,11 @@ impl Feed {
         };
         let rest = &self.pending[self.written..];
         match stdin {
-            Stdin::Terminal(terminal) => self.written += nix::unistd::write(terminal, rest)?,
+            Stdin::Terminal(terminal) => match nix::unistd::write(terminal, rest) {
+                Ok(n) => self.written += n,
+                Err(Errno::EAGAIN) => sleep(FULL).await,
+                Err(e) => return Err(e.into()),
+            },
             Stdin::Pipe(pipe) => {
                 pipe.writable().await?;
                 match pipe.try_write(rest) {

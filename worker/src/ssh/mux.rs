@@ -4,10 +4,11 @@
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, PipeReader, PipeWriter};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
+use loom::sys::poll::set_nonblocking;
 use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::termios::{LocalFlags, SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use openssh_mux_client::{
@@ -108,6 +109,8 @@ fn far_and_near_terminal(pty: &Pty) -> io::Result<(OwnedFd, Stdin)> {
     let mut modes = tcgetattr(&slave)?;
     modes.local_flags.remove(LocalFlags::ECHO);
     tcsetattr(&slave, SetArg::TCSANOW, &modes)?;
+    // One that takes no more must not stop us; the far side's own end still blocks.
+    set_nonblocking(master.as_fd())?;
     Ok((slave, Stdin::Terminal(master)))
 }
 

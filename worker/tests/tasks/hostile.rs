@@ -72,3 +72,20 @@ fn an_interpreter_that_knows_answers_leaves_no_core_file() {
     order.python.as_mut().unwrap().answers = answers;
     assert_eq!(returned(Worker::start(), order), "True");
 }
+
+#[test]
+fn who_types_without_end_is_ended_by_the_timeout() {
+    let rig = rig();
+    let source = r#"
+import loom_bridge
+def f():
+    line = loom_bridge.unit["channel"]
+    def heard(stream, data):
+        for _ in range(400):
+            line.type("x" * 1000 + "\n")
+    line.ask({"op": "run", "line": "yes | head -c 2000000; sleep 600", "pty": True}, heard)
+"#;
+    let order = UnitOrder { timeout: Some(Duration::from_secs(3)), ..python(&rig, source) };
+    let report = Worker::start().run(order);
+    assert_eq!(report.outcome, Outcome::TimedOut { kill: Kill::Confirmed });
+}
