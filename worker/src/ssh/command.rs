@@ -157,8 +157,9 @@ pub struct Target {
     pub opening: bool,
     /// The nonce of the command at hand.
     pub nonce: String,
-    /// With whose rights something of the unit has been started, if not the user's own.
-    pub sudo: Option<Sudo>,
+    /// With whose rights something of the unit has been started, each once: the command at hand
+    /// last. `None` is the user's own.
+    pub rights: Vec<Option<Sudo>>,
 }
 
 impl Command {
@@ -291,9 +292,13 @@ impl Remote {
             target.begun = true;
             target.opening = false;
             target.pgid = Some(pgid);
-            if let Some(sudo) = sudo {
-                target.sudo = Some(sudo.clone());
-            }
+            let known = |rights: &Option<Sudo>| match (rights, sudo) {
+                (Some(known), Some(sudo)) => known.user == sudo.user && known.group == sudo.group,
+                (None, None) => true,
+                (Some(_), None) | (None, Some(_)) => false,
+            };
+            target.rights.retain(|rights| !known(rights));
+            target.rights.push(sudo.cloned());
         }
         self.opened.notify_waiters();
         // Nobody listens in a sweep.
