@@ -36,6 +36,9 @@ use package::Package;
 use requests::Requests;
 use value::{map, text};
 
+/// Variables that lead an interpreter elsewhere, and what systemd has for the daemon alone.
+const NOT_FOR_TASKS: [&[u8]; 4] = [b"PYTHON", b"CREDENTIALS_DIRECTORY", b"LISTEN_", b"WATCHDOG_"];
+
 /// What the interpreter's leftovers are given to end by themselves.
 const LEFTOVERS: Duration = Duration::from_secs(2);
 
@@ -163,7 +166,8 @@ fn interpreter(python: &Python, order: &UnitOrder, package: &Package, stdin: Own
 /// What would lead the interpreter elsewhere.
 fn clean(mut remove: impl FnMut(&OsStr)) {
     for (name, _) in std::env::vars_os() {
-        if name.as_encoded_bytes().starts_with(b"PYTHON") {
+        let bytes = name.as_encoded_bytes();
+        if NOT_FOR_TASKS.iter().any(|prefix| bytes.starts_with(prefix)) {
             remove(&name);
         }
     }

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use loom::sys::dirs;
 use sha2::{Digest, Sha256};
@@ -17,6 +18,9 @@ macro_rules! files {
         &[$(($name, include_str!(concat!("../../python/", $name)))),*]
     };
 }
+
+/// A version's directory that nothing was added to for so long is not in use.
+const UNUSED: Duration = Duration::from_secs(60 * 86_400);
 
 /// All of `worker/python`. What is below `common` can be imported under any bridge; `fabric1` is
 /// our Fabric.
@@ -152,11 +156,29 @@ fn lay_out(parent: &Path, name: &str) -> io::Result<PathBuf> {
     match fs::rename(draft.path(), &root) {
         Ok(()) => {
             let _ = draft.keep();
+            forget_old(parent);
             Ok(root)
         }
         // Another worker was faster; the draft goes.
         Err(_) if is_there(&root)? => Ok(root),
         Err(error) => Err(error),
+    }
+}
+
+/// Those of versions that nobody has used for long: each has the users' modules in its compiled
+/// form. Should one be in use all the same, it is laid out again.
+fn forget_old(parent: &Path) {
+    let old = |path: &Path| {
+        let age = |part: &Path| part.metadata().ok()?.modified().ok()?.elapsed().ok();
+        let ages = [age(path), age(&path.join("compiled"))];
+        ages.into_iter().flatten().min().is_some_and(|age| age > UNUSED)
+    };
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(b"python-") && old(&entry.path()) {
+            // What cannot be removed is in nobody's way.
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -237,5 +259,24 @@ mod tests {
         fs::set_permissions(&root, fs::Permissions::from_mode(0o777)).unwrap();
         let error = lay_out(dir.path(), "x").unwrap_err().to_string();
         assert!(error.contains("others can write to it"), "{error}");
+    }
+
+    #[test]
+    fn versions_that_nobody_uses_go_when_another_comes() {
+        let dir = tempfile::tempdir().unwrap();
+        let aged = |name: &str, used: bool| {
+            let root = dir.path().join(name);
+            fs::create_dir_all(root.join("compiled")).unwrap();
+            let long_ago = std::time::SystemTime::now() - UNUSED * 2;
+            let parts = [Some(root.clone()), (!used).then(|| root.join("compiled"))];
+            for part in parts.into_iter().flatten() {
+                fs::File::open(part).unwrap().set_modified(long_ago).unwrap();
+            }
+            root
+        };
+        let (old, used) = (aged("python-old", false), aged("python-used", true));
+        let other = aged("other", false);
+        lay_out(dir.path(), "python-new").unwrap();
+        assert_eq!([old, used, other].map(|path| path.exists()), [false, true, true]);
     }
 }

@@ -8,6 +8,7 @@ from loom_bridge import call, channel, modules
 
 
 def main():
+    own = os.getpid()
     # What they are for is done, and what the task starts has its own.
     for name in ("PYTHONIOENCODING", "PYTHONPYCACHEPREFIX"):
         os.environ.pop(name, None)
@@ -33,4 +34,6 @@ def main():
             stream.flush()
         except (IOError, ValueError):
             pass
-    line.done(how)
+    # A process that the task has forked off, and that ends as the task would, has no say.
+    if os.getpid() == own:
+        line.done(how)
