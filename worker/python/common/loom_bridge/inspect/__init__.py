@@ -2,7 +2,8 @@
 
 One question as JSON on standard input, one answer on standard output: `src/inspect.rs` has their
 types. `finder` knows where modules are, `source` reads and parses them, `names` follows a name to
-its definition, `calls` compares a call with it, `listing` goes through all there is.
+the `things` it can stand for, `calls` compares a call with one (by its `signature`, and by what its
+module `imports`) and tells `problems`, `listing` goes through all there is.
 """
 
 from __future__ import absolute_import

@@ -6,8 +6,9 @@ import os
 
 from loom_bridge.inspect import imports, source
 from loom_bridge.inspect.finder import BUILTIN, COMPILED, NAMESPACE, is_name
-from loom_bridge.inspect.names import Class, Function, Instance, Missing, Unknown, Value
+from loom_bridge.inspect.problems import close, problem, quoted
 from loom_bridge.inspect.signature import found, signature
+from loom_bridge.inspect.things import Class, Function, Instance, Missing, Unknown, Value
 
 # Of the directories of a path, so many are named.
 NAMED = 3
@@ -33,10 +34,6 @@ def verdict(world, call):
         "problems": problems,
         "files": [source.shown(path) for path in files],
     }
-
-
-def problem(about, message, near=(), uncertain=False):
-    return {"about": about, "message": message, "uncertain": uncertain, "near": list(near)}
 
 
 def _verdict(world, task, call, reached):
@@ -135,19 +132,6 @@ def _known(world, module):
     if module.kind == NAMESPACE:
         return world.finder.siblings(module)
     return world.all_names(world.scope(module))
-
-
-def close(name, known):
-    """The names that it may have been meant for, best first."""
-    import difflib
-    if len(name) > 60:
-        return []
-    near = [one for one in known if len(one) <= 60 and abs(len(one) - len(name)) <= 5]
-    return difflib.get_close_matches(name, near[:5000], 2, 0.65)
-
-
-def quoted(text):
-    return '"%s"' % source.shown(text)[:200]
 
 
 def _judge(world, task, thing, call):

@@ -4,6 +4,8 @@ from __future__ import absolute_import
 
 from loom_bridge.inspect import source
 from loom_bridge.inspect.finder import SOURCE
+from loom_bridge.inspect.problems import close, problem
+from loom_bridge.inspect.things import Missing
 
 # More modules than these are not looked at for one task.
 MOST = 300
@@ -66,7 +68,6 @@ class Chain(object):
             return []
         if self._may_have(module, wanted, waiting):
             return []
-        from loom_bridge.inspect.calls import close
         near = close(wanted, self._world.all_names(self._world.scope(module)))
         hint = "; did you mean %s?" % near[0] if near else ""
         if dotted == "fabric" and wanted in _FABRIC_2 and self._finder.is_ours(module):
@@ -81,7 +82,6 @@ class Chain(object):
         if inner is not None:
             waiting.append(inner)
             return True
-        from loom_bridge.inspect.names import Missing
         things = self._world.member(module, name, ()) if scope.stars else []
         return any(not isinstance(one, Missing) for one in things)
 
@@ -100,7 +100,8 @@ class Chain(object):
                 " beside it, or write `bridge: loom`" % place)]
         if top == "fabric" and self._finder.is_ours(self._finder.find("fabric")):
             return [_problem("%s imports %s, which Fabric 1 does not have" % (place, dotted))]
-        return [_problem("%s imports %s, which is not found; without it the unit fails" % (place, dotted), uncertain=True)]
+        message = "%s imports %s, which is not found; without it the unit fails" % (place, dotted)
+        return [_problem(message, uncertain=True)]
 
     def _makes_modules(self, module):
         """Whether a module that is there may bring others with it."""
@@ -116,5 +117,4 @@ class Chain(object):
 
 
 def _problem(message, uncertain=False):
-    from loom_bridge.inspect.calls import problem
     return problem("module", message, uncertain=uncertain)

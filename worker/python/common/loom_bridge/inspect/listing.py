@@ -6,8 +6,8 @@ import os
 
 from loom_bridge.inspect import source
 from loom_bridge.inspect.finder import entries, is_name
-from loom_bridge.inspect.names import Function, Instance
 from loom_bridge.inspect.signature import found, signature
+from loom_bridge.inspect.things import Function, Instance
 
 DEEPEST = 4
 MOST = 2000

@@ -5,8 +5,9 @@ from __future__ import absolute_import
 import ast
 
 from loom_bridge.inspect import source
-from loom_bridge.inspect.names import Class, Function, Instance
+from loom_bridge.inspect.problems import problem
 from loom_bridge.inspect.scope import docstring
+from loom_bridge.inspect.things import Class, Function, Instance
 
 # Longer defaults are cut.
 LONGEST = 200
@@ -92,7 +93,6 @@ class Signature(Hidden):
         return shown
 
     def problems(self, task, call):
-        from loom_bridge.inspect.calls import problem
         told = []
         task = source.shown(task)
         given, named = call["args"], [source.native(name) for name in call["kwargs"]]
