@@ -66,6 +66,17 @@ fn whatever_a_file_is_there_is_an_answer() {
     }
 }
 
+/// Found by chance: each is the other's base, and one of them has more.
+#[test]
+fn classes_derived_from_each_other_have_an_end() {
+    let source = "class C(D, t.E): pass\nclass D(C): x = f\n";
+    let modules = Modules::new(&[("t.py", source)]);
+    for python in pythons() {
+        let told = modules.told(python, "t.C", 1, &["k"]);
+        assert!(told.starts_with("t.py:1 ") && !told.contains("Error"), "{python}: {told}");
+    }
+}
+
 #[test]
 fn paths_that_are_none_are_refused() {
     let modules = Modules::new(&[("t.py", "def f(): pass\n")]);

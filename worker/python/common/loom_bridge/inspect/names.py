@@ -315,6 +315,9 @@ class World(object):
         if not of.plain or depth > 10:
             unknown = Unknown("%s is more than its source shows" % of.node.name,
                               of.scope, of.node.lineno)
+        if depth > 10:
+            # A class may be its own base, in a module that cannot be imported.
+            return [unknown]
         for base in of.node.bases:
             if isinstance(base, ast.Name) and base.id == "object":
                 continue
