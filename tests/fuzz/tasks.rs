@@ -96,7 +96,8 @@ fn calls_bind_or_are_explained() {
         bounded(&input, MB, || {
             let (wants, limit) =
                 (task::wants_password(&path, &args, &kwargs), task::timeout(&path, &args, &kwargs));
-            if wants || limit.is_some() {
+            // What a Python task will want is not known.
+            if task::is_native(&path) && (wants || limit.is_some()) {
                 assert!(task::check(&path, &args, &kwargs).is_empty());
             }
         });
