@@ -130,13 +130,12 @@ fn rights_are_kept_in_memory_while_nothing_can_be_written() {
     disk.fill();
     daemon.run("quick");
     daemon.wait_for_log("database or disk is full", SOON);
-    let mark = daemon.log().mark();
     fs::write(farm.node("n1").evidence().join("full"), "").unwrap();
     until("the second sudo", SOON, || as_root("1\n2\n"));
+    // A small record may find room in between, and the ledger be written again: no matter.
     let log = daemon.log().text();
-    assert!(!log.contains("recording again") && !log.contains("the parent has not"), "{log}");
+    assert!(!log.contains("the parent has not"), "{log}");
     disk.make_room();
-    daemon.log().wait_after(mark, "recording", TRIED_AGAIN);
     ledger.wait_for("roots", "succeeded", TRIED_AGAIN);
     ledger.wait_for("quick", "succeeded", TRIED_AGAIN);
     daemon.stop();
