@@ -5,16 +5,17 @@
 //!              |         |
 //!              +-> Backoff <-- lost
 //! ```
-//! Owns the state of every connection and the sessions in use on it, and bounds how many connect
-//! at once, so that nodes that do not answer delay no others: those that failed before wait
-//! behind those that did not, and a connection that is slow to come up leaves its place to the
-//! next. It knows neither ssh nor what the sessions are for, and does no I/O.
+//! Owns the state of every connection and the sessions in use on it; how many are made at once is
+//! for [`places`] to say. It knows neither ssh nor what the sessions are for, and does no I/O.
 
+mod places;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
+
+use places::Places;
 
 /// First pause after a failed connection; doubled with each further one.
 const BACKOFF: Duration = Duration::from_secs(1);
@@ -24,8 +25,6 @@ const LEAVE: Duration = Duration::from_secs(5);
 /// The key exchange is what is costly about connecting, and over by then; what takes longer waits
 /// for an answer and is not counted any more.
 const SLOW: Duration = Duration::from_millis(500);
-/// Counted or not, no more than so many times `max_connecting` are being made.
-const SLOW_TIMES: usize = 10;
 
 /// One set of connection parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -112,8 +111,6 @@ struct Master {
     proven: bool,
     wanted: bool,
     retired: bool,
-    /// Takes one of the `max_connecting` places.
-    counted: bool,
     /// It was killed before it was up, and is not gone yet.
     killed: bool,
     due: Option<Instant>,
@@ -123,27 +120,14 @@ struct Master {
 pub struct Masters {
     limits: Limits,
     masters: HashMap<MasterId, Master>,
-    waiting: VecDeque<MasterId>,
-    /// Of those that wait, the ones that failed when last tried.
-    suspects: VecDeque<MasterId>,
-    /// Connections being made, and how many of them are counted.
-    connecting: usize,
-    counted: usize,
+    places: Places,
     /// When time itself is an event for a connection.
     due: BTreeSet<(Instant, MasterId)>,
 }
 
 impl Masters {
     pub fn new(limits: Limits) -> Masters {
-        Masters {
-            limits,
-            masters: HashMap::new(),
-            waiting: VecDeque::new(),
-            suspects: VecDeque::new(),
-            connecting: 0,
-            counted: 0,
-            due: BTreeSet::new(),
-        }
+        Masters { limits, masters: HashMap::new(), places: Places::default(), due: BTreeSet::new() }
     }
 
     /// A session is about to be opened on a connection that is up.
@@ -172,8 +156,7 @@ impl Masters {
             let state = matches!(master.state, State::Down | State::Backoff { .. });
             state && master.sessions == 0 && !master.wanted && !master.retired
         };
-        let none = self.connecting == 0 && self.counted == 0 && self.due.is_empty();
-        none && self.masters.values().all(rests)
+        self.places.is_at_rest() && self.due.is_empty() && self.masters.values().all(rests)
     }
 
     /// Whether it will be heard of: up, unreachable or down.
@@ -195,7 +178,7 @@ impl Masters {
         let limits = self.limits;
         let Some(master) = self.masters.get_mut(&id) else { return };
         let due = match master.state {
-            State::Connecting { since } if master.counted => {
+            State::Connecting { since } if self.places.is_counted(id) => {
                 Some(since + SLOW.min(limits.connect_timeout))
             }
             State::Connecting { since } => Some(since + limits.connect_timeout),
@@ -280,7 +263,6 @@ impl Masters {
             proven: false,
             wanted: false,
             retired: false,
-            counted: false,
             killed: false,
             due: None,
         })
@@ -324,37 +306,18 @@ impl Masters {
     fn wait(&mut self, id: MasterId) {
         let master = self.master(id);
         master.state = State::Waiting;
-        match master.failures {
-            0 => self.waiting.push_back(id),
-            _ => self.suspects.push_back(id),
-        }
+        let has_failed = master.failures > 0;
+        self.places.wait(id, has_failed);
     }
 
     fn start_waiting(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        let max = self.limits.max_connecting;
-        while self.counted < max && self.connecting < max.saturating_mul(SLOW_TIMES) {
-            let next = self.waiting.pop_front().or_else(|| self.suspects.pop_front());
-            let Some(id) = next else { break };
-            let waits = |master: &&mut Master| master.state == State::Waiting;
-            let Some(master) = self.masters.get_mut(&id).filter(waits) else { continue };
-            master.state = State::Connecting { since: now };
-            master.counted = true;
-            self.connecting += 1;
-            self.counted += 1;
+        while let Some(id) = self.places.take(self.limits.max_connecting, |id| {
+            self.masters.get(&id).is_some_and(|master| master.state == State::Waiting)
+        }) {
+            self.master(id).state = State::Connecting { since: now };
             self.set_due(id);
             actions.push(Action::Connect(id));
         }
-    }
-
-    /// It is not being made any more.
-    fn leave_connecting(&mut self, id: MasterId) {
-        self.connecting -= 1;
-        self.discount(id);
-    }
-
-    fn discount(&mut self, id: MasterId) {
-        let counted = std::mem::take(&mut self.master(id).counted);
-        self.counted -= usize::from(counted);
     }
 
     fn connected(&mut self, now: Instant, id: MasterId, actions: &mut Vec<Action>) {
@@ -365,7 +328,7 @@ impl Masters {
                 // Units that were cut off from the one before may not know it yet.
                 let unused = !master.wanted && master.sessions == 0;
                 master.state = State::Up { unused_since: unused.then_some(now) };
-                self.leave_connecting(id);
+                self.places.leave(id);
                 actions.push(Action::Up(id));
             }
             // Too late: it is being ended already.
@@ -378,7 +341,7 @@ impl Masters {
         let &mut Master { state, proven, .. } = self.master(id);
         match state {
             State::Connecting { .. } => {
-                self.leave_connecting(id);
+                self.places.leave(id);
                 self.fail(now, id, actions);
             }
             // Lost; the workers that use it notice by themselves. One that never served is
@@ -470,13 +433,13 @@ impl Masters {
         {
             match self.master(id).state {
                 State::Connecting { since } if now >= since + limits.connect_timeout => {
-                    self.leave_connecting(id);
+                    self.places.leave(id);
                     // It has no sessions to close, and must be gone before the next attempt.
                     actions.push(Action::Kill(id));
                     self.master(id).killed = true;
                     self.fail(now, id, actions);
                 }
-                State::Connecting { .. } => self.discount(id),
+                State::Connecting { .. } => self.places.discount(id),
                 State::Up { .. } => self.drop_if_unused(now, id, actions),
                 State::Closing { .. } => {
                     self.master(id).state = State::Closing { since: now };

@@ -1,6 +1,7 @@
 //! `reboot`: the node goes away with its connection, and the unit goes on when it is back.
 
-use std::thread;
+use std::io::ErrorKind;
+use std::net::TcpListener;
 use std::time::Duration;
 
 use crate::harness::ledger::Unit;
@@ -35,6 +36,20 @@ fn went_down(farm: &mut Farm) {
     farm.stop_node("n1");
 }
 
+/// Until the stopped node has been tried so often, and each time in vain.
+fn tried(farm: &Farm, mut times: usize) {
+    let node = farm.node("n1");
+    let listener = TcpListener::bind((node.ip.as_str(), node.port)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    until("attempts to connect", A_MINUTE, || {
+        match listener.accept() {
+            Ok(_) => times -= 1,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}"),
+        }
+        (times == 0).then_some(())
+    });
+}
+
 fn ended(daemon: &Daemon<'_>, run: i64) -> Unit {
     let (_, mut units) = daemon.ledger().wait_for_run("reboot", run, A_MINUTE);
     units.remove(0)
@@ -49,8 +64,7 @@ fn the_unit_goes_on_when_its_node_is_back_and_others_wait_for_it() {
         let run = daemon.run("reboot");
         let other = daemon.run("other");
         went_down(&mut farm);
-        // Several attempts to connect fail meanwhile.
-        thread::sleep(Duration::from_secs(2));
+        tried(&farm, 2);
         assert_eq!(daemon.ledger().units("other")[0].outcome, None);
         farm.start_node("n1");
         let unit = ended(&daemon, run);
@@ -101,7 +115,7 @@ fn a_timeout_and_the_daemons_end_hold_while_the_node_is_away() {
         let run = daemon.run("reboot");
         went_down(&mut farm);
         if more.is_empty() {
-            thread::sleep(Duration::from_secs(1));
+            tried(&farm, 1);
             daemon.stop();
         }
         let (_, units) = site.ledger().wait_for_run("reboot", run, SOON);
@@ -146,7 +160,7 @@ fn a_python_task_goes_on_when_its_node_is_back() {
         let mut daemon = Daemon::start_with_control(&site);
         let run = daemon.run("reboot");
         went_down(&mut farm);
-        thread::sleep(Duration::from_secs(1));
+        tried(&farm, 1);
         farm.start_node("n1");
         let unit = ended(&daemon, run);
         assert_eq!(unit.outcome.as_deref(), Some("succeeded"), "{unit:?}");

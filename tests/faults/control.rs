@@ -2,8 +2,9 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use loom::protocol::control::{Command, FromParent, Request, Who};
 use loom::protocol::frame;
@@ -75,7 +76,8 @@ fn who_asks_and_does_not_listen_is_closed() {
 #[test]
 fn a_flood_of_requests_leaves_time_for_everybody_else() {
     const REQUESTS: u64 = 3_000;
-    const AT_MOST: Duration = Duration::from_millis(500);
+    /// Of the flood, while somebody else waits for an answer.
+    const AT_MOST: u64 = REQUESTS / 4;
     let _fault = Fault::new(FAULT);
     let farm = Farm::start(1);
     let site = Site::new(&farm);
@@ -99,24 +101,25 @@ fn a_flood_of_requests_leaves_time_for_everybody_else() {
         let flood: Vec<u8> = (0..REQUESTS).flat_map(|id| request(id, command(id))).collect();
         (&stream).write_all(&flood).unwrap();
     });
+    let answers = Arc::new(AtomicU64::new(0));
+    let answered = answers.clone();
     let listener = thread::spawn(move || {
-        let mut answers = 0;
-        while answers < REQUESTS {
+        while answered.load(Ordering::Relaxed) < REQUESTS {
             match frame::read(&mut from, frame::CAP).unwrap().expect("it goes on") {
-                FromParent::Reply(_) => answers += 1,
+                FromParent::Reply(_) => drop(answered.fetch_add(1, Ordering::Relaxed)),
                 FromParent::Hello(_) | FromParent::Catalog(_) | FromParent::News(_) => {}
             }
         }
     });
-    let mut slowest = Duration::ZERO;
+    let mut most = 0;
     while !listener.is_finished() {
-        let asked = Instant::now();
+        let before = answers.load(Ordering::Relaxed);
         assert_eq!(api::get(&site, "daemon").unwrap().status, 200);
-        slowest = slowest.max(asked.elapsed());
+        most = most.max(answers.load(Ordering::Relaxed) - before);
     }
     flood.join().unwrap();
     listener.join().unwrap();
-    assert!(slowest < AT_MOST, "an answer took {slowest:?}");
+    assert!(most < AT_MOST, "{most} others were answered before one of ours");
     daemon.stop();
     Books::of(&site).with(&farm).balance();
 }

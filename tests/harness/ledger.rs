@@ -25,6 +25,8 @@ pub struct Unit {
     pub signal: Option<i64>,
     pub kill: Option<String>,
     pub detail: Option<String>,
+    /// What a Python task returned.
+    pub result: Option<String>,
     /// Milliseconds of UTC.
     pub finished_at: Option<i64>,
     /// What it wrote in all, and whether some of that was dropped.
@@ -76,7 +78,7 @@ impl Ledger {
     pub fn units(&self, job: &str) -> Vec<Unit> {
         let sql = "select u.id, u.run, r.job, u.node, u.attempt, u.state, u.outcome, u.exit, \
                    u.signal, u.kill, u.detail, u.finished_at, u.output_bytes, u.output_truncated, \
-                   u.output, u.output_file from units u join runs r on r.id = u.run \
+                   u.output, u.output_file, u.result from units u join runs r on r.id = u.run \
                    where r.job = ?1 order by u.id";
         self.query(sql, &[&job], |row| {
             Ok(Unit {
@@ -99,6 +101,7 @@ impl Ledger {
                     .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
                     .unwrap_or_default(),
                 output_file: row.get(15)?,
+                result: row.get(16)?,
             })
         })
     }

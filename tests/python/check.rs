@@ -165,16 +165,20 @@ fn a_python_that_does_not_answer_is_given_up() {
         (Some(0), "ok: 1 job on 1 node from 3 files, 1 warning\n")
     );
     let pids = fs::read_to_string(home.path("pids")).unwrap();
-    for pid in pids.split_whitespace() {
+    let pids: Vec<&str> = pids.split_whitespace().collect();
+    assert_eq!(pids.len(), 2, "the interpreter and what it started");
+    for pid in pids {
         let state = fs::read_to_string(format!("/proc/{pid}/stat"));
         assert!(state.is_err() || state.unwrap().contains(") Z"), "{pid} lives on");
     }
 }
 
+const AS_ROOT: &str = "root's rules are tested as root";
+
 #[test]
 fn root_runs_no_module_that_others_can_write() {
     if !nix::unistd::geteuid().is_root() {
-        return skip("python::check", "root's rules are tested as root");
+        return skip("root_runs_no_module_that_others_can_write", AS_ROOT);
     }
     let home = Home::new(&[
         ("ops/mytasks.py", "from helper import x\ndef deploy(): pass\n"),
@@ -201,7 +205,7 @@ fn root_runs_no_module_that_others_can_write() {
 #[test]
 fn root_asks_no_interpreter_that_others_can_have_named() {
     if !nix::unistd::geteuid().is_root() {
-        return crate::harness::skip::skip("python::check", "root's rules are tested as root");
+        return skip("root_asks_no_interpreter_that_others_can_have_named", AS_ROOT);
     }
     let job = "jobs:\n  j: {task: ops.deploy, targets: a, pythonpath: ., python: bin/evil}\n";
     let home = Home::new(&[

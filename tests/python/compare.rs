@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::examples;
 use crate::harness::skip::skip;
 use crate::harness::{Farm, Site, fabric, process};
 
@@ -69,7 +70,12 @@ fn a_fabfile_cannot_tell_it_from_fab_classic() {
     let wrong = compared(&ours, &theirs);
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), ours.len(), wrong.join("\n"));
     let (otherwise, perhaps) = (DIFFERENCES.len(), PERHAPS.len());
-    println!("{} cases, {otherwise} different on purpose, {perhaps} not compared", ours.len());
+    let told = format!(
+        "{} cases, of which {otherwise} differ on purpose and {perhaps} cannot be compared",
+        ours.len()
+    );
+    println!("{told}");
+    examples::chapter_says(&told);
 }
 
 /// What came of the cases under this bridge. The interpreter is the same for each, and so are the
@@ -121,7 +127,8 @@ fn compared(ours: &Answers, theirs: &Answers) -> Vec<String> {
             }
         }
     }
-    for (case, _, _) in DIFFERENCES {
+    let differences = DIFFERENCES.iter().map(|(case, _, _)| case);
+    for case in differences.chain(PERHAPS.iter().map(|(case, _)| case)) {
         if !ours.contains_key(*case) {
             wrong.push(format!("{case}: there is no such case"));
         }

@@ -43,6 +43,13 @@ fn the_example_of_fabric_tasks_does_what_it_says() {
     assert_eq!(left, ["1.1", "1.2", "current", "releases.log"]);
 }
 
+/// A figure of its own has to stand in the chapter, however its lines are broken.
+pub fn chapter_says(figure: &str) {
+    let chapter = include_str!("../../docs/fabric.md");
+    let words: Vec<&str> = chapter.split_whitespace().collect();
+    assert!(words.join(" ").contains(figure), "docs/fabric.md does not say: {figure}");
+}
+
 /// A message that is worded anew is to be found there in its new words.
 #[test]
 fn the_chapter_explains_messages_as_they_are_said() {

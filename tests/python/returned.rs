@@ -40,6 +40,16 @@ def aborts():
     abort("the disk is full\n\n  on sda1\n")
 "#;
 
+/// Returns when there is a file of this name.
+const SLOW: &str = "\
+import os, time
+
+def slow(name):
+    while not os.path.exists(name):
+        time.sleep(0.05)
+    return 'kept'
+";
+
 fn site(farm: &Farm) -> Site {
     let site = Site::new(farm);
     site.write("returning.py", TASKS);
@@ -65,8 +75,7 @@ fn json(site: &Site, args: &[&str]) -> Value {
 }
 
 fn results(site: &Site, job: &str) -> Vec<Option<String>> {
-    let sql = "select u.result from units u join runs r on r.id = u.run where r.job = ?1";
-    site.ledger().query(sql, &[&job], |row| row.get(0))
+    site.ledger().units(job).into_iter().map(|unit| unit.result).collect()
 }
 
 /// No control character but the end of a line.
@@ -173,8 +182,10 @@ fn once_tells_it_too() {
 fn it_outlasts_a_ledger_that_cannot_be_written() {
     let farm = Farm::start(1);
     let site = Site::new(&farm);
-    site.write("slow.py", "import time\n\n\ndef slow():\n    time.sleep(3)\n    return 'kept'\n");
-    site.write_job("slow", "task: slow.slow\nschedule: '@yearly'\ntargets: [n1]");
+    let locked = site.path("locked");
+    site.write("slow.py", SLOW);
+    let args = format!("args: [{locked:?}]");
+    site.write_job("slow", &format!("task: slow.slow\n{args}\nschedule: '@yearly'\ntargets: [n1]"));
     let mut daemon = Daemon::start_with_control(&site);
     daemon.run("slow");
     until("the interpreter", SOON, || {
@@ -184,6 +195,7 @@ fn it_outlasts_a_ledger_that_cannot_be_written() {
     let other = Connection::open(site.statedir().join("ledger.db")).unwrap();
     other.busy_timeout(SOON).unwrap();
     other.execute_batch("begin immediate").unwrap();
+    std::fs::write(locked, "").unwrap();
     let mark = daemon.log().mark();
     daemon.log().wait_after(mark, "locked", SOON);
     other.execute_batch("rollback").unwrap();
@@ -195,17 +207,14 @@ fn it_outlasts_a_ledger_that_cannot_be_written() {
 #[test]
 fn a_hook_is_told_of_it() {
     let farm = Farm::start(1);
-    let site = site(&farm);
+    let site = Site::new(&farm);
+    site.write("returning.py", TASKS);
     let told = site.path("told.json");
     let hook = format!("hooks:\n  on_success: cat > {}", told.display());
     site.write_job(
         "told",
         &format!("task: returning.where\nschedule: '@yearly'\ntargets: [n1]\n{hook}"),
     );
-    site.write("nodes.yaml", &farm.nodes_yaml());
-    for job in ["nothing", "where", "wild", "number", "fails", "aborts"] {
-        std::fs::remove_file(site.path(&format!("jobs/{job}.yaml"))).unwrap();
-    }
     let mut daemon = Daemon::start_with_control(&site);
     daemon.run_to_end("told", SOON);
     let account = until("the hook", SOON, || {

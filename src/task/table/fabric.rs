@@ -179,7 +179,7 @@ pub(super) const GET: Task = Task {
             "remote_path",
             Kind::Text,
             Required,
-            "a file or a directory on the node, relative to the home directory; in its last part `*` and `?` match names that do not begin with a dot",
+            "a file or a directory on the node, relative to the home directory; in its last part `*`, `?` and `[…]` match; names that begin with a dot by a dot only",
         ),
         positional(
             "local_path",

@@ -70,7 +70,9 @@ fn a_cancelled_task_ends_here_and_on_its_node() {
     let mut daemon = Daemon::start_with_control(&site);
     for name in ["long", "naps"] {
         let (run, unit) = under_way(&daemon, &site, name);
-        for interpreter in carrying(&site, "LOOM_HERE", &unit) {
+        let here = carrying(&site, "LOOM_HERE", &unit);
+        assert!(!here.is_empty(), "no interpreter");
+        for interpreter in here {
             let score = fs::read_to_string(format!("/proc/{}/oom_score_adj", interpreter.pid));
             assert_eq!(score.unwrap().trim(), "500", "memory ends it before Loom");
         }

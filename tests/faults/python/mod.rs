@@ -8,8 +8,6 @@ mod found;
 mod killed;
 mod tasks;
 
-use rusqlite::types::Value;
-
 use crate::harness::ledger::Unit;
 use crate::harness::process::{self, Process};
 use crate::harness::{Books, Daemon, Farm, SOON, Site};
@@ -62,16 +60,8 @@ fn job(site: &Site, name: &str, task: &str, more: &str) {
     site.write_job(name, &body);
 }
 
-fn results(site: &Site, units: &[Unit]) -> Vec<Option<String>> {
-    let result = |unit: &Unit| {
-        let sql = "select result from units where id = ?1";
-        let found = site.ledger().query(sql, &[&unit.id], |row| row.get::<_, Value>(0));
-        match &found[0] {
-            Value::Text(text) => Some(text.clone()),
-            _ => None,
-        }
-    };
-    units.iter().map(result).collect()
+fn results(units: &[Unit]) -> Vec<Option<String>> {
+    units.iter().map(|unit| unit.result.clone()).collect()
 }
 
 fn worded(unit: &Unit) -> String {

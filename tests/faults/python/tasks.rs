@@ -40,13 +40,13 @@ fn contained(cases: &[Case], more: &str) {
     site.write("bad.py", &module);
     job(&site, "next", "bad.surroundings", "");
     let mut daemon = Daemon::start_with_control(&site);
-    let before = results(&site, &daemon.run_to_end("next", SOON));
+    let before = results(&daemon.run_to_end("next", SOON));
     let runs: Vec<i64> = (0..cases.len()).map(|n| daemon.run(&format!("case{n}"))).collect();
     let mut wrong = Vec::new();
     for (number, (case, run)) in cases.iter().zip(runs).enumerate() {
         let job = format!("case{number}");
         let (_, units) = daemon.ledger().wait_for_run(&job, run, 4 * SOON);
-        let said = results(&site, &units);
+        let said = results(&units);
         let told = format!("{:?} {:?}", units[0].detail, said[0]);
         if worded(&units[0]) != case.outcome || !told.contains(case.says) {
             wrong.push(format!("{}: {} {told}", case.fault, worded(&units[0])));
@@ -62,7 +62,7 @@ fn contained(cases: &[Case], more: &str) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let units = daemon.run_to_end("next", SOON);
     units.iter().for_each(|unit| assert_eq!(worded(unit), "succeeded", "{unit:?}"));
-    assert_eq!(results(&site, &units), before);
+    assert_eq!(results(&units), before);
     daemon.workers().into_iter().for_each(|worker| {
         let zombies = worker.children().into_iter().filter(|child| !child.is_alive()).count();
         assert_eq!(zombies, 0, "a worker keeps the dead");

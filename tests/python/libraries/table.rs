@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::outcome::Comparison;
+use crate::python::examples;
 
 const HEAD: &str = "\
 # Libraries on the bridge and on Fabric
@@ -32,6 +33,8 @@ pub fn hold(comparisons: &[Comparison]) {
         fs::write(&path, &page).unwrap();
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
+    let calls: usize = comparisons.iter().map(|comparison| comparison.figures().calls).sum();
+    examples::chapter_says(&format!("{calls} calls"));
     assert!(written == page, "docs/fabric-comparison.md is out of date; it would be\n{page}");
 }
 

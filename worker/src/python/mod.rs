@@ -34,7 +34,7 @@ use crate::task::{Context, TaskError, TaskResult, resolve};
 use channel::Channel;
 use package::Package;
 use requests::Requests;
-use value::{map, text};
+use value::{Fields, map, text};
 
 /// Variables that lead an interpreter elsewhere, and what systemd has for the daemon alone.
 const NOT_FOR_TASKS: [&[u8]; 4] = [b"PYTHON", b"CREDENTIALS_DIRECTORY", b"LISTEN_", b"WATCHDOG_"];
@@ -197,7 +197,7 @@ fn unsaid(ended: Ended) -> TaskError {
 }
 
 fn verdict(done: &Arg, result: &mut Option<String>) -> TaskResult {
-    let done = requests::Fields(done);
+    let done = Fields(done);
     let said = done.text("result").map(|text| shortened(text, MAX_RESULT));
     match (done.text("end"), done.int("exit")) {
         (Some("returned"), _) => {

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::channel::{Channel, Packet};
-use super::value::{map, text};
+use super::value::{Fields, map, text};
 use crate::milestone::Milestone;
 use crate::rejoin::{self, Back, Rejoin, Watch};
 use crate::ssh::{Command, Ended, Input, Receive, Remote, RemoteError, Stream, Sudo};
@@ -293,43 +293,5 @@ impl Receive for Relay<'_> {
             // It is gone, which is noticed elsewhere.
             None => std::future::pending().await,
         }
-    }
-}
-
-/// What is in a mapping, by name and by type; anything else is as good as missing.
-#[derive(Clone, Copy)]
-pub struct Fields<'a>(pub &'a Arg);
-
-impl<'a> Fields<'a> {
-    pub fn get(self, name: &str) -> Option<&'a Arg> {
-        let Arg::Map(entries) = self.0 else { return None };
-        entries.iter().find(|(key, _)| matches!(key, Arg::Str(key) if key == name)).map(|e| &e.1)
-    }
-
-    pub fn text(self, name: &str) -> Option<&'a str> {
-        match self.get(name) {
-            Some(Arg::Str(text)) => Some(text),
-            _ => None,
-        }
-    }
-
-    pub fn int(self, name: &str) -> Option<i64> {
-        match self.get(name) {
-            Some(Arg::Int(number)) => Some(*number),
-            _ => None,
-        }
-    }
-
-    pub fn flag(self, name: &str) -> bool {
-        matches!(self.get(name), Some(Arg::Bool(true)))
-    }
-
-    pub fn seconds(self, name: &str) -> Option<Duration> {
-        let seconds = match self.get(name) {
-            Some(Arg::Int(number)) => *number as f64,
-            Some(Arg::Float(number)) => *number,
-            _ => return None,
-        };
-        Duration::try_from_secs_f64(seconds).ok()
     }
 }

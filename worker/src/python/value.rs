@@ -5,6 +5,8 @@
 //! string in UTF-8, `l…e` a list, `m…e` a mapping: key, value, key, value. The other half is
 //! `loom_bridge/value.py`.
 
+use std::time::Duration;
+
 use loom::arg::{Arg, MAX_DEPTH};
 
 pub fn encode(value: &Arg) -> Vec<u8> {
@@ -126,6 +128,44 @@ pub fn map<const N: usize>(entries: [(&str, Arg); N]) -> Arg {
 
 pub fn text(text: impl Into<String>) -> Arg {
     Arg::Str(text.into())
+}
+
+/// What is in a mapping, by name and by type; anything else is as good as missing.
+#[derive(Clone, Copy)]
+pub struct Fields<'a>(pub &'a Arg);
+
+impl<'a> Fields<'a> {
+    pub fn get(self, name: &str) -> Option<&'a Arg> {
+        let Arg::Map(entries) = self.0 else { return None };
+        entries.iter().find(|(key, _)| matches!(key, Arg::Str(key) if key == name)).map(|e| &e.1)
+    }
+
+    pub fn text(self, name: &str) -> Option<&'a str> {
+        match self.get(name) {
+            Some(Arg::Str(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn int(self, name: &str) -> Option<i64> {
+        match self.get(name) {
+            Some(Arg::Int(number)) => Some(*number),
+            _ => None,
+        }
+    }
+
+    pub fn flag(self, name: &str) -> bool {
+        matches!(self.get(name), Some(Arg::Bool(true)))
+    }
+
+    pub fn seconds(self, name: &str) -> Option<Duration> {
+        let seconds = match self.get(name) {
+            Some(Arg::Int(number)) => *number as f64,
+            Some(Arg::Float(number)) => *number,
+            _ => return None,
+        };
+        Duration::try_from_secs_f64(seconds).ok()
+    }
 }
 
 #[cfg(test)]

@@ -215,6 +215,7 @@ fn gets() -> Vec<Row> {
         get("{dir}/from/?n*", "{dir}/here", json!({})),
         get("{dir}/from/.h*", "{dir}/here", json!({}))
             .differs("a pattern that begins with a dot finds such names, as it does for put"),
+        get("{dir}/from/[op]*.txt", "{dir}/here", json!({})),
         get("{dir}/from/*.md", "{dir}/here", json!({})),
         get("{dir}/from/gone", "{dir}/here", json!({})).differs("no empty file is left behind"),
         get("{dir}/from/a b", "{dir}/here", json!({})),

@@ -11,6 +11,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::order;
 use crate::rig::{Rig, Worker, is_running, rig, stderr};
+use crate::skip::skip;
 
 fn python(rig: &Rig, source: &str) -> UnitOrder {
     let dir = rig.dir.path().join("modules");
@@ -60,7 +61,8 @@ fn a_request_of_millions_of_values_is_refused_before_it_takes_room() {
 fn an_interpreter_that_knows_answers_leaves_no_core_file() {
     let (_, hard) = getrlimit(Resource::RLIMIT_CORE).unwrap();
     if hard == 0 {
-        return;
+        let test = "an_interpreter_that_knows_answers_leaves_no_core_file";
+        return skip(test, "nothing may leave a core file here");
     }
     setrlimit(Resource::RLIMIT_CORE, hard, hard).unwrap();
     let rig = rig();

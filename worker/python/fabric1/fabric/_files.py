@@ -7,15 +7,15 @@ from fabric import _node
 from fabric.state import env, output
 from fabric.utils import apply_lcwd, error, native
 
-# The path $1 made absolute as SFTP does it, from the home directory on; then what is there.
-LOOK = """
-case $1 in
-'' | '~') path=$(pwd) ;;
-'~/'*) path=$(pwd)${1#'~'} ;;
-/*) path=$1 ;;
-*) path=$(pwd)/$1 ;;
-esac
-"""
+
+def script(name):
+    """One that looks at $path on the node, behind what makes it of $1. The native tasks have the
+    same."""
+    parts = []
+    for part in ("resolve", name):
+        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), part + ".sh")) as file:
+            parts.append(file.read())
+    return "".join(parts)
 
 
 def remote(path):

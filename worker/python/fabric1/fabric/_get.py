@@ -12,28 +12,6 @@ from fabric.utils import error, warn
 
 DOING = "get() encountered an exception while downloading"
 
-# What there is to bring from $path, in whose last part wildcards match names that do not begin with
-# a dot. Each entry ends with a NUL: f and a file, d and a directory followed by i and a file for
-# each file in it, or n and a path where nothing is.
-LIST = _files.LOOK + """
-case ${path##*/} in
-*[*?[]*) if [ -e "$path" ]; then set -- "$path"; else IFS=; set -- "${path%/*}"/${path##*/}; fi ;;
-*) set -- "$path" ;;
-esac
-for found; do
-    if [ -d "$found" ]; then
-        printf 'd%s\\0' "$found"
-        find -H "$found" ! -type d -exec /bin/sh -c '
-            for file; do [ ! -f "$file" ] || printf "i%s\\0" "$file"; done
-        ' loom {} + || exit 1
-    elif [ -e "$found" ]; then
-        printf 'f%s\\0' "$found"
-    else
-        printf 'n%s\\0' "$found"
-    fi
-done
-"""
-
 
 @needs_host
 def get(remote_path, local_path=None, use_sudo=False, temp_dir=None):
@@ -65,7 +43,7 @@ def get(remote_path, local_path=None, use_sudo=False, temp_dir=None):
 
 
 def _list(asked, use_sudo):
-    code, out, said = _node.script(LIST, [asked], _files.rights(use_sudo))
+    code, out, said = _node.script(_files.script("list"), [asked], _files.rights(use_sudo))
     if code != 0:
         said = said.decode("utf-8", "replace").strip()
         error("%s '%s'" % (DOING, asked), exception=IOError(said))

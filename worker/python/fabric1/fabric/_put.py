@@ -9,11 +9,6 @@ from fabric.network import needs_host
 
 DOING = "put() encountered an exception while uploading"
 
-KIND = _files.LOOK + """
-if [ -d "$path" ]; then kind=d; elif [ -e "$path" ]; then kind=f; else kind=n; fi
-printf '%s%s' "$kind" "$path"
-"""
-
 MAKE = """
 for path; do [ -d "$path" ] || mkdir -- "$path" || exit 1; done
 """
@@ -110,7 +105,7 @@ class _Putting(object):
 
 def _look(target, use_sudo):
     """What is there, and the absolute path."""
-    code, out, said = _node.script(KIND, [target], _files.rights(use_sudo))
+    code, out, said = _node.script(_files.script("look"), [target], _files.rights(use_sudo))
     text = _text(out)
     if code != 0 or not text:
         raise IOError(_text(said).strip())

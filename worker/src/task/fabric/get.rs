@@ -9,7 +9,11 @@ use super::put::expand_home;
 use crate::ssh::{Command, Ended, Remote, Stream, Sudo};
 use crate::task::{Context, TaskError, TaskResult};
 
-const LIST: &str = concat!(include_str!("resolve.sh"), include_str!("list.sh"));
+/// Our Fabric's `get` asks with the same.
+const LIST: &str = concat!(
+    include_str!("../../../python/fabric1/fabric/resolve.sh"),
+    include_str!("../../../python/fabric1/fabric/list.sh")
+);
 
 /// A file to bring.
 #[derive(Debug, PartialEq)]
@@ -84,6 +88,7 @@ fn found(listing: &[u8]) -> Result<Vec<Found>, TaskError> {
             "d" => above = Some(parent),
             "i" => found.push(Found::below(path, above.as_deref().unwrap_or(&parent))?),
             "f" => found.push(Found::below(path, &parent)?),
+            "n" => return Err(failed(format!("{path}: there is no such file"))),
             _ => return Err(failed(format!("the node listed {entry:?}"))),
         }
     }
@@ -183,7 +188,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = dir.path().canonicalize().unwrap();
         fs::create_dir_all(home.join("log/app")).unwrap();
-        for file in ["log/a b", "log/line\nbreak", "log/app/x", "log/.hidden", "one", "once"] {
+        for file in ["log/a b", "log/line\nbreak", "log/app/x", "log/.hidden", "one", "once", "[x]"]
+        {
             fs::write(home.join(file), file).unwrap();
         }
         symlink("a b", home.join("log/link")).unwrap();
@@ -201,15 +207,18 @@ mod tests {
             assert_eq!(relative("one"), ["one"]);
             assert_eq!(relative("~/on*"), ["once", "one"]);
             assert_eq!(relative("log/?*b"), ["a b"]);
+            assert_eq!(relative("log/.h*"), [".hidden"]);
+            assert_eq!(relative("log/.*"), [".hidden"], "and not the directory above");
+            assert_eq!(relative("o[n]e"), ["one"]);
+            assert_eq!(relative("[x]"), ["[x]"], "by its own name");
             let log = [".hidden", "a b", "app/x", "line\nbreak", "link"];
             assert_eq!(relative("log"), log.map(|name| format!("log/{name}")));
             assert_eq!(relative("linked"), log.map(|name| format!("linked/{name}")));
             assert_eq!(relative("log/"), log.map(|name| format!("log/{name}")));
             for missing in ["gone", "gone*", "log/*gone", "no/such/*"] {
                 let listed = list(shell, &home, missing);
-                assert_eq!(listed.status.code(), Some(1), "{missing}");
-                assert!(listed.stdout.is_empty(), "{missing}");
-                assert!(String::from_utf8_lossy(&listed.stderr).contains("no such file"));
+                let refused = found(&listed.stdout).unwrap_err().to_string();
+                assert_eq!(refused, format!("{}/{missing}: there is no such file", home.display()));
             }
         }
     }

@@ -10,7 +10,11 @@ use crate::ssh::transfer::{Placement, local_mode};
 use crate::ssh::{Command, Ended, Input, Remote, Stream, Sudo};
 use crate::task::{Context, TaskError, TaskResult};
 
-const LOOK: &str = concat!(include_str!("resolve.sh"), include_str!("look.sh"));
+/// Our Fabric's `put` asks with the same.
+const LOOK: &str = concat!(
+    include_str!("../../../python/fabric1/fabric/resolve.sh"),
+    include_str!("../../../python/fabric1/fabric/look.sh")
+);
 const MAKE_DIRECTORY: &str = "[ -d \"$1\" ] || mkdir -- \"$1\"";
 
 /// As Python's: a leading dot is matched by a dot only.
