@@ -207,6 +207,8 @@ fn run(n: u64, job: &str, at: Timestamp) -> [Record; 5] {
             scheduled_at: None,
             epoch: 0,
             at,
+            within: None,
+            plan: None,
             units: vec![OpenUnit { unit, node, attempt: 1, cookie }],
             by: None,
             retry_of: None,

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::cron::Fires;
 use crate::job::Job;
+use crate::job::flow::Place;
 use crate::unit::{Outcome, Reason, RunEnd, RunId, Trigger, UnitId};
 
 #[derive(Debug, Clone)]
@@ -64,14 +65,27 @@ pub struct Cause {
     pub by: Option<String>,
     /// The run whose nodes it is about.
     pub retry_of: Option<RunId>,
-    /// What an exec runs.
+    /// What an exec runs, or where a flow was read from.
     pub command: Option<String>,
+    /// The flow that it is a part of.
+    pub within: Option<Within>,
+}
+
+/// What a run is in a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Within {
+    pub flow: RunId,
+    pub place: Place,
+    /// Nodes that the constraint counts and this run does not have: those that are gone, and those
+    /// that succeeded in an earlier run.
+    pub missing: usize,
+    pub succeeded: usize,
 }
 
 impl Cause {
     /// Of what nobody has asked for.
     pub fn new(trigger: Trigger, scheduled_at: Option<Timestamp>) -> Cause {
-        Cause { trigger, scheduled_at, by: None, retry_of: None, command: None }
+        Cause { trigger, scheduled_at, by: None, retry_of: None, command: None, within: None }
     }
 }
 
@@ -83,7 +97,9 @@ pub struct RunInfo {
     pub trigger: Trigger,
     pub scheduled_at: Option<Timestamp>,
     pub queued_at: Timestamp,
+    /// Of a flow: those of all its parts but for rescues.
     pub units: usize,
+    pub within: Option<Within>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

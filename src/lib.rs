@@ -3,7 +3,7 @@
 //! The modules in the order a unit travels: a file becomes a [`job`] on its [`node`]s
 //! ([`config`]), whose [`task`] is a native one or a callable in a [`python`] module, found without
 //! being run ([`inspect`]); its schedule ([`cron`]) comes due ([`timetable`]), the [`scheduler`]
-//! makes a [`run`] of [`unit`]s, each waits its turn ([`dispatch`]) until its node's connection is
+//! makes a [`run`] of [`unit`]s, or of the jobs of a [`flow`], slot by slot; each unit waits its turn ([`dispatch`]) until its node's connection is
 //! up ([`node_state`], [`master`]), goes to a worker process ([`pool`]) in a frame ([`protocol`]),
 //! and its outcome ends in the ledger ([`store`]); what happened ([`event`]) is told to the log and
 //! the job's hooks ([`hook`]), and to whoever follows. The event loop between them is [`daemon`].
@@ -29,9 +29,9 @@
 //! ```
 //!
 //! Imports run downward only: `cli` → {`launch`, `client`} → `daemon` → {`config`, `timetable`,
-//! `scheduler`, `hook`, `master`} → {`cron`, `run`, `dispatch`, `node_state`, `pool`, `store`} →
+//! `scheduler`, `hook`, `master`} → {`cron`, `flow`, `run`, `dispatch`, `node_state`, `pool`, `store`} →
 //! {`event`, `job`, `node`, `unit`, `access`, `api`, `task`, `python`, `inspect`, `protocol`} →
-//! `sys`. `cron`, `timetable`, `scheduler`, `run`, `dispatch`, `node_state`, `pool` (but for
+//! `sys`. `cron`, `timetable`, `scheduler`, `flow`, `run`, `dispatch`, `node_state`, `pool` (but for
 //! `pool::child`) and [`hook`] (but for `hook::child`) do no I/O: they take the time and an event
 //! and return actions, which the event loop performs.
 
@@ -46,6 +46,7 @@ pub mod daemon;
 pub mod dispatch;
 pub mod event;
 pub mod executable;
+pub mod flow;
 pub mod hook;
 pub mod inspect;
 pub mod job;

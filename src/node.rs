@@ -32,6 +32,27 @@ pub struct Node {
 }
 
 impl Node {
+    /// A host that the configuration does not know.
+    pub fn host_of(name: &str, user: &str) -> Node {
+        Node {
+            name: name.to_owned(),
+            user: user.to_owned(),
+            ip: None,
+            port: None,
+            identity: None,
+            password: None,
+            tags: Vec::new(),
+            ssh_options: BTreeMap::new(),
+            max_sessions: DEFAULT_MAX_SESSIONS,
+            source: Source { file: PathBuf::new(), line: 0 },
+        }
+    }
+
+    /// Whether it stands in the configuration.
+    pub fn is_written(&self) -> bool {
+        self.source.line > 0
+    }
+
     /// The address that is dialled.
     pub fn host(&self) -> &str {
         self.ip.as_deref().unwrap_or(&self.name)

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::event::{RunInfo, UnitInfo};
 use crate::job::Job;
+use crate::job::policy::Share;
 use crate::unit::{Outcome, Reason, RunEnd, RunId};
 
 /// How the units of a run ended, by what that means for the run.
@@ -25,6 +26,16 @@ pub struct Tally {
 }
 
 impl Tally {
+    pub fn add(&mut self, other: &Tally) {
+        self.succeeded += other.succeeded;
+        self.failed += other.failed;
+        self.cancelled += other.cancelled;
+        self.lost += other.lost;
+        if let Some((reason, more)) = other.skipped {
+            self.skipped = Some((reason, self.skipped.map_or(0, |(_, n)| n) + more));
+        }
+    }
+
     pub fn count(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Succeeded => self.succeeded += 1,
@@ -115,9 +126,11 @@ pub struct Runs {
 
 impl Runs {
     /// `info.units`: 1 or more. `targets`: those left out included, for which the constraint
-    /// holds as well. Whether there is hope: so many may be left out that none of it should start.
+    /// holds as well, and those that succeeded in an earlier run. Whether there is hope: so many may be left out that none of it should start.
     pub fn open(&mut self, info: Arc<RunInfo>, targets: usize) -> bool {
-        let constraint = info.job.success.map(|share| share.at_least(targets));
+        let before = info.within.map_or(0, |within| within.succeeded);
+        let needed = |share: Share| share.at_least(targets).saturating_sub(before);
+        let constraint = info.job.success.map(needed);
         let mut open = Open {
             started_at: None,
             left: info.units,
@@ -149,6 +162,15 @@ impl Runs {
     pub fn of_job(&self, job: &str) -> Vec<RunId> {
         let of_job = self.open.iter().filter(|(_, run)| run.info.job.name == job);
         let mut ids: Vec<RunId> = of_job.map(|(id, _)| *id).collect();
+        ids.sort();
+        ids
+    }
+
+    /// Open runs that are parts of this flow, oldest first.
+    pub fn of_flow(&self, flow: RunId) -> Vec<RunId> {
+        let is_part = |run: &Open| run.info.within.is_some_and(|within| within.flow == flow);
+        let parts = self.open.iter().filter(|(_, run)| is_part(run));
+        let mut ids: Vec<RunId> = parts.map(|(id, _)| *id).collect();
         ids.sort();
         ids
     }
@@ -199,7 +221,6 @@ mod tests {
     use super::*;
     use crate::cron::Schedule;
     use crate::job::Source;
-    use crate::job::policy::Share;
     use crate::unit::{Canceller, Kill, Trigger};
     use proptest::prelude::*;
 
@@ -216,6 +237,7 @@ mod tests {
             scheduled_at: None,
             queued_at: Timestamp::UNIX_EPOCH,
             units,
+            within: None,
         };
         let mut runs = Runs::default();
         runs.open(Arc::new(info), units);

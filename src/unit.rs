@@ -40,11 +40,19 @@ pub enum Trigger {
     Exec,
     /// A person had the units of another run tried again.
     Retry,
+    /// Its turn has come in a flow.
+    Flow,
 }
 
 impl Trigger {
-    pub const ALL: [Trigger; 5] =
-        [Trigger::Schedule, Trigger::Once, Trigger::Manual, Trigger::Exec, Trigger::Retry];
+    pub const ALL: [Trigger; 6] = [
+        Trigger::Schedule,
+        Trigger::Once,
+        Trigger::Manual,
+        Trigger::Exec,
+        Trigger::Retry,
+        Trigger::Flow,
+    ];
 
     /// The word used in the ledger, in what hooks are told and on screen.
     pub fn as_str(self) -> &'static str {
@@ -54,6 +62,7 @@ impl Trigger {
             Trigger::Manual => "manual",
             Trigger::Exec => "exec",
             Trigger::Retry => "retry",
+            Trigger::Flow => "flow",
         }
     }
 }

@@ -19,6 +19,9 @@ pub enum Event {
         #[schema(value_type = String, format = DateTime)]
         at: Timestamp,
         units: u32,
+        /// The flow that it is a part of.
+        #[serde(default)]
+        flow: Option<u64>,
     },
     RunStarted {
         run: u64,

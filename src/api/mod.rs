@@ -7,6 +7,7 @@
 pub mod access;
 pub mod daemon;
 pub mod event;
+pub mod flow;
 pub mod job;
 pub mod node;
 pub mod problem;

@@ -11,7 +11,7 @@ pub struct Run {
     pub id: u64,
     /// `@exec` for one that is of no job.
     pub job: String,
-    /// `schedule`, `manual`, `retry`, `exec`.
+    /// `schedule`, `manual`, `retry`, `exec`, `flow`.
     pub trigger: String,
     /// Who asked for it, unless its schedule did.
     #[serde(default)]
@@ -39,6 +39,21 @@ pub struct Run {
     #[serde(default)]
     pub reason: Option<String>,
     pub units: Tally,
+    /// The flow that it is a part of, and its place there.
+    #[serde(default)]
+    pub flow: Option<Place>,
+}
+
+/// Where a run stands in a run of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Place {
+    pub run: u64,
+    /// From 1.
+    pub slot: u32,
+    /// From 1, within the slot.
+    pub part: u32,
+    /// 0 for the job itself, 1 for its rescue, 2 for the rescue of that.
+    pub rescue: u32,
 }
 
 impl Run {
@@ -69,6 +84,9 @@ pub struct RunDetail {
     pub nodes: Vec<Unit>,
     /// Nodes that were left out of it.
     pub gaps: Vec<super::job::Gap>,
+    /// Of a flow: its slots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<Vec<Vec<super::flow::Part>>>,
 }
 
 /// What was set going.

@@ -91,17 +91,24 @@ impl<'a> Defaults<'a> {
         defaults
     }
 
-    /// A job with all it says but the keys that only a job has. `None` when it is no mapping.
+    /// A job with all it says but the keys that only a job has; `keys` are those that it may have.
+    /// `None` when it is no mapping.
     pub fn job<'i>(
         &self,
         item: Item<'i>,
         what: &str,
+        keys: &[&str],
         report: &mut Report,
     ) -> Option<(Fields<'i>, Job)> {
-        let fields = Fields::open(item, what, &KEYS, report)?;
+        let fields = Fields::open(item, what, keys, report)?;
         let mut job = self.job.clone();
         self.lay(&fields, &mut job, report);
         Some((fields, job))
+    }
+
+    /// What a part of a flow says of its own, over what its job says.
+    pub fn over(&self, fields: &Fields<'_>, job: &mut Job, report: &mut Report) {
+        self.lay(fields, job, report);
     }
 
     fn lay(&self, written: &Fields<'_>, job: &mut Job, report: &mut Report) {
@@ -116,7 +123,7 @@ impl<'a> Defaults<'a> {
         });
         over.set("overlap", &mut job.overlap, &bare.overlap, policy::overlap);
         over.set("parallel", &mut job.parallel, &bare.parallel, |item, report| {
-            policy::share(item, "parallel", report).map(Some)
+            policy::parallel(item, report).map(Some)
         });
         over.set("success", &mut job.success, &bare.success, |item, report| {
             policy::share(item, "success", report).map(Some)

@@ -10,7 +10,7 @@ use super::{Config, Listen, Settings};
 use crate::arg::Arg;
 use crate::job::Job;
 use crate::job::hooks::{Action, Hook, Hooks};
-use crate::job::policy::{Retries, Share};
+use crate::job::policy::{Parallel, Retries, Share};
 use crate::node::Node;
 use crate::password::Password;
 use crate::python::Python;
@@ -80,7 +80,7 @@ pub fn job(j: &Job) -> Value {
         "timezone": j.timezone,
         "timeout": j.timeout.map(duration),
         "overlap": j.overlap.as_str(),
-        "parallel": j.parallel.map(share),
+        "parallel": j.parallel.as_ref().map(parallel),
         "success": j.success.map(share),
         "retries": retries(&j.retries),
         "missed": j.missed.as_str(),
@@ -101,6 +101,14 @@ pub fn job(j: &Job) -> Value {
 fn answers(python: &Python) -> Value {
     let masked = |(prompt, _): &(String, Password)| (prompt.clone(), MASK.into());
     Value::Object(python.answers.iter().map(masked).collect())
+}
+
+/// As it would be written.
+fn parallel(parallel: &Parallel) -> Value {
+    match parallel.steps[..] {
+        [one] => share(one),
+        _ => parallel.steps.iter().map(|step| share(*step)).collect(),
+    }
 }
 
 /// As it would be written.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use super::defaults::Defaults;
+use super::defaults::{Defaults, KEYS};
 use super::diagnostic::{is_invisible, quoted};
 use super::fields::{self, Fields};
 use super::hostset;
@@ -15,6 +15,7 @@ use super::tasks::Tasks;
 use super::values::{self, Room};
 use super::yaml::Item;
 use crate::arg::Arg;
+use crate::job::flow::FLOW;
 use crate::job::hooks::{Action, Url};
 use crate::job::{EXEC, Job, Source};
 use crate::task::{self, Problem};
@@ -67,45 +68,87 @@ impl<'a> Jobs<'a> {
             return;
         }
         for (key, value) in jobs.entries() {
-            let Some(name) = job_name(key, report) else { continue };
+            let Some(name) = job_name(key, "job", report) else { continue };
             let place = key.node.span;
-            if let Some(first) = self.places.insert(name.clone(), place) {
-                let note = format!("first at {}", report.position(first));
-                report.error_noting(key, format!("job {} is defined twice", quoted(&name)), note);
-                continue;
-            }
-            if self.places.len() > MAX_JOBS {
-                report.error(key, format!("more than {MAX_JOBS} jobs"));
-                return;
+            match self.claim(key, &name, "job", report) {
+                Claim::Free => {}
+                Claim::Taken => continue,
+                Claim::Full => return,
             }
             let source = Source { file: file.to_path_buf(), line: place.line };
-            let Some(job) = self.job(key, value, name, source, report) else { continue };
-            match self.texts.checked_sub(weight(&job)) {
-                Some(left) => self.texts = left,
-                None => {
-                    let message = "the descriptions, tags, locks, logs and hooks of all jobs take";
-                    report.error(key, format!("{message} more than {} MiB", MAX_TEXTS >> 20));
-                    return;
-                }
+            let job = self.job(key, value, name, source, &KEYS, report);
+            let Some((_, job)) = job else { continue };
+            if !self.has_room(key, &job, report) {
+                return;
             }
             self.by_name.insert(job.name.clone(), job);
         }
     }
 
-    fn job(
+    /// Takes a name, which nothing else of the configuration may have.
+    pub fn claim(&mut self, at: Item<'_>, name: &str, what: &str, report: &mut Report) -> Claim {
+        if let Some(first) = self.places.insert(name.to_owned(), at.node.span) {
+            let note = format!("first at {}", report.position(first));
+            report.error_noting(at, format!("{what} {} is defined twice", quoted(name)), note);
+            return Claim::Taken;
+        }
+        if self.places.len() > MAX_JOBS {
+            report.error(at, format!("more than {MAX_JOBS} jobs"));
+            return Claim::Full;
+        }
+        Claim::Free
+    }
+
+    /// Whether there is room for the job's texts.
+    pub fn has_room(&mut self, at: Item<'_>, job: &Job, report: &mut Report) -> bool {
+        match self.texts.checked_sub(weight(job)) {
+            Some(left) => self.texts = left,
+            None => {
+                let message = "the descriptions, tags, locks, logs and hooks of all jobs take";
+                report.error(at, format!("{message} more than {} MiB", MAX_TEXTS >> 20));
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether so many targets more may be.
+    pub fn has_room_for_targets(&mut self, at: Item<'_>, more: usize, report: &mut Report) -> bool {
+        match self.targets.checked_sub(more) {
+            Some(left) => self.targets = left,
+            None => {
+                report.error(at, format!("more than {MAX_TARGETS} targets of all jobs"));
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether something of this name is written, though it may be mistaken.
+    pub fn is_written(&self, name: &str) -> bool {
+        self.places.contains_key(name)
+    }
+
+    pub fn defaults(&self) -> &'a Defaults<'a> {
+        self.defaults
+    }
+
+    /// One job, which may have these keys.
+    pub fn job<'i>(
         &mut self,
-        key: Item<'_>,
-        value: Item<'_>,
+        key: Item<'i>,
+        value: Item<'i>,
         name: String,
         source: Source,
+        keys: &[&str],
         report: &mut Report,
-    ) -> Option<Job> {
+    ) -> Option<(Fields<'i>, Job)> {
         let what = format!("job {}", quoted(&name));
         if value.is_null() {
             report.error(key, format!("{what} is empty; it needs \"task\" and \"targets\""));
             return None;
         }
-        let (fields, job) = self.defaults.job(value, &what, report)?;
+        let (fields, job) = self.defaults.job(value, &what, keys, report)?;
         self.room.next_job();
         let task_item = fields.require("task", key, &what, report);
         let task = task_item.and_then(|item| fields::text(item, "task", report));
@@ -140,7 +183,7 @@ impl<'a> Jobs<'a> {
         if let Some(item) = task_item.filter(|_| task::is_python(&job.task)) {
             self.python.add(&job, item, &fields);
         }
-        Some(job)
+        Some((fields, job))
     }
 
     fn args(&mut self, item: Option<Item<'_>>, report: &mut Report) -> Option<Vec<Arg>> {
@@ -189,12 +232,8 @@ impl<'a> Jobs<'a> {
         }
         for (item, text) in written {
             let (names, count) = self.target(item, text, report);
-            match self.targets.checked_sub(count) {
-                Some(left) => self.targets = left,
-                None => {
-                    report.error(item, format!("more than {MAX_TARGETS} targets of all jobs"));
-                    break;
-                }
+            if !self.has_room_for_targets(item, count, report) {
+                break;
             }
             for name in names {
                 if seen.insert(name.clone()) {
@@ -246,22 +285,31 @@ impl<'a> Jobs<'a> {
     }
 }
 
-fn job_name(key: Item<'_>, report: &mut Report) -> Option<String> {
-    let name = fields::text(key, "the name of a job", report)?;
+/// What became of a name that was asked for.
+pub enum Claim {
+    Free,
+    Taken,
+    /// There are too many.
+    Full,
+}
+
+/// A name that a job or a flow may have; `what` it is of.
+pub fn job_name(key: Item<'_>, what: &str, report: &mut Report) -> Option<String> {
+    let name = fields::text(key, &format!("the name of a {what}"), report)?;
     let problem = if name.is_empty() {
         "is empty"
     } else if name.contains(|c: char| c.is_control() || is_invisible(c)) {
         "contains a control character"
     } else if name.trim() != name {
         "begins or ends with a blank"
-    } else if name == EXEC {
-        "is what commands of no job are called"
+    } else if name == EXEC || name == FLOW {
+        "is what runs of no job are called"
     } else if name.len() > 200 {
         "is longer than 200 bytes"
     } else {
         return Some(name.to_string());
     };
-    report.error(key, format!("the name of a job {problem}: {}", quoted(name)));
+    report.error(key, format!("the name of a {what} {problem}: {}", quoted(name)));
     None
 }
 

@@ -10,6 +10,7 @@ use super::compose::{self, is_secret_key};
 use super::defaults::Defaults;
 use super::diagnostic::{Diagnostic, Severity, quoted};
 use super::fields::expand_home;
+use super::flows;
 use super::jobs::Jobs;
 use super::nodes::{Context, Nodes};
 use super::report::Report;
@@ -104,6 +105,9 @@ pub(super) fn find(candidates: &str) -> Result<PathBuf, Box<Diagnostic>> {
     })
 }
 
+/// The top-level keys that make a file a manifest.
+const MANIFEST: [&str; 2] = ["jobs", "flows"];
+
 struct Loader {
     /// Absolute.
     file: PathBuf,
@@ -174,7 +178,8 @@ impl Loader {
             let skip = [Some(&path), Some(&settings.nodesfile), settings.datafile.as_ref()];
             let skip: Vec<_> =
                 skip.into_iter().flatten().filter_map(|p| p.canonicalize().ok()).collect();
-            self.manifests(&settings.jobspath, item, &skip, &data, &mut jobs);
+            let written = self.manifests(&settings.jobspath, item, &skip, &data, &mut jobs);
+            flows::read(&written, &mut jobs, &mut self.report);
         }
         let Jobs { by_name: jobs, python: tasks, .. } = jobs;
         let python = main.python.map(|item| (item.into(), settings.python.interpreter.as_str()));
@@ -221,11 +226,11 @@ impl Loader {
             }
             for (key, _) in root.entries() {
                 let Some(name) = key.text() else { continue };
-                if name == "jobs" {
-                    self.report.warning(
-                        key,
-                        "jobs in the datafile are not read; a manifest is the place for them",
+                if MANIFEST.contains(&name) {
+                    let message = format!(
+                        "{name} in the datafile are not read; a manifest is the place for them"
                     );
+                    self.report.warning(key, message);
                 }
                 keys.insert(name.to_string(), key.node.span);
             }
@@ -240,7 +245,7 @@ impl Loader {
         skip: &[PathBuf],
         data: &Data,
         jobs: &mut Jobs<'_>,
-    ) {
+    ) -> Vec<flows::Written> {
         let found = walk::manifests(jobspath, skip);
         for (path, problem) in found.problems {
             if path == jobspath {
@@ -257,39 +262,58 @@ impl Loader {
         }
         self.trust.directories(&found.watch, &mut self.report);
         self.watch.extend(found.watch);
+        let mut flows = Vec::new();
         for path in found.files {
-            self.manifest(&path, data, jobs);
+            self.manifest(&path, data, jobs, &mut flows);
         }
+        flows
     }
 
-    fn manifest(&mut self, path: &Path, data: &Data, jobs: &mut Jobs<'_>) {
+    fn manifest(
+        &mut self,
+        path: &Path,
+        data: &Data,
+        jobs: &mut Jobs<'_>,
+        flows: &mut Vec<flows::Written>,
+    ) {
         let id = self.add(path);
         if let Err(problem) = self.report.sources.read(id) {
             self.report.error(problem.span, problem.message);
             return;
         }
-        // Without the word there is no such key: the file is not ours, whatever else it is.
-        let before = jobs.python.len();
-        if self.report.sources.text(id).contains("jobs") {
-            self.read_manifest(id, path, data, jobs);
+        // Without the words there is no such key: the file is not ours, whatever else it is.
+        let before = (jobs.python.len(), flows.len());
+        let text = self.report.sources.text(id);
+        if MANIFEST.iter().any(|key| text.contains(key)) {
+            self.read_manifest(id, path, data, jobs, flows);
         }
-        // Of a Python task it shows later what is wrong.
-        if jobs.python.len() == before {
+        // Of a Python task, and of a flow, it shows later what is wrong.
+        if (jobs.python.len(), flows.len()) == before {
             self.report.sources.release(id);
         }
     }
 
-    fn read_manifest(&mut self, id: FileId, path: &Path, data: &Data, jobs: &mut Jobs<'_>) {
+    fn read_manifest(
+        &mut self,
+        id: FileId,
+        path: &Path,
+        data: &Data,
+        jobs: &mut Jobs<'_>,
+        flows: &mut Vec<flows::Written>,
+    ) {
         let parsed = self.compose(id, &data.anchors);
         let root = parsed.root.as_ref().map(Value::item);
-        let ours = root.and_then(|root| root.entries().find(|(key, _)| key.text() == Some("jobs")));
-        if ours.is_none() && !parsed.problems.iter().any(|problem| problem.syntax) {
+        let [jobs_here, flows_here] = MANIFEST.map(|name| {
+            root.and_then(|root| root.entries().find(|(key, _)| key.text() == Some(name)))
+        });
+        let is_ours = jobs_here.is_some() || flows_here.is_some();
+        if !is_ours && !parsed.problems.iter().any(|problem| problem.syntax) {
             return;
         }
         self.files += 1;
         self.trust.file(id, &mut self.report);
         self.tell(id, &parsed);
-        let (Some(root), Some((_, value))) = (root, ours) else { return };
+        let Some(root) = root.filter(|_| is_ours) else { return };
         for (key, _) in root.entries() {
             let Some(name) = key.text() else { continue };
             if let Some(first) = data.keys.get(name) {
@@ -301,7 +325,12 @@ impl Loader {
                 self.report.warning(key, message);
             }
         }
-        jobs.read(value, path, &mut self.report);
+        if let Some((_, value)) = jobs_here {
+            jobs.read(value, path, &mut self.report);
+        }
+        if let Some(root) = parsed.root.clone().filter(|_| flows_here.is_some()) {
+            flows.push(flows::Written { path: path.to_path_buf(), root });
+        }
     }
 
     fn add(&mut self, path: &Path) -> FileId {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::fields::unsafe_for_ssh;
 use super::report::Hints;
 use super::{Config, diagnostic::quoted, hostset};
 use crate::job::Job;
@@ -22,9 +23,23 @@ impl Config {
 
     /// Node names, host sets and `@tag`s, separated by commas -> names, each once.
     pub fn resolve_targets(&self, text: &str) -> Result<Vec<String>, String> {
+        self.resolve_hosts(text, false)
+    }
+
+    /// As [`Config::resolve_targets`]; with `any_host` a name may stand for no node.
+    pub fn resolve_hosts(&self, text: &str, any_host: bool) -> Result<Vec<String>, String> {
         let words = hostset::expand(text).map_err(|e| format!("{}: {e}", quoted(text)))?;
         let (mut names, mut seen) = (Vec::new(), HashSet::new());
         for word in words {
+            if any_host && !word.starts_with('@') {
+                if let Some(why) = unsafe_for_ssh(&word) {
+                    return Err(format!("host {} {why}", quoted(&word)));
+                }
+                if seen.insert(word.clone()) {
+                    names.push(word);
+                }
+                continue;
+            }
             for name in self.resolve_target(&word)? {
                 if seen.insert(name.clone()) {
                     names.push(name);

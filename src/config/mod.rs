@@ -13,6 +13,7 @@ mod compose;
 mod defaults;
 mod dump;
 mod fields;
+mod flows;
 mod hooks;
 mod jobs;
 mod listen;

@@ -15,7 +15,7 @@ use super::scalar;
 use super::yaml::Item;
 use crate::job::Job;
 use crate::job::log_path::{LogPath, Misplaced, PLACEHOLDERS};
-use crate::job::policy::{MAX_DELAY, Missed, Overlap, Retries, RetryOn, Share};
+use crate::job::policy::{MAX_DELAY, Missed, Overlap, Parallel, Retries, RetryOn, Share};
 
 const MAX_ATTEMPTS: u32 = 100;
 const MAX_LOCKS: usize = 20;
@@ -76,6 +76,24 @@ pub fn share(item: Item<'_>, what: &str, report: &mut Report) -> Option<Share> {
     };
     report.error(item, format!("{what} is {expected}, not {}", report.show(item)));
     None
+}
+
+const MAX_STEPS: usize = 20;
+
+/// A count or a percentage, or steps of them.
+pub fn parallel(item: Item<'_>, report: &mut Report) -> Option<Parallel> {
+    if !item.is_list() {
+        return share(item, "parallel", report).map(Parallel::from);
+    }
+    let steps: Vec<Item<'_>> = item.items().collect();
+    if steps.is_empty() || steps.len() > MAX_STEPS {
+        let message = format!("parallel has 1 to {MAX_STEPS} steps, not {}", steps.len());
+        report.error(item, message);
+        return None;
+    }
+    let read = |step: &Item<'_>| share(*step, "a step of parallel", report);
+    let steps: Vec<Option<Share>> = steps.iter().map(read).collect();
+    Some(Parallel { steps: steps.into_iter().collect::<Option<_>>()? })
 }
 
 /// Lays what is written over the retries there are; a number alone is the attempts.

@@ -29,6 +29,10 @@ const ALL_DAYS: u32 = !1;
 const ALL_WEEKDAYS: u8 = 0x7f;
 
 impl Fields {
+    /// Matches nothing.
+    pub const NONE: Fields =
+        Fields { minutes: 0, hours: 0, days: 0, months: 0, weekdays: 0, either_day: false };
+
     /// Both day fields are restricted, and yet both must match.
     pub fn needs_both_days(&self) -> bool {
         !self.either_day && self.days != ALL_DAYS && self.weekdays != ALL_WEEKDAYS

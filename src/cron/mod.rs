@@ -43,6 +43,9 @@ pub struct Schedule {
     wildcard: bool,
 }
 
+/// Of what is only run by hand, or in a flow. Ours: crontab(5) has no word for it.
+pub const NEVER: &str = "@never";
+
 /// Why an expression is refused: which field, which token, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -55,9 +58,12 @@ pub struct CronError {
 
 impl Schedule {
     /// Accepts five fields or one of `@hourly`, `@daily`, `@midnight`, `@weekly`, `@monthly`,
-    /// `@yearly`, `@annually`, as crontab(5) has them. Refuses everything else, and what could
-    /// never fire.
+    /// `@yearly`, `@annually`, as crontab(5) has them, and [`NEVER`]. Refuses everything else, and
+    /// what could never fire without saying so.
     pub fn parse(expr: &str) -> Result<Schedule, CronError> {
+        if expr.trim() == NEVER {
+            return Ok(Schedule::never());
+        }
         let (fields, wildcard) = parse::parse(expr)?;
         Ok(Schedule { expr: expr.into(), fields, wildcard })
     }
@@ -65,6 +71,10 @@ impl Schedule {
     /// As written.
     pub fn expr(&self) -> &str {
         &self.expr
+    }
+
+    pub fn never() -> Schedule {
+        Schedule { expr: NEVER.into(), fields: Fields::NONE, wildcard: false }
     }
 
     /// Whether the minute or the hour field begins with `*`. Such a schedule follows elapsed
@@ -78,7 +88,7 @@ impl Schedule {
     /// What is allowed but probably not meant, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        if self.fields.needs_both_days() {
+        if self.fields != Fields::NONE && self.fields.needs_both_days() {
             warnings.push(
                 "day of month and weekday must both match, because one of them begins with `*`; \
                  two restricted day fields fire when either matches"
@@ -92,6 +102,9 @@ impl Schedule {
     /// which every weekday meets a February 29 (a wildcard schedule whose only minutes fall into
     /// the gaps of its zone), or if time ends before.
     pub fn next_after(&self, zone: &TimeZone, after: Timestamp) -> Option<Timestamp> {
+        if self.fields == Fields::NONE {
+            return None;
+        }
         fires::next(self, zone, after)
     }
 
@@ -103,6 +116,9 @@ impl Schedule {
         after: Timestamp,
         until: Timestamp,
     ) -> Option<Fires> {
+        if self.fields == Fields::NONE {
+            return None;
+        }
         fires::between(self, zone, after, until)
     }
 }

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use cron::TimeUnitSpec;
 
-use super::CronError;
 use super::fields::Fields;
 use super::item::{self, Field};
+use super::{CronError, NEVER};
 
 const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
@@ -110,16 +110,16 @@ fn resolve(nickname: &str) -> Result<&'static str, String> {
     if nickname.eq_ignore_ascii_case("@reboot") {
         return Err("@reboot names no time: a job has no boot to wait for".to_string());
     }
-    let near = NICKNAMES
-        .iter()
-        .map(|(name, _)| (*name, strsim::jaro_winkler(name, &nickname.to_ascii_lowercase())))
+    let known = || NICKNAMES.iter().map(|(name, _)| *name).chain([NEVER]);
+    let near = known()
+        .map(|name| (name, strsim::jaro_winkler(name, &nickname.to_ascii_lowercase())))
         .max_by(|(_, one), (_, other)| one.total_cmp(other))
         .filter(|(_, likeness)| *likeness > 0.85);
     let shown = item::shown(nickname);
     Err(match near {
         Some((name, _)) => format!("unknown {shown}; write {name} instead"),
         None => {
-            let known: Vec<_> = NICKNAMES.iter().map(|(name, _)| *name).collect();
+            let known: Vec<_> = known().collect();
             format!("unknown {shown}; known are {}", known.join(", "))
         }
     })

@@ -14,7 +14,8 @@ use super::{Daemon, Engine, Token};
 use crate::config::Config;
 use crate::config::receive::Loading;
 use crate::config::watch::Watch;
-use crate::job::EXEC;
+use crate::job::flow::FLOW;
+use crate::job::{EXEC, Job};
 use crate::logging;
 use crate::node_state::{self, MasterId};
 use crate::protocol::control::{Answer, Refusal, Reply, Why};
@@ -225,8 +226,11 @@ impl Engine {
         self.scheduler.adjust(Now::read(), pool_limits(settings), master_limits(settings));
         self.retire_connections();
         let Engine { jobs, nodes, scheduler, .. } = self;
+        let is_gone =
+            |job: &Job| ![EXEC, FLOW].contains(&job.name.as_str()) && !jobs.contains_key(&job.name);
+        scheduler.end_removed_flows(Now::read(), is_gone);
         scheduler.skip_removed(Now::read(), |job, node| {
-            (job.name != EXEC && !jobs.contains_key(&job.name)) || !nodes.contains_key(&node.name)
+            is_gone(job) || (node.is_written() && !nodes.contains_key(&node.name))
         });
         self.settle();
     }

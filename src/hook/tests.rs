@@ -43,6 +43,7 @@ fn run(job: &Job, units: usize) -> Arc<RunInfo> {
         trigger: Trigger::Schedule,
         scheduled_at: Some(at(0)),
         queued_at: at(1),
+        within: None,
         units,
     })
 }

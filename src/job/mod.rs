@@ -1,5 +1,6 @@
 //! A validated job: which task, when, on which nodes, and by which rules.
 
+pub mod flow;
 pub mod hooks;
 pub mod log_path;
 pub mod policy;
@@ -13,9 +14,10 @@ use serde::{Deserialize, Serialize};
 use crate::arg::Arg;
 use crate::cron::Schedule;
 use crate::python::Python;
+use flow::Flow;
 use hooks::Hooks;
 use log_path::LogPath;
-use policy::{Missed, Overlap, Retries, Share};
+use policy::{Missed, Overlap, Parallel, Retries, Share};
 
 /// Where in the user's own files something was written; lines count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,8 +29,10 @@ pub struct Source {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     pub name: String,
-    /// The dotted path, as written.
+    /// The dotted path, as written; of a flow [`FLOW`](flow::FLOW).
     pub task: String,
+    /// In place of a task. Its targets are those of all its parts.
+    pub flow: Option<Flow>,
     pub args: Vec<Arg>,
     /// In the order written.
     pub kwargs: Vec<(String, Arg)>,
@@ -45,7 +49,7 @@ pub struct Job {
     pub timeout: Option<Duration>,
     pub overlap: Overlap,
     /// Units at once; `None`: all.
-    pub parallel: Option<Share>,
+    pub parallel: Option<Parallel>,
     /// Units that must succeed; `None`: all, and none is left out when that has become impossible.
     pub success: Option<Share>,
     pub retries: Retries,
@@ -78,6 +82,7 @@ impl Job {
         Job {
             name,
             task,
+            flow: None,
             args: Vec::new(),
             kwargs: Vec::new(),
             python: Python::new(Vec::new()),

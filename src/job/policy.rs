@@ -93,6 +93,39 @@ impl fmt::Display for Share {
     }
 }
 
+/// How many units of a run may be under way at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parallel {
+    /// At least one. Before the last, so many units begin and end, and the next step comes only if
+    /// the constraint holds for all that have ended; with the last, as many as are left go on in a
+    /// sliding window.
+    pub steps: Vec<Share>,
+}
+
+impl Parallel {
+    /// Units at once, step by step, each 1 or more.
+    pub fn at_once(&self, total: usize) -> Vec<usize> {
+        self.steps.iter().map(|share| share.at_most(total)).collect()
+    }
+}
+
+impl From<Share> for Parallel {
+    fn from(share: Share) -> Parallel {
+        Parallel { steps: vec![share] }
+    }
+}
+
+/// As written in a manifest.
+impl fmt::Display for Parallel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [share] = self.steps[..] {
+            return share.fmt(f);
+        }
+        let steps: Vec<String> = self.steps.iter().map(Share::to_string).collect();
+        write!(f, "[{}]", steps.join(", "))
+    }
+}
+
 /// Outcomes after which a unit may be tried again. What was lost may still be running: never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum RetryOn {

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Globs, Role};
 use crate::arg::Arg;
+use crate::job::flow::Place;
+use crate::job::policy::Share;
 use crate::unit::{Outcome, Reason, RunEnd, RunId, Trigger, UnitId};
 
 /// To a gateway.
@@ -87,6 +89,8 @@ pub struct JobEntry {
     pub line: u32,
     /// JSON, as `loom check --dump` has it, secrets masked.
     pub details: String,
+    /// Of a flow: what it is to do, as JSON ([`crate::api::flow::Plan`]).
+    pub plan: Option<String>,
 }
 
 /// Of a job that is switched off: on whose word.
@@ -118,6 +122,8 @@ pub enum News {
         scheduled_at: Option<Timestamp>,
         at: Timestamp,
         units: usize,
+        /// The flow that it is a part of, and which.
+        within: Option<(RunId, Place)>,
     },
     RunStarted {
         run: RunId,
@@ -214,6 +220,8 @@ pub enum Command {
     },
     /// Run what is no job.
     Exec(Box<Exec>),
+    /// Run a flow that stands in no manifest, or one again from where it ended.
+    Flow(Box<FlowOrder>),
     /// End a run: its units here and on their nodes; nothing more of it starts.
     Cancel {
         run: RunId,
@@ -262,6 +270,54 @@ pub struct Exec {
     pub timeout: Option<u64>,
     /// Units at once.
     pub parallel: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlowOrder {
+    pub flow: FlowOf,
+    pub resume: Option<TakeUp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum FlowOf {
+    /// One of the configuration.
+    Job(String),
+    Given {
+        /// For people: the name of a file.
+        from: String,
+        slots: Vec<Vec<GivenPart>>,
+        /// Hosts that are no nodes are taken with the defaults.
+        any_host: bool,
+    },
+}
+
+/// A command line at its place in a flow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GivenPart {
+    pub name: String,
+    pub command: String,
+    /// Names, host sets and `@tag`s.
+    pub targets: Vec<String>,
+    pub success: Share,
+    /// Empty: all at once.
+    pub parallel: Vec<Share>,
+    /// Milliseconds, of each attempt.
+    pub timeout: Option<u64>,
+    /// On each node in all, whatever made them fail; 1 or more.
+    pub attempts: u32,
+}
+
+/// Where a flow is taken up again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakeUp {
+    /// The run that did not come to its end.
+    pub run: RunId,
+    /// From 1.
+    pub slot: u32,
+    /// By part of that slot, from 1: nodes that have succeeded.
+    pub done: Vec<(u32, Vec<String>)>,
+    /// The names of its jobs, slot by slot; it must be the same flow still.
+    pub jobs: Vec<Vec<String>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

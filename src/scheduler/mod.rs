@@ -6,6 +6,7 @@
 //! neither files nor processes, so that a week of ten thousand nodes can be played in seconds
 //! (tests/simulation).
 
+mod flows;
 mod masters;
 mod rejoin;
 mod runs;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 
 use crate::dispatch::Dispatcher;
 use crate::event::Event;
+use crate::flow::{Flows, Start};
 use crate::node_state::{self, MasterId, Masters};
 use crate::pool::{self, Pool, SlotId};
 use crate::protocol::control::Units;
@@ -78,6 +80,11 @@ pub enum Action {
     },
     Shutdown(SlotId),
     KillWorker(SlotId),
+    /// Look up the nodes of a part whose turn has come, and begin it: [`Scheduler::begin_part`].
+    BeginPart {
+        flow: RunId,
+        start: Box<Start>,
+    },
     /// For whoever watches.
     Tell(Event),
 }
@@ -115,6 +122,7 @@ pub struct Scheduler {
     masters: Masters,
     dispatcher: Dispatcher,
     runs: Runs,
+    flows: Flows,
     units: HashMap<UnitId, Unit>,
     timers: BTreeSet<(Instant, Timer)>,
     /// When a scheduled run is late, and when too late.
@@ -147,6 +155,7 @@ impl Scheduler {
             masters: Masters::new(masters),
             dispatcher,
             runs: Runs::default(),
+            flows: Flows::default(),
             units: HashMap::new(),
             timers: BTreeSet::new(),
             run_timers: HashMap::new(),
@@ -208,7 +217,7 @@ impl Scheduler {
 
     /// Nothing is recorded, queued or running.
     pub fn is_idle(&self) -> bool {
-        self.units.is_empty()
+        self.units.is_empty() && self.flows.is_empty()
     }
 
     /// Something that will not go on by itself though it could, between two events. For tests.
@@ -231,6 +240,7 @@ impl Scheduler {
     pub fn is_at_rest(&self) -> bool {
         self.units.is_empty()
             && self.runs.is_empty()
+            && self.flows.is_at_rest()
             && self.timers.is_empty()
             && self.run_timers.is_empty()
             && self.outbox.is_empty()
@@ -255,7 +265,7 @@ impl Scheduler {
     }
 
     pub fn open_runs(&self) -> usize {
-        self.runs.len()
+        self.runs.len() + self.flows.len()
     }
 
     /// Live workers.

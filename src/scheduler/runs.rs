@@ -1,5 +1,6 @@
 //! Beginning and ending runs.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::pool;
 use crate::protocol::message::Report;
 use crate::run::Step;
 use crate::store::{Gap, OpenUnit, Record};
-use crate::unit::{Canceller, Kill, Outcome, Reason, RunId, Trigger, UnitId};
+use crate::unit::{Canceller, Kill, Outcome, Reason, RunEnd, RunId, Trigger, UnitId};
 
 /// A run that has not begun so long after it should have is late.
 const LATE: Duration = Duration::from_secs(60);
@@ -37,6 +38,7 @@ impl Scheduler {
     ) -> Option<RunId> {
         let Cause { trigger, scheduled_at, .. } = cause;
         let run = RunId(self.numbers.next_run);
+        let within = cause.within;
         let mut rows = Vec::new();
         let mut overlapping = Vec::new();
         for target in targets {
@@ -80,6 +82,7 @@ impl Scheduler {
                 scheduled_at,
                 queued_at: now.wall,
                 units: rows.len(),
+                within,
             };
             let hope = self.open_run(now, Arc::new(info), cause, targets.len(), rows);
             self.left_out(job, overlapping, instant, trigger, opened);
@@ -101,18 +104,14 @@ impl Scheduler {
         targets: usize,
         units: Vec<OpenUnit>,
     ) -> bool {
-        self.numbers.next_run += 1;
+        self.take_run_id();
         let (run, job) = (info.run, info.job.clone());
-        let parallel = job.parallel.map_or(usize::MAX, |share| share.at_most(targets));
-        self.dispatcher.open_run(run, parallel);
-        let hope = self.runs.open(info.clone(), targets);
-        if let Some(scheduled_at) = info.scheduled_at {
-            let late = now.after(scheduled_at, job.splay + LATE);
-            self.timers.insert((late, Timer::Late(run)));
-            let deadline = now.after(scheduled_at, job.splay + job.deadline);
-            self.timers.insert((deadline, Timer::Deadline(run)));
-            self.run_timers.insert(run, (late, deadline));
-        }
+        let all = targets + info.within.map_or(0, |within| within.missing + within.succeeded);
+        let parallel = job.parallel.as_ref().map(|parallel| parallel.at_once(all));
+        let at_once = parallel.and_then(|steps| steps.last().copied()).unwrap_or(usize::MAX);
+        self.dispatcher.open_run(run, at_once);
+        let hope = self.runs.open(info.clone(), all);
+        self.set_run_timers(now, &info);
         self.record(Record::OpenRun {
             run,
             job: job.name.clone(),
@@ -123,10 +122,28 @@ impl Scheduler {
             by: cause.by,
             retry_of: cause.retry_of,
             command: cause.command,
+            within: info.within,
+            plan: None,
             units,
         });
         self.tell(Event::RunQueued(info));
         hope
+    }
+
+    pub(super) fn take_run_id(&mut self) -> RunId {
+        let run = RunId(self.numbers.next_run);
+        self.numbers.next_run += 1;
+        run
+    }
+
+    pub(super) fn set_run_timers(&mut self, now: Now, info: &RunInfo) {
+        let Some(scheduled_at) = info.scheduled_at else { return };
+        let (run, job) = (info.run, &info.job);
+        let late = now.after(scheduled_at, job.splay + LATE);
+        self.timers.insert((late, Timer::Late(run)));
+        let deadline = now.after(scheduled_at, job.splay + job.deadline);
+        self.timers.insert((deadline, Timer::Deadline(run)));
+        self.run_timers.insert(run, (late, deadline));
     }
 
     /// No further unit of it is to start, nor to be tried again.
@@ -134,8 +151,12 @@ impl Scheduler {
         for unit in self.units.values_mut().filter(|unit| unit.run == run) {
             unit.last = true;
         }
+        self.skip_unsent(now, run, Reason::Constraint);
+    }
+
+    pub(super) fn skip_unsent(&mut self, now: Now, run: RunId, reason: Reason) {
         let unsent = self.units_of(run, is_unsent);
-        self.skip(now, unsent, Reason::Constraint);
+        self.skip(now, unsent, reason);
     }
 
     /// One gap for a due instant of which nothing could run, else one for each node left out: a
@@ -209,11 +230,15 @@ impl Scheduler {
 
     /// The job of an open run.
     pub fn job_of(&self, run: RunId) -> Option<Arc<Job>> {
-        self.runs.info(run).map(|info| info.job.clone())
+        let info = self.runs.info(run).or_else(|| self.flows.info(run));
+        info.map(|info| info.job.clone())
     }
 
     /// Ends a run on somebody's word; `false` if it is not open.
     pub fn cancel_run(&mut self, now: Now, run: RunId, by: &Canceller) -> bool {
+        if self.cancel_flow(now, run, by) {
+            return true;
+        }
         let open = self.runs.info(run).is_some();
         // The end of one can be the end of another, which is not to be tried again any more.
         for unit in self.units.values_mut().filter(|unit| unit.run == run) {
@@ -228,6 +253,7 @@ impl Scheduler {
     /// No unit starts any more, and workers leave as they become free. Those that run go on.
     pub fn stop(&mut self, now: Now, by: &Canceller) {
         self.stopping = true;
+        self.end_flows(now, RunEnd::Cancelled, |_| true);
         for id in self.unit_ids(|unit| !matches!(unit.phase, Phase::Sent { .. })) {
             self.cancel_unit(now, id, by);
         }
@@ -250,14 +276,30 @@ impl Scheduler {
         }
     }
 
+    /// Ends flows of these names as what runs of them ends: no other part begins.
+    pub fn end_removed_flows(&mut self, now: Now, is_gone: impl Fn(&Job) -> bool) {
+        self.end_flows(now, RunEnd::Skipped { reason: Reason::Removed }, is_gone);
+    }
+
     /// Ends what has not begun and is of a job or node that is no more. What runs goes on, and is
     /// not tried again.
     pub fn skip_removed(&mut self, now: Now, is_gone: impl Fn(&Job, &Node) -> bool) {
-        for unit in self.units.values_mut().filter(|unit| is_gone(&unit.job, &unit.node)) {
-            unit.last = true;
+        let Scheduler { runs, flows, units, .. } = self;
+        // Of what is part of a flow, the flow is meant: the job may stand nowhere else.
+        let is_gone = |unit: &Unit| {
+            let within = runs.info(unit.run).and_then(|info| info.within);
+            let flow = within.and_then(|within| flows.info(within.flow));
+            is_gone(flow.map_or(&unit.job, |info| &info.job), &unit.node)
+        };
+        let gone: Vec<UnitId> =
+            units.iter().filter(|(_, unit)| is_gone(unit)).map(|(id, _)| *id).collect();
+        for id in &gone {
+            self.units.get_mut(id).into_iter().for_each(|unit| unit.last = true);
         }
-        let gone = self.unit_ids(|unit| is_unsent(unit) && is_gone(&unit.job, &unit.node));
-        self.skip(now, gone, Reason::Removed);
+        let unsent = self.unit_ids(is_unsent);
+        let gone: HashSet<UnitId> = gone.into_iter().collect();
+        let unsent = unsent.into_iter().filter(|id| gone.contains(id)).collect();
+        self.skip(now, unsent, Reason::Removed);
     }
 
     fn skip(&mut self, now: Now, units: Vec<UnitId>, reason: Reason) {
@@ -287,6 +329,7 @@ impl Scheduler {
             Step::Nothing => {}
             Step::Hopeless => self.give_up_hope(now, run),
             Step::Over(over) => {
+                let within = over.info.within;
                 self.dispatcher.close_run(run);
                 self.forget_timers(run);
                 self.record(Record::CloseRun { run, end: over.end, at: now.wall });
@@ -298,12 +341,15 @@ impl Scheduler {
                     units: over.units,
                     succeeded: over.tally.succeeded,
                 });
+                if let Some(within) = within {
+                    self.part_ended(now, within, over.end, &over.tally);
+                }
             }
         }
     }
 
     /// They would find nothing; but a run of seconds is not to be remembered for hours.
-    fn forget_timers(&mut self, run: RunId) {
+    pub(super) fn forget_timers(&mut self, run: RunId) {
         if let Some((late, deadline)) = self.run_timers.remove(&run) {
             self.timers.remove(&(late, Timer::Late(run)));
             self.timers.remove(&(deadline, Timer::Deadline(run)));
@@ -311,16 +357,18 @@ impl Scheduler {
     }
 
     pub(super) fn late(&mut self, run: RunId) {
-        if !self.runs.has_started(run)
-            && let Some(info) = self.runs.info(run)
-        {
-            let info = info.clone();
+        let has_started = self.runs.has_started(run) || self.flows.has_started(run);
+        let info = self.runs.info(run).or_else(|| self.flows.info(run)).cloned();
+        if let Some(info) = info.filter(|_| !has_started) {
             self.tell(Event::RunLate(info));
         }
     }
 
     /// Not begun in time: none of it needs to any more.
     pub(super) fn too_late(&mut self, now: Now, run: RunId) {
+        if self.flow_too_late(now, run) {
+            return;
+        }
         if !self.runs.has_started(run) {
             if let Some(info) = self.runs.info(run).cloned()
                 && let Some(at) = info.scheduled_at
@@ -328,8 +376,7 @@ impl Scheduler {
                 let (job, fires) = (info.job.clone(), Fires { first: at, last: at, count: 1 });
                 self.tell(Event::Missed { job, node: None, fires, reason: Reason::Deadline });
             }
-            let units = self.units_of(run, is_unsent);
-            self.skip(now, units, Reason::Deadline);
+            self.skip_unsent(now, run, Reason::Deadline);
         }
     }
 }

@@ -80,8 +80,11 @@ impl Scheduler {
         if self.runs.started(run, now.wall) {
             self.record(Record::StartRun { run, at: now.wall });
             if let Some(info) = self.runs.info(run) {
-                let run = info.clone();
+                let (run, within) = (info.clone(), info.within);
                 self.tell(Event::RunStarted { run, at: now.wall });
+                if let Some(within) = within {
+                    self.flow_started(now, within.flow);
+                }
             }
         }
         self.record(Record::StartUnit { unit: id, worker_pid: Some(worker_pid), at: now.wall });

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::access::{Globs, Role, TokenHash};
+use crate::event::Within;
+use crate::job::flow::Place;
 pub use crate::protocol::control::Switched;
 use crate::protocol::message::Output;
 use crate::unit::{Outcome, Reason, RunEnd, RunId, Trigger, UnitId};
@@ -32,8 +34,12 @@ pub enum Record {
         by: Option<String>,
         /// The run whose units it tries again.
         retry_of: Option<RunId>,
-        /// What an exec runs.
+        /// What an exec runs, or where a flow was read from.
         command: Option<String>,
+        /// The flow that it is a part of.
+        within: Option<Within>,
+        /// Of a flow: what it is to do, as JSON.
+        plan: Option<String>,
         units: Vec<OpenUnit>,
     },
     /// Another attempt at a node of an open run.
@@ -289,8 +295,10 @@ pub struct RunRow {
     /// Who asked for it.
     pub by: Option<String>,
     pub retry_of: Option<RunId>,
-    /// What an exec ran.
+    /// What an exec ran, or where a flow was read from.
     pub command: Option<String>,
+    /// The flow that it is a part of, and which.
+    pub within: Option<(RunId, Place)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

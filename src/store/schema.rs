@@ -9,7 +9,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i32 = 0x4C6F_6F6D;
 
 /// Step n leads from schema version n to n + 1; `PRAGMA user_version` holds the version.
-pub(super) const STEPS: &[&str] = &[FIRST, SECOND, THIRD, FOURTH];
+pub(super) const STEPS: &[&str] = &[FIRST, SECOND, THIRD, FOURTH, FIFTH];
 
 /// The version this Loom writes.
 pub(super) const VERSION: u32 = STEPS.len() as u32;
@@ -166,6 +166,20 @@ CREATE TABLE switched_off (
 
 const FOURTH: &str = "
 ALTER TABLE units ADD COLUMN result TEXT;
+";
+
+/// Of a run that is a part of a flow, which and where; of a flow, what it was to do.
+const FIFTH: &str = "
+ALTER TABLE runs ADD COLUMN flow INTEGER;
+ALTER TABLE runs ADD COLUMN slot INTEGER;
+ALTER TABLE runs ADD COLUMN part INTEGER;
+ALTER TABLE runs ADD COLUMN rescue INTEGER;
+CREATE INDEX runs_of_flow ON runs (flow, slot, part, rescue) WHERE flow IS NOT NULL;
+
+CREATE TABLE plans (
+    run INTEGER PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+    plan TEXT NOT NULL
+) STRICT;
 ";
 
 pub(super) fn version(conn: &Connection) -> rusqlite::Result<u32> {

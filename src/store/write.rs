@@ -42,15 +42,20 @@ pub(super) fn write(to: &Transaction, dir: &Path, record: &Record) -> Result<(),
             by,
             retry_of,
             command,
+            within,
+            plan,
             units,
         } => {
+            if let Some(within) = within {
+                refuse_unless_open(to, within.flow)?;
+            }
             if let Some(instant) = scheduled_at {
                 refuse_if_gap(to, job, *epoch, *instant)?;
             }
             to.prepare_cached(
                 "INSERT INTO runs (id, job, trigger, scheduled_at, epoch, queued_at, state,
-                     requested_by, retry_of, command)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', ?7, ?8, ?9)",
+                     requested_by, retry_of, command, flow, slot, part, rescue)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?
             .execute(params![
                 run.0 as i64,
@@ -62,7 +67,15 @@ pub(super) fn write(to: &Transaction, dir: &Path, record: &Record) -> Result<(),
                 by,
                 retry_of.map(|run| run.0 as i64),
                 command,
+                within.map(|within| within.flow.0 as i64),
+                within.map(|within| within.place.slot),
+                within.map(|within| within.place.part),
+                within.map(|within| within.place.rescue),
             ])?;
+            if let Some(plan) = plan {
+                to.prepare_cached("INSERT INTO plans (run, plan) VALUES (?1, ?2)")?
+                    .execute(params![run.0 as i64, plan])?;
+            }
             if let (Trigger::Schedule, Some(instant)) = (trigger, scheduled_at) {
                 accounted_at_least(to, job, *instant)?;
             }
@@ -264,6 +277,17 @@ fn write_gap(to: &Transaction, gap: &Gap) -> Result<(), Fault> {
         None => Ok(accounted_at_least(to, &gap.job, gap.last_at)?),
         Some(_) => Ok(()),
     }
+}
+
+/// A part begins only in a flow that the ledger knows to be under way.
+fn refuse_unless_open(to: &Transaction, flow: RunId) -> Result<(), Fault> {
+    let open = to
+        .prepare_cached("SELECT 1 FROM runs WHERE id = ?1 AND finished_at IS NULL")?
+        .exists([flow.0 as i64])?;
+    if open {
+        return Ok(());
+    }
+    Err(Fault::Refused(format!("run {flow} is no flow that is under way")))
 }
 
 /// An instant is covered by one record. A gap of several instants is never refused for one that

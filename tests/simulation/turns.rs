@@ -119,6 +119,7 @@ impl Turns {
                 | Action::Cancel { .. }
                 | Action::Shutdown(_)
                 | Action::KillWorker(_)
+                | Action::BeginPart { .. }
                 | Action::Tell(_) => {}
             }
         }
@@ -175,7 +176,7 @@ fn ten_thousand_nodes_that_fail_in_a_row_do_not_nest() {
     for success in [None, Some(Share::Percent(1))] {
         let name = format!("{success:?}");
         let plain = job(&name, "* * * * *", 0..NODES);
-        turns.run(Job { parallel: Some(Share::Count(1)), success, ..plain });
+        turns.run(Job { parallel: Some(Share::Count(1).into()), success, ..plain });
     }
     let skipped = turns.ended(&Outcome::Skipped { reason: Reason::Constraint });
     assert_eq!(turns.ended(&Outcome::Unreachable) + skipped, 3 * NODES);
@@ -235,7 +236,7 @@ fn a_unit_is_told_of_before_others_end_because_of_it() {
     turns.on_master(node_state::Event::Exited(MasterId(1)));
     let plain = job("job", "* * * * *", 0..2);
     turns.run(Job {
-        parallel: Some(Share::Count(1)),
+        parallel: Some(Share::Count(1).into()),
         success: Some(Share::Percent(100)),
         retries: retries(2, &[RetryOn::Failed]),
         ..plain

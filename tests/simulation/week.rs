@@ -20,7 +20,7 @@ fn hourly_jobs_on_ten_thousand_nodes() {
         let nodes = n * 1000..(n + 1) * 1000;
         let plain = job(&format!("job{n}"), &format!("{} * * * *", n * 5), nodes);
         match n {
-            0 => Job { parallel: Some(Share::Percent(2)), ..plain },
+            0 => Job { parallel: Some(Share::Percent(2).into()), ..plain },
             1 => Job { success: Some(Share::Percent(80)), ..plain },
             2 => Job { retries: retries.clone(), ..plain },
             3 => Job { splay: Duration::from_secs(600), ..plain },
@@ -95,7 +95,7 @@ fn half_a_fleet_that_hangs_does_not_delay_the_other_half() {
 #[test]
 fn no_more_than_parallel_at_once_and_none_after_hope_is_gone() {
     let rules = Job {
-        parallel: Some(Share::Count(2)),
+        parallel: Some(Share::Count(2).into()),
         success: Some(Share::Percent(80)),
         ..job("job", "* * * * *", 0..10)
     };

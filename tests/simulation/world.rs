@@ -268,6 +268,7 @@ impl World {
             Action::Cancel { .. }
             | Action::Rejoined { .. }
             | Action::RightsKept { .. }
+            | Action::BeginPart { .. }
             | Action::Tell(_) => {}
         }
     }

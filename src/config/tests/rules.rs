@@ -73,7 +73,7 @@ notify_interval: 1h
     );
     let job = &home.config().jobs["j"];
     assert_eq!((job.overlap, job.missed), (Overlap::Queue, Missed::Once));
-    assert_eq!(job.parallel, Some(Share::Percent(50)));
+    assert_eq!(job.parallel, Some(Share::Percent(50).into()));
     assert_eq!(job.success, Some(Share::Count(2)));
     let on = BTreeSet::from([RetryOn::Unreachable, RetryOn::Failed, RetryOn::TimedOut]);
     let retries = Retries { attempts: 5, delay: seconds(30), backoff: 1.5, jitter: 25, on };
@@ -88,10 +88,10 @@ notify_interval: 1h
 #[test]
 fn every_bound_is_within() {
     let share = |written: &str| job("", &format!("parallel: {written}")).parallel.unwrap();
-    assert_eq!(share("1"), Share::Count(1));
-    assert_eq!(share("\"1000\""), Share::Count(1000));
-    assert_eq!(share("1%"), Share::Percent(1));
-    assert_eq!(share("'100 %'"), Share::Percent(100));
+    assert_eq!(share("1"), Share::Count(1).into());
+    assert_eq!(share("\"1000\""), Share::Count(1000).into());
+    assert_eq!(share("1%"), Share::Percent(1).into());
+    assert_eq!(share("'100 %'"), Share::Percent(100).into());
     let retries = |written: &str| job("", &format!("retries: {written}")).retries;
     assert_eq!(retries("1"), Retries::default());
     assert_eq!(retries("100").attempts, 100);
@@ -170,7 +170,8 @@ fn defaults_stand_where_a_job_says_nothing() {
     assert_eq!((job.timeout, job.enabled), (Some(seconds(60)), false));
     assert_eq!((&job.tags[..], &job.locks[..]), (&["a".into()][..], &["yum".into()][..]));
     assert_eq!((job.overlap, job.missed), (Overlap::Allow, Missed::Once));
-    assert_eq!((job.parallel, job.success), (Some(Share::Count(2)), Some(Share::Percent(50))));
+    assert_eq!(job.parallel, Some(Share::Count(2).into()));
+    assert_eq!(job.success, Some(Share::Percent(50)));
     assert_eq!((job.retries.attempts, job.retries.delay), (3, seconds(60)));
     assert_eq!((job.deadline, job.splay), (seconds(3600), seconds(10)));
     assert_eq!(job.log.unwrap().0.to_str(), Some("/var/log/{job}.log"));
@@ -212,7 +213,7 @@ fn a_key_without_a_value_takes_a_default_back() {
     let taken = home.config().jobs["j"].clone();
     assert_eq!(taken.hooks.keys().collect::<Vec<_>>(), [&Occasion::Start]);
     assert_eq!((taken.log, taken.timeout, taken.success), (None, None, None));
-    assert_eq!(taken.parallel, Some(Share::Count(2)));
+    assert_eq!(taken.parallel, Some(Share::Count(2).into()));
 
     let keys = DEFAULTS.lines().filter_map(|line| line.split_once(':')).map(|(key, _)| key);
     let nothing: String =

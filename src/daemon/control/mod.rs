@@ -3,6 +3,7 @@
 //! Only typed messages in our own frames arrive here, from processes of our own; and yet a gateway
 //! is believed no more than what it can show ([`permits`]).
 
+mod flow;
 mod permits;
 mod requests;
 mod start;
@@ -162,6 +163,7 @@ impl Daemon {
                 permit(person, command, Subject::default())?;
                 return self.exec(person, command, exec);
             }
+            Command::Flow(order) => return self.flow(person, command, order),
             Command::Cancel { run } => {
                 let job = self.engine.scheduler.job_of(*run).ok_or_else(|| unknown(command))?;
                 let about = Subject { job: Some(&job.name), own_targets: true };

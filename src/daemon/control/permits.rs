@@ -2,7 +2,7 @@
 
 use crate::access::{Globs, Role, TokenHash};
 use crate::daemon::gateway::Trust;
-use crate::protocol::control::{Command, Refusal, Who, Why};
+use crate::protocol::control::{Command, FlowOf, Refusal, Who, Why};
 use crate::store::TokenRow;
 use crate::sys::user;
 
@@ -68,6 +68,10 @@ pub fn permit(person: &Person, command: &Command, about: Subject) -> Result<(), 
         | Command::Cancel { .. }
         | Command::Enable { .. }
         | Command::Disable { .. } => Role::Operator,
+        Command::Flow(order) => match order.flow {
+            FlowOf::Job(_) => Role::Operator,
+            FlowOf::Given { .. } => Role::Admin,
+        },
         Command::Exec(_)
         | Command::Pause
         | Command::Resume
@@ -106,6 +110,7 @@ pub fn unknown(command: &Command) -> Refusal {
         Command::RevokeToken { name } => format!("there is no token {name:?}"),
         Command::Status
         | Command::Exec(_)
+        | Command::Flow(_)
         | Command::Pause
         | Command::Resume
         | Command::Reload

@@ -18,7 +18,7 @@ use crate::unit::{RunId, Trigger};
 
 impl Daemon {
     /// Whether anything may start.
-    fn may_start(&self) -> Result<(), Refusal> {
+    pub(super) fn may_start(&self) -> Result<(), Refusal> {
         if self.stopping.is_some() {
             return Err(unavailable("it is being stopped; nothing starts any more"));
         }
@@ -51,6 +51,10 @@ impl Daemon {
             Some(on) => config.resolve_targets(on).map_err(invalid)?,
             None => job.targets.clone(),
         };
+        if job.flow.is_some() && (on.is_some() || !args.is_empty()) {
+            let text = "a flow runs its jobs where they run, as they are written";
+            return Err(invalid(format!("{name} is a flow; {text}")));
+        }
         let own: HashSet<&String> = job.targets.iter().collect();
         let own_targets = targets.iter().all(|target| own.contains(target));
         permit(person, command, Subject { job: Some(name), own_targets })?;
@@ -65,6 +69,7 @@ impl Daemon {
                 by: Some(person.name.clone()),
                 retry_of,
                 command: None,
+                within: None,
             },
         );
         self.audit(person, command, run.map(|run| format!("run {run}")));
@@ -89,7 +94,9 @@ impl Daemon {
             python: self.engine.config.settings.python.clone(),
             targets: targets.clone(),
             timeout: timeout.map(Duration::from_millis),
-            parallel: parallel.filter(|at_once| *at_once > 0).map(Share::Count),
+            parallel: parallel
+                .filter(|at_once| *at_once > 0)
+                .map(|at_once| Share::Count(at_once).into()),
             overlap: Overlap::Allow,
             ..Job::new(job::EXEC.to_owned(), task.clone(), schedule, source)
         };
@@ -99,6 +106,7 @@ impl Daemon {
             by: Some(person.name.clone()),
             retry_of: None,
             command: Some(words::shown(exec)),
+            within: None,
         };
         let run = self.engine.begin_run(&Arc::new(job), &targets, cause);
         self.audit(person, command, run.map(|run| format!("run {run}")));

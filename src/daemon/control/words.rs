@@ -3,7 +3,7 @@
 
 use super::permits::Person;
 use crate::arg::Arg;
-use crate::protocol::control::{Command, Exec};
+use crate::protocol::control::{Command, Exec, FlowOf, GivenPart};
 
 /// Characters of a line of the log; the audit has all of what was done.
 const LONGEST_LINE: usize = 1000;
@@ -29,6 +29,17 @@ pub fn words(command: &Command) -> Words {
             }
         }
         Command::Exec(exec) => ("exec", exec.on.clone(), Some(shown(exec))),
+        Command::Flow(order) => match (&order.resume, &order.flow) {
+            (Some(resume), _) => (
+                "flow retry",
+                format!("run {}", resume.run),
+                Some(format!("from slot {}", resume.slot)),
+            ),
+            (None, FlowOf::Job(name)) => ("run", name.clone(), None),
+            (None, FlowOf::Given { from, slots, .. }) => {
+                ("flow run", from.clone(), Some(jobs(slots)))
+            }
+        },
         Command::Cancel { run } => ("cancel", format!("run {run}"), None),
         Command::Enable { job } => ("enable", job.clone(), None),
         Command::Disable { job } => ("disable", job.clone(), None),
@@ -44,6 +55,14 @@ pub fn words(command: &Command) -> Words {
         Command::RevokeToken { name } => ("token revoke", name.clone(), None),
     };
     Words { action, subject, detail }
+}
+
+/// `a, b; c`: the jobs, slot by slot.
+fn jobs(slots: &[Vec<GivenPart>]) -> String {
+    let slot = |parts: &Vec<GivenPart>| {
+        parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    slots.iter().map(slot).collect::<Vec<_>>().join("; ")
 }
 
 /// One line, for the log.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::{self, Config};
+use crate::flow::plan;
 use crate::job::Job;
 use crate::node::Node;
 use crate::protocol::control::{Catalog, JobEntry, NodeEntry, Switched};
@@ -103,6 +104,7 @@ fn job_entry(job: &Job, switched_off: Option<Switched>) -> JobEntry {
         file: job.source.file.display().to_string(),
         line: job.source.line,
         details: config::dump_job(job).to_string(),
+        plan: job.flow.is_some().then(|| plan::text(job)),
     }
 }
 

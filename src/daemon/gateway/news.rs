@@ -17,6 +17,7 @@ pub fn news(event: &Event) -> Option<News> {
             scheduled_at: run.scheduled_at,
             at: run.queued_at,
             units: run.units,
+            within: run.within.map(|within| (within.flow, within.place)),
         },
         Event::RunStarted { run, at } => {
             News::RunStarted { run: run.run, job: run.job.name.clone(), at: *at }

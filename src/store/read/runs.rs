@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::search::{self, RunFilter};
 use super::{Reader, run_id_at};
+use crate::job::flow::Place;
 use crate::store::columns::{opt_time_at, run_state_at, time_at, trigger_at};
 use crate::store::error::StoreError;
 use crate::store::record::RunRow;
@@ -54,6 +55,23 @@ impl Reader {
         })
     }
 
+    /// Runs that are parts of this flow, in the order of their places.
+    pub fn parts(&self, flow: RunId) -> Result<Vec<RunRow>, StoreError> {
+        self.read(|conn| {
+            let mut query = conn
+                .prepare_cached("SELECT * FROM runs WHERE flow = ?1 ORDER BY slot, part, rescue")?;
+            query.query_map([flow.0 as i64], run_row)?.collect()
+        })
+    }
+
+    /// What the flow was to do, as JSON; `None` of a run that is no flow.
+    pub fn plan(&self, flow: RunId) -> Result<Option<String>, StoreError> {
+        self.read(|conn| {
+            let mut query = conn.prepare_cached("SELECT plan FROM plans WHERE run = ?1")?;
+            query.query_row([flow.0 as i64], |row| row.get(0)).optional()
+        })
+    }
+
     /// The latest run of each of the jobs that has had one.
     pub fn last_runs(&self, jobs: &[&str]) -> Result<BTreeMap<String, RunRow>, StoreError> {
         self.read(|conn| {
@@ -71,7 +89,7 @@ impl Reader {
         })
     }
 
-    /// Of each of the runs that has units.
+    /// Of each of the runs that has units; a flow has those of its parts.
     pub fn tallies(&self, runs: &[RunId]) -> Result<BTreeMap<RunId, Tally>, StoreError> {
         let ids: Vec<u64> = runs.iter().map(|run| run.0).collect();
         self.read(|conn| {
@@ -79,7 +97,12 @@ impl Reader {
             // The columns beside max() are those of the row that has it.
             let mut query = conn.prepare_cached(
                 "SELECT run, outcome, max(attempt) FROM units
-                 WHERE run IN (SELECT value FROM json_each(?1)) GROUP BY run, node",
+                 WHERE run IN (SELECT value FROM json_each(?1)) GROUP BY run, node
+                 UNION ALL
+                 SELECT flow, outcome, attempt FROM (
+                     SELECT r.flow AS flow, u.outcome AS outcome, max(u.attempt) AS attempt
+                     FROM runs AS r JOIN units AS u ON u.run = r.id
+                     WHERE r.flow IN (SELECT value FROM json_each(?1)) GROUP BY u.run, u.node)",
             )?;
             let mut rows = query.query([serde_json::json!(ids).to_string()])?;
             while let Some(row) = rows.next()? {
@@ -104,6 +127,13 @@ fn run_by_id(conn: &Connection, id: i64) -> rusqlite::Result<Option<RunRow>> {
     query.query_row([id], run_row).optional()
 }
 
+fn within_at(row: &Row) -> rusqlite::Result<Option<(RunId, Place)>> {
+    let Some(flow) = run_id_at(row, "flow")? else { return Ok(None) };
+    let place =
+        Place { slot: row.get("slot")?, part: row.get("part")?, rescue: row.get("rescue")? };
+    Ok(Some((flow, place)))
+}
+
 pub(super) fn run_row(row: &Row) -> rusqlite::Result<RunRow> {
     Ok(RunRow {
         run: RunId(row.get::<_, i64>("id")? as u64),
@@ -118,5 +148,6 @@ pub(super) fn run_row(row: &Row) -> rusqlite::Result<RunRow> {
         by: row.get("requested_by")?,
         retry_of: run_id_at(row, "retry_of")?,
         command: row.get("command")?,
+        within: within_at(row)?,
     })
 }

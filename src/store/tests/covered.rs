@@ -47,6 +47,8 @@ fn an_instant_within_a_gap_is_not_run() {
         by: None,
         retry_of: None,
         command: None,
+        within: None,
+        plan: None,
         units: Vec::new(),
     };
     ledger.apply(&[manual]).unwrap();

@@ -59,6 +59,8 @@ fn open_run(run: u64, job: &str, nodes: &[&str]) -> Record {
         by: None,
         retry_of: None,
         command: None,
+        within: None,
+        plan: None,
         units: nodes.iter().zip(10 * run..).map(|(node, id)| unit(id, node, 1)).collect(),
     }
 }

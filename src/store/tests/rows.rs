@@ -43,6 +43,7 @@ fn a_unit_s_life_is_read_back_as_it_was_told() {
             state: RunState::Done(RunEnd::Failed),
             by: None,
             retry_of: None,
+            within: None,
             command: None,
         }
     );

@@ -271,7 +271,8 @@ impl Books {
         let job = &unit.job;
         let others = || self.at_work.values().filter(|other| other.unit != id);
         let of_run = others().filter(|other| other.run == unit.run).count();
-        let parallel = job.parallel.map(|share| share.at_most(self.runs[&unit.run].targets));
+        let parallel =
+            job.parallel.as_ref().map(|share| share.at_once(self.runs[&unit.run].targets)[0]);
         assert!(parallel.is_none_or(|most| of_run < most), "unit {id}: beyond parallel");
         let on_master = others().filter(|other| other.master == unit.master).count();
         assert!(on_master < unit.node.max_sessions as usize, "unit {id}: beyond max_sessions");

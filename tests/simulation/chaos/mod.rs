@@ -81,7 +81,7 @@ impl Rules {
             timezone: Some("UTC".into()),
             targets: (0..nodes).map(|n| format!("n{n}")).collect(),
             overlap: self.overlap,
-            parallel: self.parallel,
+            parallel: self.parallel.map(Into::into),
             success: self.success,
             retries: Retries {
                 attempts: self.attempts,

@@ -366,7 +366,8 @@ impl Player {
             Action::RightsKept { unit, .. } => self.books.has_rights(unit),
             Action::Shutdown(slot) => self.order_shutdown(slot),
             Action::KillWorker(slot) => self.kill(slot),
-            Action::Tell(_) => {}
+            // No flow is ever begun here.
+            Action::BeginPart { .. } | Action::Tell(_) => {}
         }
     }
 

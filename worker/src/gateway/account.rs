@@ -198,6 +198,7 @@ mod tests {
             state: state.to_owned(),
             reason: None,
             units,
+            flow: None,
         }
     }
 

@@ -216,6 +216,8 @@ mod tests {
             by: None,
             retry_of: None,
             command: None,
+            within: None,
+            plan: None,
             units: units.collect(),
         };
         ledger.apply(&[run]).unwrap();

@@ -115,14 +115,17 @@ impl Newsroom {
 
 fn event(news: News) -> Event {
     match news {
-        News::RunQueued { run, job, trigger, scheduled_at, at, units } => Event::RunQueued {
-            run: run.0,
-            job,
-            trigger: trigger.as_str().to_owned(),
-            scheduled_at,
-            at,
-            units: units as u32,
-        },
+        News::RunQueued { run, job, trigger, scheduled_at, at, units, within } => {
+            Event::RunQueued {
+                run: run.0,
+                job,
+                trigger: trigger.as_str().to_owned(),
+                scheduled_at,
+                at,
+                units: units as u32,
+                flow: within.map(|(flow, _)| flow.0),
+            }
+        }
         News::RunStarted { run, job, at } => Event::RunStarted { run: run.0, job, at },
         News::RunEnded { run, job, at, end, units, succeeded } => Event::RunEnded {
             run: run.0,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use jiff::Timestamp;
+use loom::api::flow::{Part, Plan, Planned};
 use loom::api::job::{Gap, Job, SwitchedOff};
-use loom::api::run::{Run, Tally};
+use loom::api::run::{Place, Run, Tally};
 use loom::api::unit::Unit;
 use loom::store::{self, Reader, RunRow, RunState, StoreError, UnitRow, UnitState};
 use loom::unit::{Canceller, Kill, Outcome, RunId};
@@ -29,6 +30,33 @@ pub fn runs(ledger: &Reader, rows: Vec<RunRow>) -> Result<Vec<Run>, StoreError> 
         run(row, tally)
     };
     Ok(rows.into_iter().map(shape).collect())
+}
+
+/// What a flow was to do, with the runs that have become of it; `None` of a run that is no flow.
+pub fn slots(ledger: &Reader, flow: RunId) -> Result<Option<Vec<Vec<Part>>>, StoreError> {
+    let plan = ledger.plan(flow)?.and_then(|plan| serde_json::from_str::<Plan>(&plan).ok());
+    let Some(plan) = plan else { return Ok(None) };
+    let mut runs: BTreeMap<(u32, u32, u32), Run> = BTreeMap::new();
+    for run in self::runs(ledger, ledger.parts(flow)?)? {
+        runs.extend(run.flow.map(|at| ((at.slot, at.part, at.rescue), run)));
+    }
+    let mut part = |slot, number, planned| part(&mut runs, (slot, number, 0), planned);
+    let slots = (1..).zip(plan.slots).map(|(slot, parts)| {
+        (1..).zip(parts).map(|(number, planned)| part(slot, number, planned)).collect()
+    });
+    Ok(Some(slots.collect()))
+}
+
+fn part(
+    runs: &mut BTreeMap<(u32, u32, u32), Run>,
+    (slot, number, rescue): (u32, u32, u32),
+    planned: Planned,
+) -> Part {
+    let run = runs.remove(&(slot, number, rescue));
+    let next = (slot, number, rescue + 1);
+    let rescued_by = planned.rescue.clone().filter(|_| runs.contains_key(&next));
+    let rescued_by = rescued_by.map(|planned| Box::new(part(runs, next, *planned)));
+    Part { planned, run, rescued_by }
 }
 
 /// Units of several runs, with the names of their jobs; without those of jobs not to be seen.
@@ -91,6 +119,12 @@ pub fn run(row: RunRow, tally: store::Tally) -> Run {
         finished_at: row.finished_at,
         state: state.to_owned(),
         reason: reason.map(|reason| reason.as_str().to_owned()),
+        flow: row.within.map(|(flow, place)| Place {
+            run: flow.0,
+            slot: place.slot,
+            part: place.part,
+            rescue: place.rescue,
+        }),
         units: Tally {
             total: tally.total,
             succeeded: tally.succeeded,

@@ -252,6 +252,7 @@ impl Parent {
             scheduled_at: how.scheduled_at,
             at: how.at,
             units: nodes.len(),
+            within: None,
         });
     }
 
@@ -320,6 +321,8 @@ pub fn open_run(run: u64, job: &str, how: &How, nodes: &[&str]) -> Record {
         by: how.by.clone(),
         retry_of: how.retry_of,
         command: how.command.clone(),
+        within: None,
+        plan: None,
         units: units.collect(),
     }
 }
@@ -369,6 +372,7 @@ pub fn job(name: &str, schedule: &str) -> JobEntry {
         file: "jobs/all.yaml".to_owned(),
         line: 1,
         details: r#"{"task":"loom.run"}"#.to_owned(),
+        plan: None,
     }
 }
 

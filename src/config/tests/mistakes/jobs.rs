@@ -6,7 +6,7 @@ use super::{JOB, assert_told, messages};
 fn the_name_of_what_is_no_job_is_taken() {
     let manifest = "jobs:\n  '@exec': {task: loom.run, args: [a], targets: web1}\n";
     let told = messages(&[("jobs/a.yaml", manifest)]);
-    assert!(told.contains("is what commands of no job are called"), "{told}");
+    assert!(told.contains("is what runs of no job are called"), "{told}");
 }
 
 #[test]

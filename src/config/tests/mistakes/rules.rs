@@ -35,7 +35,9 @@ fn a_share_is_a_count_or_a_percentage() {
             assert_eq!(told(&format!("{key}: {written}")), format!("error: {key} {problem}"));
         }
     }
-    assert_eq!(told("parallel: [1]"), "error: parallel is a single value, not a list");
+    assert_eq!(told("parallel: [1, 10%, 100%]"), "", "step by step");
+    assert_eq!(told("parallel: []"), "error: parallel has 1 to 20 steps, not 0");
+    assert_eq!(told("success: [1]"), "error: success is a single value, not a list");
     assert_eq!(told("parallel: 5"), "", "as many as there are");
     assert_eq!(
         told("success: 2"),

@@ -137,14 +137,16 @@ async fn show(
             let instant = row.scheduled_at.unwrap_or(row.queued_at);
             let mut gaps = ledger.covering(&row.job, instant, Some(row.epoch))?.gaps;
             gaps.retain(|gap| gap.run == Some(row.run));
+            let slots = shape::slots(ledger, row.run)?;
             let run = shape::runs(ledger, vec![row])?.pop();
-            Ok(run.map(|run| (run, units, gaps)))
+            Ok(run.map(|run| (run, units, gaps, slots)))
         })
         .await?;
-    let (run, mut units, gaps) = detail.ok_or_else(|| no_such_run(id))?;
+    let (run, mut units, gaps, slots) = detail.ok_or_else(|| no_such_run(id))?;
     units.sort_by_cached_key(|unit| (unit.node.clone(), unit.attempt));
     let nodes = units.into_iter().map(shape::unit).collect();
-    Ok(Json(RunDetail { run, nodes, gaps: gaps.into_iter().map(shape::gap).collect() }))
+    let gaps = gaps.into_iter().map(shape::gap).collect();
+    Ok(Json(RunDetail { run, nodes, gaps, slots }))
 }
 
 /// End a run: its units here and on their nodes; nothing more of it starts.
