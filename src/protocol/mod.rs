@@ -10,7 +10,7 @@ pub mod frame;
 pub mod message;
 
 /// Raised whenever a message changes. Both ends must agree, or the child is refused.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Frames to the worker arrive on this descriptor of it.
 pub const WORKER_IN: i32 = 3;

@@ -68,7 +68,7 @@ def _traceback(unit):
     """Prints it, from the task's own frames on; returns what it says last, on one line."""
     import traceback
     kind, error, frames = sys.exc_info()
-    ours = unit["root"] + "/common/loom_bridge/"
+    ours = unit["root"] + "/"
     while frames.tb_next and frames.tb_frame.f_code.co_filename.startswith(ours):
         frames = frames.tb_next
     traceback.print_exception(kind, error, frames)
