@@ -27,9 +27,12 @@ pub enum Event {
         started_at: Option<Timestamp>,
         at: Timestamp,
         end: RunEnd,
-        /// The last attempt on each node; empty unless the job has hooks.
+        /// The last attempt on each node; empty unless the job has hooks, and of a flow, whose
+        /// parts have them.
         units: Vec<UnitInfo>,
         succeeded: usize,
+        /// Of a flow: those that have begun, in the order of their places.
+        parts: Vec<PartEnd>,
     },
     UnitStarted {
         unit: UnitId,
@@ -97,9 +100,23 @@ pub struct RunInfo {
     pub trigger: Trigger,
     pub scheduled_at: Option<Timestamp>,
     pub queued_at: Timestamp,
-    /// Of a flow: those of all its parts but for rescues.
+    /// Of a flow: those of all its parts that are left to do; those of rescues from their beginning.
     pub units: usize,
     pub within: Option<Within>,
+}
+
+/// What became of a part of a flow.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartEnd {
+    pub place: Place,
+    /// `None`: it ran nowhere.
+    pub run: Option<RunId>,
+    pub end: RunEnd,
+    /// Those it was to run on, but for those that had succeeded in an earlier run.
+    pub nodes: usize,
+    pub succeeded: usize,
+    /// The last attempt on each node; empty unless the flow has hooks.
+    pub units: Vec<UnitInfo>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

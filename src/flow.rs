@@ -11,17 +11,18 @@
 //! ```
 
 pub mod plan;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::event::RunInfo;
+use crate::event::{PartEnd, RunInfo, UnitInfo};
 use crate::job::flow::{Flow, OnFailure, Part, Place, Then};
 use crate::job::policy::Overlap;
-use crate::run::Tally;
-use crate::unit::{Reason, RunEnd, RunId};
+use crate::unit::{RunEnd, RunId};
 
 /// From where a flow is taken up again that did not come to its end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +31,19 @@ pub struct Resume {
     pub slot: u32,
     /// Of that slot, by part from 1: nodes that have succeeded and are not tried again.
     pub done: BTreeMap<u32, HashSet<String>>,
+}
+
+impl Resume {
+    /// Units that are left of the flow, but for those of rescues.
+    pub fn units(&self, flow: &Flow) -> usize {
+        let slots = flow.slots.iter().skip((self.slot as usize).saturating_sub(1));
+        let all: usize = slots.flatten().map(|part| part.job.targets.len()).sum();
+        let done = self.done.iter().filter_map(|(part, done)| {
+            let part = flow.part(Place { slot: self.slot, part: *part, rescue: 0 })?;
+            Some(part.job.targets.iter().filter(|node| done.contains(*node)).count())
+        });
+        all - done.sum::<usize>()
+    }
 }
 
 /// A part that is to begin.
@@ -55,10 +69,12 @@ pub enum Step {
 /// A flow that is over.
 #[derive(Debug)]
 pub struct Over {
+    /// Whose `units` are also those of rescues that have begun.
     pub info: Arc<RunInfo>,
     pub started_at: Option<Timestamp>,
     pub end: RunEnd,
-    pub tally: Tally,
+    /// All that have begun, in the order of their places.
+    pub parts: Vec<PartEnd>,
     /// One of its name that has waited for this, and may begin.
     pub next: Option<RunId>,
 }
@@ -89,7 +105,10 @@ struct Open {
     /// From 1; 0 before the first has begun.
     slot: u32,
     parts: Vec<Standing>,
-    tally: Tally,
+    /// Of each that has begun: its nodes, and what their units have come to as far as anybody wants
+    /// to hear of that.
+    begun: BTreeMap<Place, (usize, Vec<UnitInfo>)>,
+    ended: Vec<PartEnd>,
     /// No other part begins, and this is why.
     ending: Option<RunEnd>,
 }
@@ -131,7 +150,8 @@ impl Flows {
             resume,
             slot: 0,
             parts: Vec::new(),
-            tally: Tally::default(),
+            begun: BTreeMap::new(),
+            ended: Vec::new(),
             ending: None,
             info,
         };
@@ -186,24 +206,34 @@ impl Flows {
         }
     }
 
-    /// The run of a part is over, or there was none to be made.
-    pub fn ended(&mut self, flow: RunId, place: Place, end: RunEnd, tally: &Tally) -> Step {
-        let Some(open) = self.open.get_mut(&flow) else { return Step::Nothing };
-        open.tally.add(tally);
-        let Some(part) = open.info.job.flow.as_ref().and_then(|flow| flow.part(place)) else {
-            return Step::Nothing;
-        };
-        let rescue = match (&part.on_failure, end) {
-            (OnFailure::Rescue { part, .. }, RunEnd::Failed | RunEnd::Lost) => Some(part),
-            (OnFailure::Rescue { .. } | OnFailure::Stop | OnFailure::Continue, _) => None,
-        };
-        if let Some(rescue) = rescue.filter(|_| open.ending.is_none()) {
-            let place = Place { rescue: place.rescue + 1, ..place };
-            let any_host = open.info.job.flow.as_ref().is_some_and(|flow| flow.any_host);
-            return Step::Begin(vec![Start::new(place, rescue, None, any_host)]);
+    /// A unit of a part has had its last attempt.
+    pub fn unit_ended(&mut self, flow: RunId, place: Place, unit: &UnitInfo) {
+        let Some(open) = self.open.get_mut(&flow) else { return };
+        if !open.info.job.hooks.is_empty()
+            && let Some((_, units)) = open.begun.get_mut(&place)
+        {
+            units.push(unit.clone());
         }
-        let standing = standing(open.info.job.flow.as_ref(), place, end);
-        if let Some(part) = open.parts.get_mut(place.part as usize - 1) {
+    }
+
+    /// The run of a part is over; `run` is `None` if there was none to be made.
+    pub fn ended(
+        &mut self,
+        flow: RunId,
+        place: Place,
+        run: Option<RunId>,
+        end: RunEnd,
+        succeeded: usize,
+    ) -> Step {
+        let Some(open) = self.open.get_mut(&flow) else { return Step::Nothing };
+        let (nodes, units) = open.begun.get_mut(&place).map(std::mem::take).unwrap_or_default();
+        open.ended.push(PartEnd { place, run, end, nodes, succeeded, units });
+        if let Some(start) = open.rescue(place, end) {
+            open.begun.insert(start.place, (start.nodes.len(), Vec::new()));
+            return Step::Begin(vec![start]);
+        }
+        let standing = open.standing(place, end);
+        if let Some(part) = open.parts.get_mut((place.part as usize).saturating_sub(1)) {
             *part = standing;
         }
         self.go_on(flow)
@@ -262,8 +292,14 @@ impl Flows {
                 self.names.remove(name);
             }
         }
-        let Open { info, started_at, tally, .. } = open;
-        Step::Over(Box::new(Over { info, started_at, end, tally, next }))
+        let Open { mut info, started_at, ended: mut parts, .. } = open;
+        parts.sort_by_key(|part| part.place);
+        let rescues = parts.iter().filter(|part| part.place.rescue > 0);
+        let more: usize = rescues.map(|part| part.nodes).sum();
+        if more > 0 {
+            info = Arc::new(RunInfo { units: info.units + more, ..(*info).clone() });
+        }
+        Step::Over(Box::new(Over { info, started_at, end, parts, next }))
     }
 }
 
@@ -283,16 +319,79 @@ impl Open {
 
     /// How it ends, now that nothing of its slot is under way; `None`: not yet.
     fn end(&self) -> Option<RunEnd> {
-        match (worst(&self.parts), self.ending) {
-            // What did not begin or was ended is so for the same reason.
-            (Some(RunEnd::Cancelled | RunEnd::Skipped { .. }), Some(end)) => Some(end),
-            (Some(RunEnd::Skipped { reason }), None) if reason != Reason::Removed => {
-                Some(RunEnd::Failed)
-            }
+        let bad = self.parts.iter().filter_map(|part| match part {
+            Standing::Bad(end) => Some(self.blamed(*end)),
+            Standing::UnderWay | Standing::Good => None,
+        });
+        let rank = |end: &RunEnd| match end {
+            RunEnd::Succeeded => 0,
+            RunEnd::Skipped { .. } => 1,
+            RunEnd::Cancelled => 2,
+            RunEnd::Lost => 3,
+            RunEnd::Failed => 4,
+        };
+        match (bad.max_by_key(rank), self.next()) {
             (Some(worst), _) => Some(worst),
-            (None, _) if self.next().is_none() => Some(RunEnd::Succeeded),
-            (None, ending) => ending,
+            (None, None) => Some(RunEnd::Succeeded),
+            (None, Some(_)) => self.ending,
         }
+    }
+
+    /// What the bad end of a part means for the flow. What did not begin or was ended when the flow
+    /// was to end is so for the same reason; a part that was left out is a failure otherwise.
+    fn blamed(&self, end: RunEnd) -> RunEnd {
+        match (end, self.ending) {
+            (RunEnd::Cancelled | RunEnd::Skipped { .. }, Some(ending)) => ending,
+            (RunEnd::Skipped { .. }, None) => RunEnd::Failed,
+            (RunEnd::Succeeded | RunEnd::Failed | RunEnd::Cancelled | RunEnd::Lost, _) => end,
+        }
+    }
+
+    /// What is to mend that this part has ended so.
+    fn rescue(&self, place: Place, end: RunEnd) -> Option<Start> {
+        let has_failed = match end {
+            RunEnd::Failed | RunEnd::Lost | RunEnd::Skipped { .. } => true,
+            RunEnd::Succeeded | RunEnd::Cancelled => false,
+        };
+        if !has_failed || self.ending.is_some() {
+            return None;
+        }
+        let flow = self.flow()?;
+        let place = Place { rescue: place.rescue + 1, ..place };
+        Some(Start::new(place, flow.part(place)?, None, flow.any_host))
+    }
+
+    /// What the end of the last of a part's chain means for the part.
+    fn standing(&self, place: Place, end: RunEnd) -> Standing {
+        match (end, self.ending) {
+            (RunEnd::Succeeded, _) => self.mended(place),
+            // On somebody's word, who did not ask for something else instead.
+            (RunEnd::Cancelled, _) => Standing::Bad(end),
+            // Nothing of it was tried, since the flow was to end; what it was to rescue has failed.
+            (RunEnd::Skipped { .. }, Some(_)) if place.rescue > 0 => Standing::Bad(RunEnd::Failed),
+            (RunEnd::Skipped { .. }, Some(_)) => Standing::Bad(end),
+            (RunEnd::Failed | RunEnd::Lost | RunEnd::Skipped { .. }, _) => {
+                match self.on_failure(place) {
+                    Some(OnFailure::Continue) => self.mended(place),
+                    Some(OnFailure::Stop | OnFailure::Rescue { .. }) | None => Standing::Bad(end),
+                }
+            }
+        }
+    }
+
+    /// A part is as good as done when all that it rescues may be content with that.
+    fn mended(&self, place: Place) -> Standing {
+        let above = (0..place.rescue).map(|rescue| self.on_failure(Place { rescue, ..place }));
+        let mut stops =
+            above.filter(|word| matches!(word, Some(OnFailure::Rescue { then: Then::Stop, .. })));
+        match stops.next() {
+            Some(_) => Standing::Bad(RunEnd::Failed),
+            None => Standing::Good,
+        }
+    }
+
+    fn on_failure(&self, place: Place) -> Option<&OnFailure> {
+        self.flow()?.part(place).map(|part| &part.on_failure)
     }
 
     /// The parts of the next slot that have something left to do.
@@ -316,7 +415,10 @@ impl Open {
             .map(|start| if is_left(start) { Standing::UnderWay } else { Standing::Good })
             .collect();
         self.slot = slot;
-        starts.into_iter().filter(is_left).collect()
+        let starts: Vec<Start> = starts.into_iter().filter(is_left).collect();
+        let nodes = |start: &Start| (start.place, (start.nodes.len(), Vec::new()));
+        self.begun.extend(starts.iter().map(nodes));
+        starts
     }
 }
 
@@ -328,45 +430,4 @@ impl Start {
         let succeeded = targets.len() - nodes.len();
         Start { place, part: part.clone(), nodes, succeeded, any_host }
     }
-}
-
-/// What the end of the last of a part's chain means for the part.
-fn standing(flow: Option<&Flow>, place: Place, end: RunEnd) -> Standing {
-    let mut standing = match end {
-        RunEnd::Succeeded => Standing::Good,
-        RunEnd::Failed | RunEnd::Lost | RunEnd::Cancelled | RunEnd::Skipped { .. } => {
-            Standing::Bad(end)
-        }
-    };
-    for rescue in (0..=place.rescue).rev() {
-        let part = flow.and_then(|flow| flow.part(Place { rescue, ..place }));
-        let is_last = rescue == place.rescue;
-        standing = match (part.map(|part| &part.on_failure), standing) {
-            // On somebody's word, who did not ask for something else instead.
-            (_, Standing::Bad(RunEnd::Cancelled)) => standing,
-            (Some(OnFailure::Continue), Standing::Bad(_)) => Standing::Good,
-            (Some(OnFailure::Rescue { then: Then::Stop, .. }), Standing::Good) if !is_last => {
-                Standing::Bad(RunEnd::Failed)
-            }
-            (_, standing) => standing,
-        };
-    }
-    standing
-}
-
-/// The worst end of these parts, if one is bad.
-fn worst(parts: &[Standing]) -> Option<RunEnd> {
-    let bad = |part: &Standing| match part {
-        Standing::Bad(end) => Some(*end),
-        Standing::UnderWay | Standing::Good => None,
-    };
-    let rank = |end: &RunEnd| match end {
-        RunEnd::Succeeded => 0,
-        RunEnd::Cancelled => 1,
-        RunEnd::Lost => 2,
-        RunEnd::Skipped { reason: Reason::Removed } => 3,
-        RunEnd::Skipped { .. } => 4,
-        RunEnd::Failed => 5,
-    };
-    parts.iter().filter_map(bad).max_by_key(rank)
 }

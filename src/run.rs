@@ -26,16 +26,6 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub fn add(&mut self, other: &Tally) {
-        self.succeeded += other.succeeded;
-        self.failed += other.failed;
-        self.cancelled += other.cancelled;
-        self.lost += other.lost;
-        if let Some((reason, more)) = other.skipped {
-            self.skipped = Some((reason, self.skipped.map_or(0, |(_, n)| n) + more));
-        }
-    }
-
     pub fn count(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Succeeded => self.succeeded += 1,

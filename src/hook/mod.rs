@@ -80,7 +80,7 @@ impl Hooks {
             }),
             Event::RunLate(run) => self
                 .fire(now, &run.job, Occasion::Late, |account| account.with_run(Run::queued(run))),
-            Event::RunEnded { run, started_at, at, end, units, succeeded } => {
+            Event::RunEnded { run, started_at, at, end, units, succeeded, parts: _ } => {
                 let mut firings = Vec::new();
                 for occasion in self.occasions(&run.job.name, *end, units) {
                     firings.extend(self.fire(now, &run.job, occasion, |account| {

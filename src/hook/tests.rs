@@ -56,7 +56,8 @@ fn unit(node: &str, outcome: Outcome) -> UnitInfo {
 fn ended(job: &Job, end: RunEnd, units: Vec<UnitInfo>) -> Event {
     let succeeded = units.iter().filter(|unit| unit.outcome.is_success()).count();
     let run = run(job, units.len());
-    Event::RunEnded { run, started_at: Some(at(2)), at: at(5), end, units, succeeded }
+    let parts = Vec::new();
+    Event::RunEnded { run, started_at: Some(at(2)), at: at(5), end, units, succeeded, parts }
 }
 
 fn missed(job: &Job, reason: Reason) -> Event {

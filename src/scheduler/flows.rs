@@ -11,7 +11,7 @@ use crate::event::{Cause, Event, RunInfo, Within};
 use crate::flow::{Entrance, Resume, Start, Step, plan};
 use crate::job::Job;
 use crate::job::flow::Place;
-use crate::run;
+use crate::job::policy::Share;
 use crate::store::Record;
 use crate::unit::{Canceller, Reason, RunEnd, RunId, Trigger};
 
@@ -45,7 +45,7 @@ impl Scheduler {
             trigger: cause.trigger,
             scheduled_at: cause.scheduled_at,
             queued_at: now.wall,
-            units: flow.units(),
+            units: resume.as_ref().map_or(flow.units(), |resume| resume.units(flow)),
             within: None,
         });
         self.record(Record::OpenRun {
@@ -88,18 +88,41 @@ impl Scheduler {
         let job = Arc::new(part.job.clone());
         let run = self.begin_run(now, &job, targets, cause);
         let at = Fires { first: now.wall, last: now.wall, count: 1 };
+        let reason = match (targets.is_empty(), missing.is_empty()) {
+            (false, _) => Reason::Overlap,
+            (true, false) => Reason::Removed,
+            (true, true) => Reason::NoTargets,
+        };
+        let all = targets.len() + missing.len() + succeeded;
         for node in missing {
-            self.gap(&job, Some(node), at, Reason::Removed, run);
+            self.gap(&job, Some(node), at, Reason::Removed, run.or(Some(flow)));
         }
-        if run.is_none() {
-            let reason = if targets.is_empty() { Reason::NoTargets } else { Reason::Overlap };
-            self.part_ended(now, within, RunEnd::Skipped { reason }, &run::Tally::default());
+        if run.is_some() {
+            return;
         }
+        if all == 0 {
+            // No instant is covered by this, and no node left out: it is told, and not recorded.
+            self.tell(Event::Missed { job: job.clone(), node: None, fires: at, reason });
+        }
+        // What has succeeded in an earlier run may be enough.
+        let needed = job.success.unwrap_or(Share::Percent(100)).at_least(all);
+        let end = match all > 0 && *succeeded >= needed {
+            true => RunEnd::Succeeded,
+            false => RunEnd::Skipped { reason },
+        };
+        self.part_ended(now, within, None, end, 0);
     }
 
     /// The run of a part is over, or there is none.
-    pub(super) fn part_ended(&mut self, now: Now, within: Within, end: RunEnd, tally: &run::Tally) {
-        let step = self.flows.ended(within.flow, within.place, end, tally);
+    pub(super) fn part_ended(
+        &mut self,
+        now: Now,
+        within: Within,
+        run: Option<RunId>,
+        end: RunEnd,
+        succeeded: usize,
+    ) {
+        let step = self.flows.ended(within.flow, within.place, run, end, succeeded);
         self.follow(now, within.flow, step);
     }
 
@@ -131,7 +154,8 @@ impl Scheduler {
                     at: now.wall,
                     end: over.end,
                     units: Vec::new(),
-                    succeeded: over.tally.succeeded,
+                    succeeded: over.parts.iter().map(|part| part.succeeded).sum(),
+                    parts: over.parts,
                 });
                 if let Some(next) = over.next.filter(|_| !self.stopping) {
                     let step = self.flows.begin(next);
@@ -179,7 +203,7 @@ impl Scheduler {
             _ => true,
         });
         for place in dropped {
-            let step = self.flows.ended(flow, place, RunEnd::Cancelled, &run::Tally::default());
+            let step = self.flows.ended(flow, place, None, RunEnd::Cancelled, 0);
             self.follow(now, flow, step);
         }
     }

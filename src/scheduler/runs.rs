@@ -90,7 +90,8 @@ impl Scheduler {
                 self.give_up_hope(now, run);
             }
         } else {
-            self.left_out(job, overlapping, instant, trigger, None);
+            // Of a part that runs nowhere, the flow lacks the node.
+            self.left_out(job, overlapping, instant, trigger, within.map(|within| within.flow));
         }
         opened
     }
@@ -325,6 +326,9 @@ impl Scheduler {
 
     /// A unit has had its last attempt.
     pub(super) fn count(&mut self, now: Now, run: RunId, unit: &UnitInfo) {
+        if let Some(within) = self.runs.info(run).and_then(|info| info.within) {
+            self.flows.unit_ended(within.flow, within.place, unit);
+        }
         match self.runs.ended(run, unit) {
             Step::Nothing => {}
             Step::Hopeless => self.give_up_hope(now, run),
@@ -340,9 +344,10 @@ impl Scheduler {
                     end: over.end,
                     units: over.units,
                     succeeded: over.tally.succeeded,
+                    parts: Vec::new(),
                 });
                 if let Some(within) = within {
-                    self.part_ended(now, within, over.end, &over.tally);
+                    self.part_ended(now, within, Some(run), over.end, over.tally.succeeded);
                 }
             }
         }

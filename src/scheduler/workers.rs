@@ -77,15 +77,14 @@ impl Scheduler {
         unit.phase = Phase::Sent { slot };
         unit.begun = Some(now.mono);
         let (run, job, node) = (unit.run, unit.job.clone(), unit.node.name.clone());
-        if self.runs.started(run, now.wall) {
-            self.record(Record::StartRun { run, at: now.wall });
-            if let Some(info) = self.runs.info(run) {
-                let (run, within) = (info.clone(), info.within);
-                self.tell(Event::RunStarted { run, at: now.wall });
-                if let Some(within) = within {
-                    self.flow_started(now, within.flow);
-                }
+        if self.runs.started(run, now.wall)
+            && let Some(info) = self.runs.info(run).cloned()
+        {
+            if let Some(within) = info.within {
+                self.flow_started(now, within.flow);
             }
+            self.record(Record::StartRun { run, at: now.wall });
+            self.tell(Event::RunStarted { run: info, at: now.wall });
         }
         self.record(Record::StartUnit { unit: id, worker_pid: Some(worker_pid), at: now.wall });
         self.tell(Event::UnitStarted { unit: id, run, job, node, worker_pid });
