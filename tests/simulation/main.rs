@@ -3,9 +3,10 @@
 //!
 //! Everything the event loop would do is played: `week` plays long spans on large fleets in a
 //! [`world`] that is mostly well, `chaos` short ones in which everything goes wrong, and `turns` one
-//! event after the other.
+//! event after the other, `flows` of flows.
 
 mod chaos;
+mod flows;
 mod turns;
 mod week;
 mod world;

@@ -5,27 +5,34 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use loom::event::Cause;
+use loom::event::{Cause, Event};
 use loom::job::Job;
+use loom::job::flow::Place;
 use loom::job::policy::{Overlap, Retries, RetryOn, Share};
 use loom::node_state::{self, MasterId};
 use loom::pool::{self, SlotId};
 use loom::protocol::cookie::{self, Rights};
 use loom::protocol::message::{FromWorker, Output, Report};
 use loom::scheduler::{Action, Now, Numbers, Scheduler, Target};
-use loom::store::Record;
-use loom::unit::{Canceller, Outcome, Reason, RunId, Trigger, UnitId};
+use loom::store::{Gap, Record};
+use loom::unit::{Canceller, Outcome, Reason, RunEnd, RunId, Trigger, UnitId};
 
 use super::world::{job, node};
 
-struct Turns {
-    scheduler: Scheduler,
-    nodes: Vec<Target>,
-    now: Now,
+pub struct Turns {
+    pub scheduler: Scheduler,
+    pub nodes: Vec<Target>,
+    pub now: Now,
     opened: HashSet<UnitId>,
-    ends: Vec<Outcome>,
-    sent: Vec<(SlotId, UnitId)>,
-    connecting: Vec<MasterId>,
+    pub ends: Vec<Outcome>,
+    pub sent: Vec<(SlotId, UnitId)>,
+    /// Runs as the ledger has them: opened, begun and closed in this order.
+    pub runs: Vec<Wrote>,
+    pub gaps: Vec<Gap>,
+    pub told: Vec<Event>,
+    /// Runs of this job are refused by the ledger.
+    pub refused: Option<String>,
+    pub connecting: Vec<MasterId>,
     /// What units that wait for their node were told.
     rejoined: Vec<(UnitId, Option<String>)>,
     /// Cookies as they are to be kept, and whose units were told that they are.
@@ -34,8 +41,16 @@ struct Turns {
     swept: Vec<(String, Vec<String>)>,
 }
 
+/// What becomes of a run in the ledger.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wrote {
+    Opened(RunId, String, Option<(RunId, Place)>),
+    Began(RunId),
+    Closed(RunId, RunEnd),
+}
+
 impl Turns {
-    fn new(nodes: usize, workers: usize) -> Turns {
+    pub fn new(nodes: usize, workers: usize) -> Turns {
         let numbers =
             Numbers { cookie_prefix: "turns".into(), epoch: 0, next_run: 1, next_unit: 1 };
         let pool = pool::Limits {
@@ -57,6 +72,10 @@ impl Turns {
             opened: HashSet::new(),
             ends: Vec::new(),
             sent: Vec::new(),
+            runs: Vec::new(),
+            gaps: Vec::new(),
+            told: Vec::new(),
+            refused: None,
             connecting: Vec::new(),
             rejoined: Vec::new(),
             cookies: Vec::new(),
@@ -65,10 +84,8 @@ impl Turns {
         }
     }
 
-    fn run(&mut self, job: Job) -> RunId {
-        let targets: Vec<Target> = (job.targets.iter())
-            .map(|name| self.nodes[name[1..].parse::<usize>().unwrap()].clone())
-            .collect();
+    pub fn run(&mut self, job: Job) -> RunId {
+        let (targets, _) = self.targets(&job.targets);
         let run = self.scheduler.begin_run(
             self.now,
             &Arc::new(job),
@@ -79,15 +96,42 @@ impl Turns {
         run.expect("a run")
     }
 
+    /// Nodes that there are, and names that stand for none.
+    fn targets(&self, names: &[String]) -> (Vec<Target>, Vec<String>) {
+        let (mut targets, mut missing) = (Vec::new(), Vec::new());
+        for name in names {
+            match self.nodes.get(name[1..].parse::<usize>().unwrap()) {
+                Some(target) => targets.push(target.clone()),
+                None => missing.push(name.clone()),
+            }
+        }
+        (targets, missing)
+    }
+
     /// Everything is written at once, workers start, and connections are left to the test.
-    fn settle(&mut self) {
+    pub fn settle(&mut self) {
         while let Some(action) = self.scheduler.next_action(self.now) {
             match action {
-                Action::Record(Record::OpenRun { units, .. }) => {
+                Action::Record(Record::OpenRun { run, job, within, units, .. }) => {
                     self.opened.extend(units.iter().map(|unit| unit.unit));
                     let units = units.into_iter().map(|unit| unit.unit);
-                    self.scheduler.recorded(self.now, units);
+                    match self.refused.as_ref() == Some(&job) {
+                        true => self.scheduler.refused(self.now, units),
+                        false => self.scheduler.recorded(self.now, units),
+                    }
+                    let within = within.map(|within| (within.flow, within.place));
+                    self.runs.push(Wrote::Opened(run, job, within));
                 }
+                Action::Record(Record::StartRun { run, .. }) => self.runs.push(Wrote::Began(run)),
+                Action::Record(Record::CloseRun { run, end, .. }) => {
+                    self.runs.push(Wrote::Closed(run, end));
+                }
+                Action::Record(Record::Gap(gap)) => self.gaps.push(gap),
+                Action::BeginPart { flow, start } => {
+                    let (targets, missing) = self.targets(&start.nodes);
+                    self.scheduler.begin_part(self.now, flow, &start, &targets, missing);
+                }
+                Action::Tell(event) => self.told.push(event),
                 Action::Record(Record::Retry { unit, .. }) => {
                     self.opened.insert(unit.unit);
                     self.scheduler.recorded(self.now, [unit.unit]);
@@ -118,20 +162,18 @@ impl Turns {
                 | Action::Spawn(_)
                 | Action::Cancel { .. }
                 | Action::Shutdown(_)
-                | Action::KillWorker(_)
-                | Action::BeginPart { .. }
-                | Action::Tell(_) => {}
+                | Action::KillWorker(_) => {}
             }
         }
     }
 
-    fn on_master(&mut self, event: node_state::Event) {
+    pub fn on_master(&mut self, event: node_state::Event) {
         self.scheduler.on_master(self.now, event);
         self.settle();
     }
 
     /// The unit that was sent as the nth ends.
-    fn done(&mut self, nth: usize, outcome: Outcome) {
+    pub fn done(&mut self, nth: usize, outcome: Outcome) {
         let (slot, unit) = self.sent[nth];
         let report = Report { outcome, detail: None, result: None, output: Output::default() };
         self.scheduler.hear(self.now, slot, FromWorker::Done { unit, report });
@@ -139,26 +181,26 @@ impl Turns {
     }
 
     /// The worker of the unit that was sent as the nth says so.
-    fn says(&mut self, nth: usize, message: impl Fn(UnitId) -> FromWorker) {
+    pub fn says(&mut self, nth: usize, message: impl Fn(UnitId) -> FromWorker) {
         let (slot, unit) = self.sent[nth];
         self.scheduler.hear(self.now, slot, message(unit));
         self.settle();
     }
 
-    fn pass(&mut self, time: Duration) {
+    pub fn pass(&mut self, time: Duration) {
         self.now.mono += time;
         self.scheduler.tick(self.now);
         self.settle();
     }
 
-    fn ended(&self, outcome: &Outcome) -> usize {
+    pub fn ended(&self, outcome: &Outcome) -> usize {
         self.ends.iter().filter(|end| *end == outcome).count()
     }
 }
 
-const FAILED: Outcome = Outcome::Failed { exit: Some(1) };
+pub const FAILED: Outcome = Outcome::Failed { exit: Some(1) };
 
-fn retries(attempts: u32, on: &[RetryOn]) -> Retries {
+pub fn retries(attempts: u32, on: &[RetryOn]) -> Retries {
     Retries { attempts, on: on.iter().copied().collect(), ..Retries::default() }
 }
 
