@@ -16,7 +16,7 @@ use loom::node_state;
 use loom::unit::{Canceller, Outcome, Reason, RunEnd, RunId, Trigger};
 
 use super::turns::{FAILED, Turns, Wrote, retries};
-use super::world::{job, source};
+use super::world::{World, job, source};
 
 fn ann() -> Canceller {
     Canceller::User("ann".into())
@@ -441,4 +441,45 @@ fn a_flow_whose_part_the_ledger_refuses_has_failed() {
     assert_eq!((turns.ends.len(), turns.sent.len()), (1, 0));
     assert_eq!((turns.end_of(run), turns.parts()), (Some(RunEnd::Failed), vec!["a"]));
     turns.assert_at_rest();
+}
+
+/// Ten slots each, in which a canary goes before the rest, some units fail and rescues mend that.
+#[test]
+fn a_hundred_flows_on_ten_thousand_nodes() {
+    const FLOWS: usize = 100;
+    const SLOTS: usize = 10;
+    let flows = (0..FLOWS).map(|n| {
+        let nodes = n * 100..(n + 1) * 100;
+        let slots = (0..SLOTS).map(|slot| {
+            let name = |what: &str| format!("f{n}/{what}{slot}");
+            let rules = |job: Job| part(Job { parallel: Some(Share::Percent(50).into()), ..job });
+            let half = nodes.start + 50;
+            let first = rules(job(&name("a"), "@never", nodes.start..half));
+            let second = rules(job(&name("b"), "@never", half..nodes.end));
+            let mend = |part, what| rescued(part, going_on(on(&name(what), nodes.clone())));
+            vec![mend(first, "ra"), mend(second, "rb")]
+        });
+        let (name, schedule) = (format!("f{n}"), Schedule::parse("* * * * *").unwrap());
+        Job { name, schedule, timezone: Some("UTC".into()), ..flow(slots.collect()) }
+    });
+    let mut world = World::new(10_000, 50, flows.collect());
+    world.unit = |unit| {
+        let failed = unit.0.is_multiple_of(997);
+        let outcome = if failed { FAILED } else { Outcome::Succeeded };
+        (Duration::from_millis(1000 + unit.0 % 2000), outcome)
+    };
+    let span = Duration::from_secs(31);
+    let begun = std::time::Instant::now();
+    world.play(span);
+    let took = begun.elapsed();
+    world.assert_books_add_up(span);
+    let books = &world.books;
+    let units = books.succeeded + books.failed + books.skipped;
+    println!("{FLOWS} flows: {units} units in {took:.1?}, runs: {:?}", books.ends);
+    assert!(units >= FLOWS * SLOTS * 100);
+    // Each that failed was mended: all flows succeeded, and failed runs had a rescue.
+    let parts = FLOWS * SLOTS * 2;
+    let failed = books.ends["failed"];
+    assert!(failed >= 50 && books.ends["succeeded"] >= FLOWS + parts - failed);
+    assert_eq!(books.unreachable + books.gaps, 0);
 }

@@ -51,6 +51,9 @@ pub enum Health {
 pub struct Books {
     open_units: HashMap<UnitId, RunId>,
     open_runs: HashMap<RunId, usize>,
+    /// Of open flows: the slot that is under way, and its parts that are.
+    flows: HashMap<RunId, (u32, HashSet<RunId>)>,
+    part_of: HashMap<RunId, RunId>,
     /// (job, instant) of runs and of gaps without a node.
     covered: HashSet<(String, Timestamp)>,
     pub succeeded: usize,
@@ -165,19 +168,13 @@ impl World {
         for (job, verdict) in due {
             match verdict {
                 Verdict::Run(at) => {
-                    let number = |name: &String| name[1..].parse::<u32>().unwrap();
-                    let targets: Vec<Target> = (job.targets.iter())
-                        .map(|name| {
-                            let n = number(name);
-                            (self.nodes[n as usize].clone(), MasterId(n))
-                        })
-                        .collect();
-                    self.scheduler.begin_run(
-                        now,
-                        &job,
-                        &targets,
-                        Cause::new(Trigger::Schedule, Some(at)),
-                    );
+                    let cause = Cause::new(Trigger::Schedule, Some(at));
+                    if job.flow.is_some() {
+                        self.scheduler.begin_flow(now, &job, None, cause);
+                    } else {
+                        let targets = self.targets(&job.targets);
+                        self.scheduler.begin_run(now, &job, &targets, cause);
+                    }
                 }
                 Verdict::Gap(fires, reason) => {
                     self.scheduler.gap(&job, None, fires, reason, None);
@@ -185,6 +182,12 @@ impl World {
             }
             self.settle();
         }
+    }
+
+    fn targets(&self, names: &[String]) -> Vec<Target> {
+        let number = |name: &String| name[1..].parse::<u32>().unwrap();
+        let target = |n: u32| (self.nodes[n as usize].clone(), MasterId(n));
+        names.iter().map(number).map(target).collect()
     }
 
     fn happen(&mut self, now: Now, what: Later) {
@@ -265,10 +268,13 @@ impl World {
             Action::Shutdown(slot) | Action::KillWorker(slot) => {
                 self.after(Duration::from_millis(1), Later::Gone(slot));
             }
+            Action::BeginPart { flow, start } => {
+                let targets = self.targets(&start.nodes);
+                self.scheduler.begin_part(now, flow, &start, &targets, Vec::new());
+            }
             Action::Cancel { .. }
             | Action::Rejoined { .. }
             | Action::RightsKept { .. }
-            | Action::BeginPart { .. }
             | Action::Tell(_) => {}
         }
     }
@@ -277,9 +283,22 @@ impl World {
     fn write(&mut self, now: Now, record: Record) {
         let books = &mut self.books;
         match record {
-            Record::OpenRun { run, job, scheduled_at, units, .. } => {
-                let instant = scheduled_at.expect("scheduled");
-                assert!(books.covered.insert((job, instant)), "an instant is covered twice");
+            Record::OpenRun { run, job, scheduled_at, units, within, plan, .. } => {
+                if let Some(within) = within {
+                    let (slot, parts) = books.flows.get_mut(&within.flow).expect("an open flow");
+                    if within.place.slot != *slot {
+                        assert!(within.place.slot > *slot && parts.is_empty(), "{slot} is open");
+                        *slot = within.place.slot;
+                    }
+                    parts.insert(run);
+                    books.part_of.insert(run, within.flow);
+                } else {
+                    let instant = scheduled_at.expect("scheduled");
+                    assert!(books.covered.insert((job, instant)), "an instant is covered twice");
+                }
+                if plan.is_some() {
+                    books.flows.insert(run, (0, HashSet::new()));
+                }
                 books.open_runs.insert(run, units.len());
                 books.open_units.extend(units.iter().map(|unit| (unit.unit, run)));
                 let units: Vec<UnitId> = units.iter().map(|unit| unit.unit).collect();
@@ -302,6 +321,13 @@ impl World {
             }
             Record::CloseRun { run, end, .. } => {
                 assert_eq!(books.open_runs.remove(&run), Some(0), "closed with its last unit");
+                if let Some((_, parts)) = books.flows.remove(&run) {
+                    assert!(parts.is_empty(), "closed with its last part");
+                }
+                if let Some(flow) = books.part_of.remove(&run) {
+                    let (_, parts) = books.flows.get_mut(&flow).expect("an open flow");
+                    assert!(parts.remove(&run));
+                }
                 let word = match end {
                     RunEnd::Succeeded => "succeeded",
                     RunEnd::Failed => "failed",
@@ -326,6 +352,7 @@ impl World {
     /// Every instant of every job in the span is covered, and nothing is open.
     pub fn assert_books_add_up(&self, span: Duration) {
         assert!(self.books.open_units.is_empty() && self.books.open_runs.is_empty());
+        assert!(self.books.flows.is_empty());
         assert!(self.running.is_empty());
         let end = self.start + SignedDuration::try_from(span).unwrap();
         for job in self.jobs.values() {
