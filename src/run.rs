@@ -1,8 +1,12 @@
 //! The states of a run and of its units.
 //!
 //! A run is one firing of a job; it is over when each of its units has its last outcome. Owns the
-//! book of open runs and their success constraints; knows nothing of workers, nodes or the
-//! ledger.
+//! book of open runs, their success constraints and how far they may widen; knows nothing of
+//! workers, nodes or the ledger.
+
+mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,6 +17,8 @@ use crate::event::{RunInfo, UnitInfo};
 use crate::job::Job;
 use crate::job::policy::Share;
 use crate::unit::{Outcome, Reason, RunEnd, RunId};
+use steps::Steps;
+pub use steps::{Next, Room, shows};
 
 /// How the units of a run ended, by what that means for the run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,6 +46,11 @@ impl Tally {
                 self.skipped = Some((*reason, self.skipped.map_or(0, |(_, n)| n) + 1));
             }
         }
+    }
+
+    /// So many have shown how they end. What was cancelled or skipped shows nothing.
+    fn shown(&self) -> usize {
+        self.succeeded + self.failed + self.lost
     }
 
     /// With a constraint a run succeeds by meeting it, and is cancelled if those that were
@@ -96,6 +107,7 @@ struct Open {
     tally: Tally,
     /// Units that must succeed, where the job says so.
     constraint: Option<usize>,
+    steps: Steps,
     hopeless: bool,
     units: Vec<UnitInfo>,
 }
@@ -116,16 +128,19 @@ pub struct Runs {
 
 impl Runs {
     /// `info.units`: 1 or more. `targets`: those left out included, for which the constraint
-    /// holds as well, and those that succeeded in an earlier run. Whether there is hope: so many may be left out that none of it should start.
-    pub fn open(&mut self, info: Arc<RunInfo>, targets: usize) -> bool {
+    /// holds as well, and those that succeeded in an earlier run. `None`: so many are left out that
+    /// none of it should start.
+    pub fn open(&mut self, info: Arc<RunInfo>, targets: usize) -> Option<Room> {
         let before = info.within.map_or(0, |within| within.succeeded);
         let needed = |share: Share| share.at_least(targets).saturating_sub(before);
         let constraint = info.job.success.map(needed);
+        let (steps, room) = Steps::new(&info.job, targets, before);
         let mut open = Open {
             started_at: None,
             left: info.units,
             tally: Tally::default(),
             constraint,
+            steps,
             hopeless: false,
             units: Vec::new(),
             info,
@@ -133,7 +148,7 @@ impl Runs {
         open.hopeless = open.is_hopeless();
         let hope = !open.hopeless;
         self.open.insert(open.info.run, open);
-        hope
+        hope.then_some(room)
     }
 
     pub fn len(&self) -> usize {
@@ -180,6 +195,14 @@ impl Runs {
         }
     }
 
+    /// All units that might begin have, and have ended. `None`: it is over, or has no hope.
+    pub fn next_step(&mut self, id: RunId) -> Option<Next> {
+        let run = self.open.get_mut(&id).filter(|run| !run.hopeless)?;
+        let next = run.steps.next(&run.tally);
+        run.hopeless = next == Next::Stop;
+        Some(next)
+    }
+
     /// A unit has ended, and no other attempt follows.
     pub fn ended(&mut self, id: RunId, unit: &UnitInfo) -> Step {
         let Some(run) = self.open.get_mut(&id) else { return Step::Nothing };
@@ -204,127 +227,4 @@ impl Runs {
 
 fn has_listeners(job: &Job) -> bool {
     !job.hooks.is_empty()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cron::Schedule;
-    use crate::job::Source;
-    use crate::unit::{Canceller, Kill, Trigger};
-    use proptest::prelude::*;
-
-    const RUN: RunId = RunId(1);
-
-    fn open(units: usize, success: Option<Share>) -> Runs {
-        let source = Source { file: "jobs.yaml".into(), line: 1 };
-        let schedule = Schedule::parse("@daily").unwrap();
-        let job = Job::new("job".into(), "loom.run".into(), schedule, source);
-        let info = RunInfo {
-            run: RUN,
-            job: Arc::new(Job { success, ..job }),
-            trigger: Trigger::Manual,
-            scheduled_at: None,
-            queued_at: Timestamp::UNIX_EPOCH,
-            units,
-            within: None,
-        };
-        let mut runs = Runs::default();
-        runs.open(Arc::new(info), units);
-        runs
-    }
-
-    fn end(runs: &mut Runs, outcome: Outcome) -> Step {
-        let node = String::new();
-        let (detail, result) = Default::default();
-        runs.ended(RUN, &UnitInfo { node, attempt: 1, outcome, detail, result, took: None })
-    }
-
-    fn end_all(outcomes: &[Outcome]) -> RunEnd {
-        let mut runs = open(outcomes.len(), None);
-        assert!(runs.started(RUN, Timestamp::UNIX_EPOCH));
-        assert!(!runs.started(RUN, Timestamp::UNIX_EPOCH));
-        let (last, rest) = outcomes.split_last().unwrap();
-        for outcome in rest {
-            assert!(matches!(end(&mut runs, outcome.clone()), Step::Nothing));
-        }
-        let Step::Over(over) = end(&mut runs, last.clone()) else { panic!("still open") };
-        assert!(runs.is_empty());
-        over.end
-    }
-
-    #[test]
-    fn a_run_is_as_good_as_its_worst_unit() {
-        let cancelled = Outcome::Cancelled { by: Canceller::Shutdown, kill: Kill::Confirmed };
-        let ok = Outcome::Succeeded;
-        assert_eq!(end_all(&[ok.clone(), ok.clone()]), RunEnd::Succeeded);
-        assert_eq!(end_all(&[ok.clone(), cancelled.clone()]), RunEnd::Cancelled);
-        assert_eq!(end_all(&[cancelled, Outcome::Lost]), RunEnd::Lost);
-        let reason = Reason::Overlap;
-        let skipped = Outcome::Skipped { reason };
-        assert_eq!(end_all(&[skipped.clone(), ok.clone()]), RunEnd::Succeeded);
-        assert_eq!(end_all(&[skipped]), RunEnd::Skipped { reason });
-        assert_eq!(end_all(&[Outcome::Lost, Outcome::Unreachable, ok]), RunEnd::Failed);
-    }
-
-    #[test]
-    fn a_constraint_is_hopeless_with_the_first_failure_too_many() {
-        let mut runs = open(10, Some(Share::Percent(80)));
-        let failed = Outcome::Failed { exit: Some(1) };
-        assert!(matches!(end(&mut runs, failed.clone()), Step::Nothing));
-        assert!(matches!(end(&mut runs, failed.clone()), Step::Nothing));
-        assert!(matches!(end(&mut runs, Outcome::Succeeded), Step::Nothing));
-        assert!(matches!(end(&mut runs, failed.clone()), Step::Hopeless));
-        assert!(matches!(end(&mut runs, failed), Step::Nothing), "said once");
-    }
-
-    #[test]
-    fn so_many_left_out_that_there_is_no_hope_is_known_at_once() {
-        let mut runs = open(1, Some(Share::Percent(80)));
-        let info = runs.info(RUN).unwrap().clone();
-        assert!(!runs.open(info.clone(), 5), "one of five is here, four must succeed");
-        assert!(runs.open(info, 1));
-    }
-
-    #[test]
-    fn a_constraint_is_not_broken_by_who_cancels() {
-        let cancelled = Outcome::Cancelled { by: Canceller::Shutdown, kill: Kill::Confirmed };
-        let failed = Outcome::Failed { exit: Some(1) };
-        let end_of = |outcomes: [&Outcome; 5]| {
-            let mut runs = open(5, Some(Share::Percent(80)));
-            let steps = outcomes.map(|outcome| end(&mut runs, outcome.clone()));
-            let hopeless = steps.iter().any(|step| matches!(step, Step::Hopeless));
-            let [.., Step::Over(over)] = steps else { panic!("still open") };
-            (over.end, hopeless)
-        };
-        let (f, c) = (&failed, &cancelled);
-        assert_eq!(end_of([c, c, c, c, c]), (RunEnd::Cancelled, false));
-        assert_eq!(end_of([c, c, c, c, f]), (RunEnd::Cancelled, false), "one may fail");
-        assert_eq!(end_of([f, f, c, c, c]), (RunEnd::Failed, true), "not two");
-    }
-
-    proptest! {
-        /// The verdict under a constraint is the plain count, and hopelessness is never wrong.
-        #[test]
-        fn a_constraint_is_met_by_counting(
-            units in proptest::collection::vec(any::<bool>(), 1..60), percent in 1u8..=100
-        ) {
-            let mut runs = open(units.len(), Some(Share::Percent(percent)));
-            let needed = (units.len() * usize::from(percent)).div_ceil(100);
-            let met = units.iter().filter(|ok| **ok).count() >= needed;
-            let mut hopeless = false;
-            for ok in &units {
-                let outcome = if *ok { Outcome::Succeeded } else { Outcome::Unreachable };
-                match end(&mut runs, outcome) {
-                    Step::Nothing => {}
-                    Step::Hopeless => hopeless = true,
-                    Step::Over(over) => {
-                        prop_assert_eq!(over.end == RunEnd::Succeeded, met);
-                    }
-                }
-            }
-            prop_assert!(runs.is_empty());
-            prop_assert!(!hopeless || !met);
-        }
-    }
 }

@@ -147,7 +147,7 @@ pub enum Reason {
     Paused,
     /// The ledger could not be written, and no more could be kept in memory.
     LedgerDown,
-    /// The run could no longer succeed.
+    /// The run could no longer succeed, or a step of it had failed.
     Constraint,
 }
 

@@ -6,8 +6,8 @@
 //! aside -> behind -> pending -> locked -> queued -> taken
 //! ```
 //! Aside until it is admitted (its row is written, its splay or retry delay is over); behind an
-//! earlier unit of the same job on the same node; pending while its run has `parallel` units
-//! under way; locked while another unit on the node holds one of its locks; queued until its
+//! earlier unit of the same job on the same node; pending while its run has as many units under way
+//! as it may, or no more of it may begin before others have ended; locked while another unit on the node holds one of its locks; queued until its
 //! node's connection and a worker are free. Owns these books, and knows ids and limits only; does
 //! no I/O.
 
@@ -17,8 +17,9 @@ mod overlap;
 mod queues;
 #[cfg(test)]
 mod tests;
+mod windows;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::time::Instant;
 
 use crate::job::policy::Overlap;
@@ -28,6 +29,7 @@ use locks::Locks;
 use names::{Name, Names};
 use overlap::{Entrance, Overlaps};
 use queues::{Queues, Ticket};
+use windows::Windows;
 
 /// A unit that asks to be let in.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +55,8 @@ struct Entry {
     locks: Vec<Name>,
     /// The order of arrival, which retries keep.
     arrival: u64,
+    /// It has been under way, or an attempt before it has.
+    begun: bool,
     place: Place,
 }
 
@@ -66,19 +70,11 @@ enum Place {
     Taken,
 }
 
-/// How many units of a run are under way, and which wait for that to change.
-#[derive(Debug)]
-struct Window {
-    limit: usize,
-    under_way: usize,
-    pending: BTreeSet<(u64, UnitId)>,
-}
-
 #[derive(Debug, Default)]
 pub struct Dispatcher {
     names: Names,
     units: HashMap<UnitId, Entry>,
-    windows: HashMap<RunId, Window>,
+    windows: Windows,
     overlaps: Overlaps,
     locks: Locks,
     queues: Queues,
@@ -93,15 +89,31 @@ impl Dispatcher {
         self.queues.set_workers(workers);
     }
 
-    /// `parallel`: units of it under way at once.
-    pub fn open_run(&mut self, run: RunId, parallel: usize) {
-        let window = Window { limit: parallel, under_way: 0, pending: BTreeSet::new() };
-        self.windows.insert(run, window);
+    /// `limit`: units of it under way at once. `quota`: how many of them may begin, if not all.
+    pub fn open_run(&mut self, run: RunId, limit: usize, quota: Option<usize>) {
+        self.windows.open(run, limit, quota);
+    }
+
+    /// Further units of a run may begin, which [`Dispatcher::take_spent`] has named.
+    pub fn widen(&mut self, run: RunId, limit: usize, quota: Option<usize>) {
+        self.windows.set(run, limit, quota);
+        self.fill_window(run);
+    }
+
+    /// Nothing of a run goes any more. What is under way stays so.
+    pub fn hold(&mut self, run: RunId) {
+        self.windows.set(run, 0, Some(0));
+    }
+
+    /// A run of which as many units have begun as may, all of them left for good: not a retry of
+    /// theirs is left. Each is named once, and nothing of it goes before [`Dispatcher::widen`].
+    pub fn take_spent(&mut self) -> Option<RunId> {
+        self.windows.take_spent()
     }
 
     /// None of its units is here any more.
     pub fn close_run(&mut self, run: RunId) {
-        self.windows.remove(&run);
+        self.windows.close(run);
     }
 
     /// Lets a unit in, and sets it aside; `false` if it would overlap.
@@ -121,6 +133,7 @@ impl Dispatcher {
             sessions: ask.sessions,
             locks: ask.locks.iter().map(|lock| self.names.of(lock)).collect(),
             arrival: self.arrivals,
+            begun: false,
             place,
         };
         self.units.insert(ask.unit, entry);
@@ -139,17 +152,13 @@ impl Dispatcher {
 
     /// The unit is done, wherever it was.
     pub fn leave(&mut self, unit: UnitId) {
-        let Some(entry) = self.give_up_place(unit) else { return };
-        let next = self.overlaps.leave((entry.job, entry.node), unit);
-        if let Some(next) = next
-            && let Some(entry) = self.units.get_mut(&next)
-        {
-            let admitted = entry.place == Place::Behind { admitted: true };
-            entry.place = Place::Aside;
-            if admitted {
-                self.make_pending(next);
-            }
-        }
+        self.take_leave(unit, false);
+    }
+
+    /// As [`Dispatcher::leave`], of a unit whose end says nothing: if it had begun, another may
+    /// begin instead.
+    pub fn withdraw(&mut self, unit: UnitId) {
+        self.take_leave(unit, true);
     }
 
     /// The unit is done, and `next` is its next attempt: set aside, the job still at work there.
@@ -228,10 +237,7 @@ impl Dispatcher {
         let is_forgotten = |unit: &UnitId, entry: &Entry| match entry.place {
             Place::Aside | Place::Taken => false,
             Place::Behind { .. } => self.overlaps.is_first((entry.job, entry.node), *unit),
-            Place::Pending => {
-                let window = self.windows.get(&entry.run);
-                window.is_none_or(|window| window.under_way < window.limit)
-            }
+            Place::Pending => self.windows.is_forgotten(entry.run, entry.begun),
             Place::Locked => self.locks.are_free(entry.node, &entry.locks, entry.arrival),
             Place::Queued(ticket) => self.queues.is_forgotten(entry.master, ticket),
         };
@@ -253,28 +259,41 @@ impl Dispatcher {
     fn make_pending(&mut self, unit: UnitId) {
         let Some(entry) = self.units.get_mut(&unit) else { return };
         entry.place = Place::Pending;
-        let (run, arrival) = (entry.run, entry.arrival);
-        if let Some(window) = self.windows.get_mut(&run) {
-            window.pending.insert((arrival, unit));
-        }
+        let run = entry.run;
+        self.windows.wait(run, (entry.arrival, unit), entry.begun);
         self.fill_window(run);
     }
 
     /// Brings as many units of the run under way as may be.
     fn fill_window(&mut self, run: RunId) {
-        while let Some(window) = self.windows.get_mut(&run) {
-            if window.under_way >= window.limit {
-                return;
-            }
-            let Some((_, unit)) = window.pending.pop_first() else { return };
+        while let Some(unit) = self.windows.next(run) {
             let Some(entry) = self.units.get_mut(&unit) else { continue };
             if self.locks.take(entry.node, &entry.locks, entry.arrival, unit) {
-                window.under_way += 1;
+                self.windows.go(run, entry.begun);
+                entry.begun = true;
                 let ticket = self.queues.push(unit, entry.job, entry.master, entry.sessions);
                 entry.place = Place::Queued(ticket);
                 self.wanted.push(entry.master);
             } else {
                 entry.place = Place::Locked;
+            }
+        }
+    }
+
+    fn take_leave(&mut self, unit: UnitId, returns: bool) {
+        let Some(entry) = self.give_up_place(unit) else { return };
+        if entry.begun {
+            self.windows.leave(entry.run, returns);
+            self.fill_window(entry.run);
+        }
+        let next = self.overlaps.leave((entry.job, entry.node), unit);
+        if let Some(next) = next
+            && let Some(entry) = self.units.get_mut(&next)
+        {
+            let admitted = entry.place == Place::Behind { admitted: true };
+            entry.place = Place::Aside;
+            if admitted {
+                self.make_pending(next);
             }
         }
     }
@@ -285,9 +304,7 @@ impl Dispatcher {
         match entry.place {
             Place::Aside | Place::Behind { .. } => {}
             Place::Pending => {
-                if let Some(window) = self.windows.get_mut(&entry.run) {
-                    window.pending.remove(&(entry.arrival, unit));
-                }
+                self.windows.wait_no_more(entry.run, (entry.arrival, unit), entry.begun);
             }
             Place::Locked => self.locks.withdraw(entry.node, unit),
             Place::Queued(ticket) => self.queues.withdraw(entry.master, ticket),
@@ -302,9 +319,7 @@ impl Dispatcher {
     }
 
     fn close_up(&mut self, entry: &Entry) {
-        if let Some(window) = self.windows.get_mut(&entry.run) {
-            window.under_way -= 1;
-        }
+        self.windows.come_back(entry.run);
         if !entry.locks.is_empty() {
             self.locks.free(entry.node, &entry.locks);
             self.wake(entry.node);

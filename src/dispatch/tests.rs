@@ -1,5 +1,7 @@
 //! Each gate by itself, and all of them at random.
 
+mod steps;
+
 use super::*;
 use proptest::prelude::*;
 use std::collections::HashSet;
@@ -21,7 +23,7 @@ impl Sim {
         let mut sim = Sim { dispatcher, now: Instant::now(), next: 0 };
         sim.up(A);
         sim.up(B);
-        sim.dispatcher.open_run(RunId(0), usize::MAX);
+        sim.dispatcher.open_run(RunId(0), usize::MAX, None);
         sim
     }
 
@@ -106,7 +108,7 @@ fn skip_leaves_out_and_queue_keeps_one_behind() {
 #[test]
 fn a_run_has_no_more_under_way_than_its_window() {
     let mut sim = Sim::new();
-    sim.dispatcher.open_run(RunId(1), 1);
+    sim.dispatcher.open_run(RunId(1), 1, None);
     let of_run = |ask: &mut Ask<'_>| ask.run = RunId(1);
     let first = sim.try_enter("a", A, of_run).unwrap();
     let second = sim.try_enter("a", B, of_run).unwrap();
@@ -146,7 +148,7 @@ fn a_lock_is_held_once_on_a_node_and_waiters_are_not_overtaken() {
 #[test]
 fn whoever_waits_for_its_window_does_not_stand_before_a_lock() {
     let mut sim = Sim::new();
-    sim.dispatcher.open_run(RunId(1), 1);
+    sim.dispatcher.open_run(RunId(1), 1, None);
     let disk = ["disk".to_owned()];
     let mut enter = |run: u64, node: MasterId| {
         let unit = UnitId(100 + sim.next);
@@ -262,7 +264,7 @@ proptest! {
         dispatcher.set_workers(6);
         let now = Instant::now();
         for run in 0..3 {
-            dispatcher.open_run(RunId(run), 1 + run as usize * 3);
+            dispatcher.open_run(RunId(run), 1 + run as usize * 3, None);
         }
         let mut asked = HashMap::new();
         let mut waiting = HashSet::new();

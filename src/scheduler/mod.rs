@@ -10,6 +10,7 @@ mod flows;
 mod masters;
 mod rejoin;
 mod runs;
+mod steps;
 mod unit;
 mod workers;
 
@@ -169,9 +170,11 @@ impl Scheduler {
     }
 
     /// What is to be done next. To be asked until there is nothing, whatever has happened: only
-    /// then are units handed over to the workers and nodes that have become free.
+    /// then do runs go on with their next steps, and are units handed over to the workers and nodes
+    /// that have become free.
     pub fn next_action(&mut self, now: Now) -> Option<Action> {
         if self.outbox.is_empty() {
+            self.take_steps(now);
             self.pump(now);
         }
         self.outbox.pop_front()

@@ -108,10 +108,10 @@ impl Scheduler {
         self.take_run_id();
         let (run, job) = (info.run, info.job.clone());
         let all = targets + info.within.map_or(0, |within| within.missing + within.succeeded);
-        let parallel = job.parallel.as_ref().map(|parallel| parallel.at_once(all));
-        let at_once = parallel.and_then(|steps| steps.last().copied()).unwrap_or(usize::MAX);
-        self.dispatcher.open_run(run, at_once);
-        let hope = self.runs.open(info.clone(), all);
+        let room = self.runs.open(info.clone(), all);
+        if let Some(room) = room {
+            self.dispatcher.open_run(run, room.limit, room.quota);
+        }
         self.set_run_timers(now, &info);
         self.record(Record::OpenRun {
             run,
@@ -128,7 +128,7 @@ impl Scheduler {
             units,
         });
         self.tell(Event::RunQueued(info));
-        hope
+        room.is_some()
     }
 
     pub(super) fn take_run_id(&mut self) -> RunId {
@@ -145,14 +145,6 @@ impl Scheduler {
         let deadline = now.after(scheduled_at, job.splay + job.deadline);
         self.timers.insert((deadline, Timer::Deadline(run)));
         self.run_timers.insert(run, (late, deadline));
-    }
-
-    /// No further unit of it is to start, nor to be tried again.
-    fn give_up_hope(&mut self, now: Now, run: RunId) {
-        for unit in self.units.values_mut().filter(|unit| unit.run == run) {
-            unit.last = true;
-        }
-        self.skip_unsent(now, run, Reason::Constraint);
     }
 
     pub(super) fn skip_unsent(&mut self, now: Now, run: RunId, reason: Reason) {

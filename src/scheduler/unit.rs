@@ -12,6 +12,7 @@ use crate::node_state::{self, MasterId};
 use crate::pool::{self, SlotId};
 use crate::protocol::cookie;
 use crate::protocol::message::Report;
+use crate::run;
 use crate::store::{OpenUnit, Record};
 use crate::task;
 use crate::unit::{Canceller, Kill, Outcome, RunId, UnitId};
@@ -115,7 +116,8 @@ impl Scheduler {
         let next = again.map(|delay| self.next_attempt(now, &unit, delay));
         match next {
             Some(next) => self.dispatcher.pass_on(id, next),
-            None => self.dispatcher.leave(id),
+            None if run::shows(&outcome) => self.dispatcher.leave(id),
+            None => self.dispatcher.withdraw(id),
         }
         self.record(Record::CloseUnit {
             unit: id,
