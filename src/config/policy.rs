@@ -260,6 +260,11 @@ pub fn warn(job: &Job, fields: &Fields<'_>, report: &mut Report) {
         let message = format!("success is {count}, but there are only {all} targets: all of them");
         report.warning(item, message);
     }
+    if let (Some(parallel), Some(item)) = (&job.parallel, fields.get("parallel"))
+        && let Some(message) = narrows(parallel, job.targets.len())
+    {
+        report.warning(item, message);
+    }
     if let Some(item) = fields.get("retries").filter(|item| item.is_mapping())
         && job.retries.attempts == 1
         && item.entries().all(|(key, _)| {
@@ -279,6 +284,20 @@ pub fn warn(job: &Job, fields: &Fields<'_>, report: &mut Report) {
             format!("splay ({splay}) is longer than from one instant to the next ({interval})"),
         );
     }
+}
+
+/// What is odd about steps of which one is narrower than the one before. Those that come to the
+/// same number, as small percentages of few targets do, are not.
+pub fn narrows(parallel: &Parallel, targets: usize) -> Option<String> {
+    let at_once = parallel.at_once(targets).into_iter().map(|at_once| at_once.min(targets));
+    let steps: Vec<(&Share, usize)> = parallel.steps.iter().zip(at_once).collect();
+    let pair = steps.windows(2).find(|pair| pair[1].1 < pair[0].1)?;
+    let show = |(share, at_once): (&Share, usize)| match share {
+        Share::Count(count) => count.to_string(),
+        Share::Percent(_) => format!("{share} ({at_once})"),
+    };
+    let (wide, narrow) = (show(pair[0]), show(pair[1]));
+    Some(format!("parallel narrows, from {wide} to {narrow} at once; steps are there to widen"))
 }
 
 /// Between some of its fires, the same ones whatever the day.

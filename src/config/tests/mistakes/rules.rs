@@ -37,12 +37,41 @@ fn a_share_is_a_count_or_a_percentage() {
     }
     assert_eq!(told("parallel: [1, 10%, 100%]"), "", "step by step");
     assert_eq!(told("parallel: []"), "error: parallel has 1 to 20 steps, not 0");
+    assert_eq!(told("parallel: [0, 101%, x]").lines().count(), 3, "each step for itself");
     assert_eq!(told("success: [1]"), "error: success is a single value, not a list");
     assert_eq!(told("parallel: 5"), "", "as many as there are");
     assert_eq!(
         told("success: 2"),
         "warning: success is 2, but there are only 1 targets: all of them"
     );
+}
+
+#[test]
+fn steps_that_narrow_are_told_by_their_numbers() {
+    let told = |nodes: &str, parallel: &str| {
+        let job = format!(
+            "jobs:\n  j: {{task: loom.run, args: [a], targets: \"{nodes}\", parallel: {parallel}}}\n"
+        );
+        let all: String = (1..=40).map(|n| format!("n{n}: {{user: u}}\n")).collect();
+        messages(&[("nodes.yaml", &all), ("jobs/a.yaml", &job)])
+    };
+    for fine in ["[1, 10%, 50%, 100%]", "[1, 1%, 2%]", "[50, 100%]", "[1, 1, 1]", "[3]"] {
+        assert_eq!(told("n[1-40]", fine), "", "{fine}");
+    }
+    let narrows = |nodes, parallel| {
+        let told = told(nodes, parallel);
+        let message = told.split_once("warning: ").map(|(_, message)| message.to_owned());
+        message.unwrap_or(told).lines().next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(
+        narrows("n[1-40]", "[10, 1]"),
+        "parallel narrows, from 10 to 1 at once; steps are there to widen"
+    );
+    assert_eq!(
+        narrows("n[1-40]", "[1, 10, 20%, 100%]"),
+        "parallel narrows, from 10 to 20% (8) at once; steps are there to widen"
+    );
+    assert_eq!(narrows("n[1-3]", "[10, 5]"), "", "both are all of them");
 }
 
 #[test]
