@@ -114,7 +114,9 @@ fn meaning(reason: Reason, around: &Circumstances, zone: &TimeZone) -> String {
         Reason::LedgerDown => {
             "the ledger could not be written, and nothing starts that cannot be recorded".to_owned()
         }
-        Reason::Constraint => "the run could no longer succeed".to_owned(),
+        Reason::Constraint => {
+            "the run could no longer succeed, or a step of its `parallel` had failed".to_owned()
+        }
     }
 }
 
@@ -244,7 +246,8 @@ mod tests {
         );
         let skipped =
             Run { reason: Some("constraint".to_owned()), ..run("skipped", Tally::default()) };
-        let expected = "Run 12 was skipped: the run could no longer succeed.";
+        let expected = "Run 12 was skipped: the run could no longer succeed, or a step of its \
+                        `parallel` had failed.";
         assert_eq!(say(&skipped, &[], &none), expected);
     }
 
