@@ -3,10 +3,11 @@
 //!
 //! Everything the event loop would do is played: `week` plays long spans on large fleets in a
 //! [`world`] that is mostly well, `chaos` short ones in which everything goes wrong, and `turns` one
-//! event after the other, `flows` of flows.
+//! event after the other, `flows` of flows and `steps` of runs that widen.
 
 mod chaos;
 mod flows;
+mod steps;
 mod turns;
 mod week;
 mod world;

@@ -23,7 +23,7 @@ pub struct Turns {
     pub scheduler: Scheduler,
     pub nodes: Vec<Target>,
     pub now: Now,
-    opened: HashSet<UnitId>,
+    pub opened: HashSet<UnitId>,
     pub ends: Vec<Outcome>,
     pub sent: Vec<(SlotId, UnitId)>,
     /// Runs as the ledger has them: opened, begun and closed in this order.
@@ -34,11 +34,12 @@ pub struct Turns {
     pub refused: Option<String>,
     pub connecting: Vec<MasterId>,
     /// What units that wait for their node were told.
-    rejoined: Vec<(UnitId, Option<String>)>,
+    pub rejoined: Vec<(UnitId, Option<String>)>,
     /// Cookies as they are to be kept, and whose units were told that they are.
-    cookies: Vec<(UnitId, String)>,
-    kept: Vec<UnitId>,
-    swept: Vec<(String, Vec<String>)>,
+    pub cookies: Vec<(UnitId, String)>,
+    pub kept: Vec<UnitId>,
+    pub swept: Vec<(String, Vec<String>)>,
+    pub closed: Vec<(RunId, RunEnd)>,
 }
 
 /// What becomes of a run in the ledger.
@@ -81,6 +82,7 @@ impl Turns {
             cookies: Vec::new(),
             kept: Vec::new(),
             swept: Vec::new(),
+            closed: Vec::new(),
         }
     }
 
@@ -124,6 +126,7 @@ impl Turns {
                 }
                 Action::Record(Record::StartRun { run, .. }) => self.runs.push(Wrote::Began(run)),
                 Action::Record(Record::CloseRun { run, end, .. }) => {
+                    self.closed.push((run, end));
                     self.runs.push(Wrote::Closed(run, end));
                 }
                 Action::Record(Record::Gap(gap)) => self.gaps.push(gap),
