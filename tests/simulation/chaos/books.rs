@@ -130,7 +130,9 @@ impl Books {
                 assert!(unit.closed.is_none(), "unit {id} is closed twice");
                 assert!(!self.runs[&unit.run].closed, "unit {id} outlives its run");
                 if *outcome == (Outcome::Skipped { reason: Reason::Constraint }) {
-                    assert!(self.runs[&unit.run].job.success.is_some(), "no constraint");
+                    let job = &self.runs[&unit.run].job;
+                    let steps = job.parallel.as_ref().map_or(1, |parallel| parallel.steps.len());
+                    assert!(job.success.is_some() || steps > 1, "no constraint");
                     assert!(!unit.sent);
                 }
                 if *outcome == (Outcome::Skipped { reason: Reason::Deadline }) {
@@ -240,6 +242,7 @@ impl Books {
             assert!(now <= deadline, "unit {id} begins after the deadline");
         }
         self.assert_hope(unit.run);
+        self.assert_step(id, unit);
         let AtWork { .. } = self.at_work.entry(id).or_insert(AtWork {
             unit: id,
             run: unit.run,
@@ -267,13 +270,47 @@ impl Books {
         }
     }
 
+    /// As many units of the run at once as its step has; and the first of a step comes when all of
+    /// the steps before have ended, and enough of them well.
+    fn assert_step(&self, id: UnitId, unit: &scheduler::Unit) {
+        let run = &self.runs[&unit.run];
+        let Some(parallel) = &run.job.parallel else { return };
+        let shows = |outcome: &Outcome| match outcome {
+            Outcome::Cancelled { .. } | Outcome::Skipped { .. } => false,
+            Outcome::Succeeded
+            | Outcome::Failed { .. }
+            | Outcome::Signaled { .. }
+            | Outcome::Unreachable
+            | Outcome::TimedOut { .. }
+            | Outcome::Crashed
+            | Outcome::Lost => true,
+        };
+        let others = || run.last.values().filter(|other| **other != id).map(|id| &self.units[id]);
+        let ended = others().filter(|u| u.closed.as_ref().is_some_and(shows)).count();
+        let has_begun = |u: &&Unit| u.closed.is_none() && (u.sent || u.attempt > 1);
+        let begun = ended + others().filter(has_begun).count();
+        let (mut before, mut step) = (0, 0);
+        let sizes = parallel.at_once(run.targets);
+        while step + 1 < sizes.len() && begun >= before + sizes[step] {
+            before += sizes[step];
+            step += 1;
+        }
+        let at_once = self.at_work.values().filter(|o| o.run == unit.run && o.unit != id).count();
+        assert!(at_once < sizes[step], "unit {id}: beyond step {step} of {sizes:?}");
+        assert!(ended >= before, "unit {id}: {before} are to end first, not {ended}");
+        if begun == before && unit.attempt == 1 {
+            let ok = others().filter(|u| u.closed == Some(Outcome::Succeeded)).count();
+            let needed = run.job.success.map_or(run.targets, |share| share.at_least(run.targets));
+            assert!(
+                ok * run.targets >= ended * needed,
+                "unit {id}: {ok} of {ended}, and it widens"
+            );
+        }
+    }
+
     fn assert_room(&self, id: UnitId, unit: &scheduler::Unit) {
         let job = &unit.job;
         let others = || self.at_work.values().filter(|other| other.unit != id);
-        let of_run = others().filter(|other| other.run == unit.run).count();
-        let parallel =
-            job.parallel.as_ref().map(|share| share.at_once(self.runs[&unit.run].targets)[0]);
-        assert!(parallel.is_none_or(|most| of_run < most), "unit {id}: beyond parallel");
         let on_master = others().filter(|other| other.master == unit.master).count();
         assert!(on_master < unit.node.max_sessions as usize, "unit {id}: beyond max_sessions");
         for other in others().filter(|other| other.node == unit.node.name) {

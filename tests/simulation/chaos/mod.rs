@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use loom::cron::Schedule;
-use loom::job::policy::{Overlap, Retries, RetryOn, Share};
+use loom::job::policy::{Overlap, Parallel, Retries, RetryOn, Share};
 use loom::job::{Job, Source};
 use proptest::prelude::*;
 
@@ -55,7 +55,7 @@ pub enum Stop {
 pub struct Rules {
     pub every: u32,
     pub overlap: Overlap,
-    pub parallel: Option<Share>,
+    pub parallel: Option<Parallel>,
     pub success: Option<Share>,
     pub attempts: u32,
     pub on: BTreeSet<RetryOn>,
@@ -81,7 +81,7 @@ impl Rules {
             timezone: Some("UTC".into()),
             targets: (0..nodes).map(|n| format!("n{n}")).collect(),
             overlap: self.overlap,
-            parallel: self.parallel.map(Into::into),
+            parallel: self.parallel.clone(),
             success: self.success,
             retries: Retries {
                 attempts: self.attempts,
@@ -107,6 +107,15 @@ fn share() -> impl Strategy<Value = Option<Share>> {
     ]
 }
 
+/// None, one, or steps.
+fn parallel() -> impl Strategy<Value = Option<Parallel>> {
+    let steps = proptest::collection::vec(share(), 0..4);
+    steps.prop_map(|steps| {
+        let steps: Option<Vec<Share>> = steps.into_iter().collect();
+        steps.filter(|steps| !steps.is_empty()).map(|steps| Parallel { steps })
+    })
+}
+
 fn rules() -> impl Strategy<Value = Rules> {
     let overlap = prop_oneof![Just(Overlap::Skip), Just(Overlap::Queue), Just(Overlap::Allow)];
     let on = proptest::sample::subsequence(RetryOn::ALL.to_vec(), 0..=5);
@@ -117,7 +126,7 @@ fn rules() -> impl Strategy<Value = Rules> {
         proptest::option::of(5u64..60),
         proptest::bool::weighted(0.9),
     );
-    (0u32..4, overlap, share(), share(), 1u32..4, on, locks, rest).prop_map(
+    (0u32..4, overlap, parallel(), share(), 1u32..4, on, locks, rest).prop_map(
         |(every, overlap, parallel, success, attempts, on, locks, rest)| {
             let (splay, deadline, timeout, enabled) = rest;
             let on = on.into_iter().collect();
