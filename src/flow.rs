@@ -102,6 +102,8 @@ struct Open {
     started_at: Option<Timestamp>,
     waits: bool,
     resume: Option<Resume>,
+    /// The run that it takes up.
+    takes_up: Option<RunId>,
     /// From 1; 0 before the first has begun.
     slot: u32,
     parts: Vec<Standing>,
@@ -136,6 +138,15 @@ impl Flows {
         }
     }
 
+    /// The open flow that takes this run up.
+    pub fn taker_of(&self, run: RunId) -> Option<RunId> {
+        self.open.iter().find(|(_, open)| open.takes_up == Some(run)).map(|(id, _)| *id)
+    }
+
+    pub fn note_taken_up(&mut self, flow: RunId, run: RunId) {
+        self.open.entry(flow).and_modify(|open| open.takes_up = Some(run));
+    }
+
     /// Takes a flow in, which [`Flows::begin`] has to follow unless it waits. `resume` names a slot
     /// that there is.
     pub fn open(&mut self, info: Arc<RunInfo>, resume: Option<Resume>, waits: bool) {
@@ -148,6 +159,7 @@ impl Flows {
             started_at: None,
             waits,
             resume,
+            takes_up: None,
             slot: 0,
             parts: Vec::new(),
             begun: BTreeMap::new(),

@@ -12,6 +12,18 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub any_host: bool,
     pub slots: Vec<Vec<Planned>>,
+    /// Of a run that takes up an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<Resumed>,
+}
+
+/// What a run of a flow found done when it took up where an earlier one had ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Resumed {
+    /// It began with this slot, from 1; those before it were done.
+    pub slot: u32,
+    /// Of that slot, job by job: nodes on which it had succeeded, and was not run again.
+    pub done: Vec<Vec<String>>,
 }
 
 /// A flow that stands in no manifest.

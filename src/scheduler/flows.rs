@@ -59,12 +59,15 @@ impl Scheduler {
             retry_of: cause.retry_of,
             command: cause.command,
             within: None,
-            plan: Some(plan::text(job)),
+            plan: Some(plan::text_of_run(job, resume.as_ref())),
             units: Vec::new(),
         });
         self.set_run_timers(now, &info);
         self.tell(Event::RunQueued(info.clone()));
         self.flows.open(info, resume, waits);
+        if let Some(taken_up) = cause.retry_of {
+            self.flows.note_taken_up(run, taken_up);
+        }
         if !waits {
             let step = self.flows.begin(run);
             self.follow(now, run, step);
@@ -227,6 +230,11 @@ impl Scheduler {
         let step = self.flows.settle(flow);
         self.follow(now, flow, step);
         true
+    }
+
+    /// The open flow that takes this run up.
+    pub fn taker_of(&self, run: RunId) -> Option<RunId> {
+        self.flows.taker_of(run)
     }
 
     /// Which flow the run is of, and as what.

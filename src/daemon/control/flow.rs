@@ -37,11 +37,16 @@ impl Daemon {
             }
             FlowOf::Given { from, slots, any_host } => {
                 permit(person, command, Subject::default())?;
-                let job = given(&self.engine.config, slots, *any_host)?;
+                let resumes = order.resume.is_some();
+                let job = given(&self.engine.config, slots, *any_host, resumes)?;
                 (Arc::new(job), Some(from.clone()))
             }
         };
         self.may_start()?;
+        let of = order.resume.as_ref().map(|take_up| take_up.run);
+        if let Some((of, run)) = of.and_then(|of| Some((of, self.engine.scheduler.taker_of(of)?))) {
+            return Err(conflict(&format!("run {of} is being taken up already, by run {run}")));
+        }
         let resume = match (&order.resume, &job.flow) {
             (Some(take_up), Some(flow)) => Some(resume(&job.name, flow, take_up)?),
             (Some(_) | None, _) => None,
@@ -50,18 +55,32 @@ impl Daemon {
             trigger: if resume.is_some() { Trigger::Retry } else { Trigger::Manual },
             scheduled_at: None,
             by: Some(person.name.clone()),
-            retry_of: order.resume.as_ref().map(|take_up| take_up.run),
+            retry_of: of,
             command: from,
             within: None,
         };
         let run = self.engine.begin_flow(&job, resume, cause);
+        if let (Some(of), None) = (of, run) {
+            let name = &job.name;
+            return Err(conflict(&format!(
+                "another run of {name} is under way, and its `overlap` is {}; run {of} can be taken \
+                 up when that is over",
+                job.overlap.as_str()
+            )));
+        }
         self.audit(person, command, run.map(|run| format!("run {run}")));
         Ok(Answer::Run(run))
     }
 }
 
-/// A flow that stands in no manifest, as if it stood in one.
-fn given(config: &Config, slots: &[Vec<GivenPart>], any_host: bool) -> Result<Job, Refusal> {
+/// A flow that stands in no manifest, as if it stood in one. One that is taken up may have had nodes
+/// that are gone, which it lacks from then on.
+fn given(
+    config: &Config,
+    slots: &[Vec<GivenPart>],
+    any_host: bool,
+    resumes: bool,
+) -> Result<Job, Refusal> {
     if slots.is_empty() {
         return Err(invalid("a flow has at least one slot".to_owned()));
     }
@@ -70,7 +89,7 @@ fn given(config: &Config, slots: &[Vec<GivenPart>], any_host: bool) -> Result<Jo
         if parts.is_empty() {
             return Err(invalid(format!("slot {number} is empty; it needs a job at least")));
         }
-        let parts = parts.iter().map(|part| given_part(config, part, any_host));
+        let parts = parts.iter().map(|part| given_part(config, part, any_host, resumes));
         flow.slots.push(parts.collect::<Result<_, _>>()?);
     }
     let mut targets: Vec<String> =
@@ -80,10 +99,19 @@ fn given(config: &Config, slots: &[Vec<GivenPart>], any_host: bool) -> Result<Jo
     Ok(Job { flow: Some(flow), targets, ..bare(FLOW.to_owned(), FLOW) })
 }
 
-fn given_part(config: &Config, part: &GivenPart, any_host: bool) -> Result<Part, Refusal> {
+fn given_part(
+    config: &Config,
+    part: &GivenPart,
+    any_host: bool,
+    resumes: bool,
+) -> Result<Part, Refusal> {
     let mut targets = Vec::new();
     for written in &part.targets {
-        let names = config.resolve_hosts(written, any_host);
+        let names = match config.resolve_hosts(written, any_host) {
+            // No host comes of it: names that stand for no node are told, and left out.
+            Err(_) if resumes && !any_host => Ok(vec![written.clone()]),
+            names => names,
+        };
         let names = names.map_err(|e| invalid(format!("job {:?}: {e}", part.name)))?;
         targets
             .extend(names.into_iter().filter(|name| !targets.contains(name)).collect::<Vec<_>>());
