@@ -87,6 +87,9 @@ pub struct RunDetail {
     /// Of a flow: its slots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slots: Option<Vec<Vec<super::flow::Part>>>,
+    /// Of a flow that takes up an earlier run: what that one had done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<super::flow::Resumed>,
 }
 
 /// What was set going.

@@ -139,7 +139,10 @@ impl Sheet {
     }
 }
 
-fn show_run(RunDetail { run, nodes, gaps, slots: _ }: &RunDetail, screen: &Screen) -> String {
+fn show_run(
+    RunDetail { run, nodes, gaps, slots: _, resumed: _ }: &RunDetail,
+    screen: &Screen,
+) -> String {
     let mut sheet = Sheet(String::new());
     sheet.line("run", run.id.to_string());
     sheet.text("job", &run.job);

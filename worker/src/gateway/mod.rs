@@ -27,6 +27,7 @@ pub mod page;
 pub mod patience;
 pub mod problem;
 pub mod range;
+pub mod resume;
 pub mod routes;
 pub mod shape;
 pub mod sse;

@@ -32,10 +32,14 @@ pub fn runs(ledger: &Reader, rows: Vec<RunRow>) -> Result<Vec<Run>, StoreError> 
     Ok(rows.into_iter().map(shape).collect())
 }
 
-/// What a flow was to do, with the runs that have become of it; `None` of a run that is no flow.
+/// What a flow was to do; `None` of a run that is no flow.
+pub fn plan(ledger: &Reader, flow: RunId) -> Result<Option<Plan>, StoreError> {
+    Ok(ledger.plan(flow)?.and_then(|plan| serde_json::from_str(&plan).ok()))
+}
+
+/// The same, with the runs that have become of it.
 pub fn slots(ledger: &Reader, flow: RunId) -> Result<Option<Vec<Vec<Part>>>, StoreError> {
-    let plan = ledger.plan(flow)?.and_then(|plan| serde_json::from_str::<Plan>(&plan).ok());
-    let Some(plan) = plan else { return Ok(None) };
+    let Some(plan) = plan(ledger, flow)? else { return Ok(None) };
     let mut runs: BTreeMap<(u32, u32, u32), Run> = BTreeMap::new();
     for run in self::runs(ledger, ledger.parts(flow)?)? {
         runs.extend(run.flow.map(|at| ((at.slot, at.part, at.rescue), run)));

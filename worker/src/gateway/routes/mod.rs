@@ -11,6 +11,7 @@ pub mod metrics;
 mod nodes;
 pub mod openapi;
 mod output;
+mod retry;
 mod runs;
 mod tokens;
 mod units;
@@ -59,6 +60,7 @@ pub fn api() -> OpenApiRouter<App> {
         .merge(nodes::routes())
         .merge(openapi::routes())
         .merge(output::routes())
+        .merge(retry::routes())
         .merge(runs::routes())
         .merge(tokens::routes())
         .merge(units::routes())

@@ -1,35 +1,27 @@
-//! Runs: what there was and is, ending one, trying its nodes again.
-
-use std::collections::HashMap;
+//! Runs: what there was and is, and ending one.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use loom::api::Page;
-use loom::api::run::{Retry, RetryRequest, Run, RunDetail, Started};
-use loom::job::EXEC;
+use loom::api::run::{Run, RunDetail};
 use loom::protocol::control::Command;
-use loom::store::{RunFilter, RunRow, RunState, UnitRow, UnitState};
-use loom::unit::{Outcome, RunId, Trigger};
+use loom::store::{RunFilter, RunRow, RunState};
+use loom::unit::{RunId, Trigger};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::exec::{Beginning, begin};
 use crate::gateway::auth::Caller;
-use crate::gateway::describe::{KeyHeader, Problems};
-use crate::gateway::extract::{Body, Key, Query, Segment};
+use crate::gateway::describe::Problems;
+use crate::gateway::extract::{Query, Segment};
 use crate::gateway::page::{Paging, page, words};
 use crate::gateway::problem::{Error, Result};
 use crate::gateway::{App, shape, wait, when};
 
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(show))
-        .routes(routes!(cancel))
-        .routes(routes!(retry))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(cancel))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -138,15 +130,16 @@ async fn show(
             let mut gaps = ledger.covering(&row.job, instant, Some(row.epoch))?.gaps;
             gaps.retain(|gap| gap.run == Some(row.run));
             let slots = shape::slots(ledger, row.run)?;
+            let resumed = shape::plan(ledger, row.run)?.and_then(|plan| plan.resumed);
             let run = shape::runs(ledger, vec![row])?.pop();
-            Ok(run.map(|run| (run, units, gaps, slots)))
+            Ok(run.map(|run| (run, units, gaps, slots, resumed)))
         })
         .await?;
-    let (run, mut units, gaps, slots) = detail.ok_or_else(|| no_such_run(id))?;
+    let (run, mut units, gaps, slots, resumed) = detail.ok_or_else(|| no_such_run(id))?;
     units.sort_by_cached_key(|unit| (unit.node.clone(), unit.attempt));
     let nodes = units.into_iter().map(shape::unit).collect();
     let gaps = gaps.into_iter().map(shape::gap).collect();
-    Ok(Json(RunDetail { run, nodes, gaps, slots }))
+    Ok(Json(RunDetail { run, nodes, gaps, slots, resumed }))
 }
 
 /// End a run: its units here and on their nodes; nothing more of it starts.
@@ -171,109 +164,8 @@ async fn cancel(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Try nodes of a run again, as another run of its job.
-#[utoipa::path(
-    post,
-    path = "/runs/{id}/retry",
-    operation_id = "retry_run",
-    tag = "runs",
-    params(("id" = u64, Path), KeyHeader),
-    request_body = Option<RetryRequest>,
-    responses(
-        (status = 201, description = "It runs", body = Started, headers(("Location" = String))),
-        (status = 200, description = "It runs on none of the nodes", body = Started),
-        Problems,
-    )
-)]
-async fn retry(
-    State(app): State<App>,
-    caller: Caller,
-    Segment(id): Segment<u64>,
-    Key(key): Key,
-    Body(request): Body<RetryRequest>,
-) -> Result<Beginning> {
-    let RetryRequest { only, wait } = request;
-    let limit = wait::limit(wait)?;
-    let run = find(&app, &caller, RunId(id)).await?;
-    let end = match run.state {
-        RunState::Done(end) => end,
-        RunState::Queued | RunState::Running => {
-            return Err(Error::conflict(format!(
-                "run {id} is {} still; retry what is over, or cancel it first",
-                run.state.word()
-            )));
-        }
-    };
-    if run.job == EXEC {
-        return Err(Error::conflict(format!(
-            "run {id} was a command of its own, which is not kept with all it needs to run again; \
-             give it anew, on the nodes you mean"
-        )));
-    }
-    let units = app.history.read(move |ledger| ledger.units(RunId(id))).await?;
-    let nodes = to_retry(&units, only);
-    if nodes.is_empty() {
-        let what = match only {
-            Retry::Unsuccessful => "every node succeeded",
-            Retry::Failed => "it failed on no node",
-            Retry::Unstarted => "it was started on every node",
-        };
-        return Err(Error::conflict(format!(
-            "nothing of run {id} ({end}) is to be tried again: {what}"
-        )));
-    }
-    let catalog = app.shelf.catalog().await;
-    let (here, gone): (Vec<&str>, Vec<&str>) =
-        nodes.into_iter().partition(|node| catalog.nodes.contains_key(*node));
-    if here.is_empty() {
-        let gone = gone.join(", ");
-        return Err(Error::conflict(format!("no longer in the configuration: {gone}")));
-    }
-    let left_out = gone.into_iter().map(str::to_owned).collect();
-    let on = Some(here.join(","));
-    let retry_of = Some(run.run);
-    let command = Command::Run { job: run.job, on, args: Vec::new(), retry_of };
-    let (status, headers, Json(started)) = begin(&app, caller, key, command, limit).await?;
-    Ok((status, headers, Json(Started { left_out, ..started })))
-}
-
-/// By the last attempt on each node; in the order of the run.
-fn to_retry(units: &[UnitRow], only: Retry) -> Vec<&str> {
-    let mut last: HashMap<&str, u32> = HashMap::new();
-    for unit in units {
-        let attempt = last.entry(&unit.node).or_default();
-        *attempt = unit.attempt.max(*attempt);
-    }
-    let is_last = |unit: &&UnitRow| last.get(unit.node.as_str()) == Some(&unit.attempt);
-    let wanted = units.iter().filter(is_last).filter(|unit| is_wanted(unit, only));
-    wanted.map(|unit| unit.node.as_str()).collect()
-}
-
-fn is_wanted(unit: &UnitRow, only: Retry) -> bool {
-    let UnitState::Done(outcome) = &unit.state else { return false };
-    match only {
-        Retry::Unsuccessful => !outcome.is_success(),
-        Retry::Failed => !outcome.is_success() && !never_started(unit, outcome),
-        Retry::Unstarted => never_started(unit, outcome),
-    }
-}
-
-/// Certainly. That a daemon which died had not yet written of a start proves nothing.
-fn never_started(unit: &UnitRow, outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Unreachable | Outcome::Skipped { .. } => true,
-        Outcome::Cancelled { .. } => unit.started_at.is_none(),
-        Outcome::Succeeded
-        | Outcome::Failed { .. }
-        | Outcome::Signaled { .. }
-        | Outcome::TimedOut { .. }
-        | Outcome::Crashed
-        | Outcome::Lost => false,
-    }
-}
-
 /// The run, if the caller may know of it.
-async fn find(app: &App, caller: &Caller, run: RunId) -> Result<RunRow> {
+pub async fn find(app: &App, caller: &Caller, run: RunId) -> Result<RunRow> {
     let found = app.history.read(move |ledger| ledger.run(run)).await?;
     found.filter(|row| caller.sees(&row.job)).ok_or_else(|| no_such_run(run.0))
 }
