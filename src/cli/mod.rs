@@ -11,6 +11,7 @@ mod completions;
 pub mod diff;
 pub mod exec;
 pub mod fallback;
+pub mod flow;
 mod follow;
 pub mod instant;
 pub mod jobs;
@@ -90,6 +91,7 @@ enum Command {
     #[command(hide = true)]
     Man,
     Exec(exec::Args),
+    Flow(flow::Args),
     Logs(logs::Args),
     Next(next::Args),
     Once(once::Args),
@@ -129,6 +131,7 @@ pub fn main() -> ExitCode {
         Some(Command::Completions(args)) => completions::completions(&args),
         Some(Command::Man) => man::man(),
         Some(Command::Exec(args)) => exec::exec(&cli.config, &args),
+        Some(Command::Flow(args)) => flow::flow(&cli.config, &args),
         Some(Command::Logs(args)) => logs::logs(&cli.config, &args),
         Some(Command::Next(args)) => next::next(&cli.config, &args),
         Some(Command::Once(args)) => once::once(&cli.config, &args),

@@ -1,4 +1,5 @@
-//! `loom retry`: the nodes of a run that did not succeed, tried again as a run of their own.
+//! `loom retry`: the nodes of a run that did not succeed, tried again as a run of their own; of a
+//! flow, what is left of it.
 
 use std::process::ExitCode;
 
@@ -11,10 +12,13 @@ use super::reach::{self, FAILED, Reach};
 use super::screen::{print, print_json};
 use super::words;
 use crate::api::MAX_WAIT;
-use crate::api::run::{Retry, RetryRequest, Run, Started};
+use crate::api::flow::Resumed;
+use crate::api::run::{Retry, RetryRequest, Run, RunDetail, Started};
 use crate::client::{Client, Failure, Route, new_key};
 
 /// Try the nodes of a run again that did not succeed; they make a run of their own
+///
+/// Of a flow, what is left of it is done, as by `loom flow retry`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -62,33 +66,55 @@ fn again(candidates: &str, args: &Args) -> Result<u8, Failure> {
         Some(Only::Failed) => Retry::Failed,
         Some(Only::Unstarted) => Retry::Unstarted,
     };
-    let route = Route::to(["runs", &args.run.to_string(), "retry"]);
+    let manner = Manner { wait: args.wait, fold: args.fold, json: args.reach.json };
+    begin(&client, args.run, only, manner)
+}
+
+/// What is shown of a retry.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    pub wait: bool,
+    pub fold: bool,
+    pub json: bool,
+}
+
+/// Has it begun, and shows what it is asked to; the exit status.
+pub fn begin(client: &Client, of: u64, only: Retry, manner: Manner) -> Result<u8, Failure> {
+    let Manner { wait, fold, json } = manner;
+    let route = Route::to(["runs", &of.to_string(), "retry"]);
     let request = RetryRequest { only, wait: 0 };
     let answer: Value = client.post(&route, &request, Some(&new_key()?))?;
     let started: Started = typed(answer.clone())?;
     let Some(run) = started.run else {
-        if args.reach.json {
+        if json {
             print_json(&answer)?;
         }
         eprintln!("loom: nothing was started: it still runs on each of these nodes");
         return Ok(FAILED);
     };
-    if !args.wait {
-        match args.reach.json {
-            true => print_json(&answer)?,
-            false => print(&format!("run {run} retries run {}\n", args.run))?,
-        }
+    if json && !wait {
+        print_json(&answer)?;
         return Ok(0);
     }
-    eprintln!("loom: run {run} retries run {}", args.run);
+    let detail: RunDetail = client.get(&Route::to(["runs", &run.to_string()]))?;
+    let told = match (&detail.resumed, &detail.slots) {
+        (Some(Resumed { slot, .. }), Some(slots)) => {
+            format!("run {run} takes up run {of}, from slot {slot} of {}", slots.len())
+        }
+        (Some(_) | None, _) => format!("run {run} retries run {of}"),
+    };
+    if !wait {
+        print(&format!("{told}\n"))?;
+        return Ok(0);
+    }
+    eprintln!("loom: {told}");
     let succeeded = |run: &Run| if run.state == "succeeded" { 0 } else { FAILED };
-    if args.reach.json {
-        let answer = wait(&client, run)?;
+    if json {
+        let answer = self::wait(client, run)?;
         print_json(&answer)?;
         return Ok(succeeded(&typed(answer)?));
     }
-    let detail = client.get(&Route::to(["runs", &run.to_string()]))?;
-    Ok(match follow::wait(&client, &detail, How { fold: args.fold, json: false })? {
+    Ok(match follow::wait(client, &detail, How { fold, json: false })? {
         End::Over { run, .. } => succeeded(&run),
         End::Detached(status) => status,
     })
