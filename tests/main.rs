@@ -8,6 +8,7 @@ mod cli;
 mod cli_follow;
 mod completion;
 mod farm;
+mod flows;
 mod hooks;
 mod launch;
 mod log;

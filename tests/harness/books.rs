@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::due::{MINUTE, Rule};
+use super::flows::Flows;
 use super::rows::{self, Gap, Job, Run, Unit};
 use super::{Farm, Ledger, SOON, Site, process, until};
 
@@ -91,7 +92,9 @@ impl<'a> Books<'a> {
         self.every_due_instant_is_covered_once(&runs);
         self.everything_has_ended(&runs, &units);
         self.attempts_follow_each_other(&units);
-        self.runs_are_what_their_units_are(&runs, &units);
+        let flows = Flows::of(&self.ledger, &runs, &units);
+        self.wrong.extend(flows.wrong());
+        self.runs_are_what_their_units_are(&runs, &units, &flows);
         self.evidence_agrees(&units);
         if !self.wrong.is_empty() {
             panic!("the books do not balance:\n  {}", self.wrong.join("\n  "));
@@ -205,7 +208,7 @@ impl<'a> Books<'a> {
         }
     }
 
-    fn runs_are_what_their_units_are(&mut self, runs: &[Run], units: &[Unit]) {
+    fn runs_are_what_their_units_are(&mut self, runs: &[Run], units: &[Unit], flows: &Flows) {
         let mut last: BTreeMap<(i64, &str), &Unit> = BTreeMap::new();
         for unit in units {
             let latest = last.entry((unit.run, &unit.node)).or_insert(unit);
@@ -213,16 +216,20 @@ impl<'a> Books<'a> {
                 *latest = unit;
             }
         }
-        for run in runs.iter().filter(|run| run.finished) {
+        for run in runs.iter().filter(|run| run.finished && !flows.is_flow(run.id)) {
             let mine = last.range((run.id, "")..(run.id + 1, "")).map(|(_, unit)| *unit);
             let outcomes: Vec<&str> = mine.filter_map(|unit| unit.outcome.as_deref()).collect();
             let count = |word: &str| outcomes.iter().filter(|outcome| **outcome == word).count();
             let counted = outcomes.len() - count("skipped");
             let succeeded = count("succeeded");
             let needed = self.needed.get(&run.job).copied().unwrap_or(counted).max(1);
+            let needed = flows.needed(run).unwrap_or(needed);
+            // A part may lack nodes that are gone.
+            let lacks = run.flow.is_some() && count("skipped") > 0;
+            let failed = lacks || FAILURES.iter().any(|word| count(word) > 0);
             let fits = match run.state.as_str() {
                 "succeeded" => succeeded >= needed,
-                "failed" => succeeded < needed && FAILURES.iter().any(|word| count(word) > 0),
+                "failed" => succeeded < needed && failed,
                 "lost" => succeeded < needed && count("lost") > 0,
                 "cancelled" => succeeded < needed && count("cancelled") > 0,
                 "skipped" => counted == 0,

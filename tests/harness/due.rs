@@ -12,12 +12,15 @@ pub const MINUTE: i64 = 60_000;
 pub struct Rule {
     fields: [Option<BTreeSet<i8>>; 5],
     zone: TimeZone,
+    never: bool,
 }
 
 impl Rule {
     pub fn parse(schedule: &str, timezone: Option<&str>) -> Rule {
         let zone = timezone.map_or_else(TimeZone::system, |name| TimeZone::get(name).unwrap());
+        let never = schedule == "@never";
         let schedule = match schedule {
+            "@never" => "* * * * *",
             "@hourly" => "0 * * * *",
             "@daily" | "@midnight" => "0 0 * * *",
             "@weekly" => "0 0 * * 0",
@@ -39,11 +42,11 @@ impl Rule {
                 }),
             }
         };
-        Rule { fields: std::array::from_fn(field), zone }
+        Rule { fields: std::array::from_fn(field), zone, never }
     }
 
     pub fn is_due(&self, millis: i64) -> bool {
-        if millis % MINUTE != 0 {
+        if self.never || millis % MINUTE != 0 {
             return false;
         }
         let Ok(at) = Timestamp::from_millisecond(millis) else { return false };
@@ -59,12 +62,13 @@ impl Rule {
     /// Due instants in (after, through].
     pub fn due(&self, after: i64, through: i64) -> impl Iterator<Item = i64> {
         let first = after.div_euclid(MINUTE) * MINUTE + MINUTE;
+        let through = if self.never { first - 1 } else { through };
         (first..=through).step_by(MINUTE as usize).filter(|at| self.is_due(*at))
     }
 
     /// How many there are.
     pub fn count(&self, after: i64, through: i64) -> i64 {
-        if self.fields.iter().all(Option::is_none) {
+        if !self.never && self.fields.iter().all(Option::is_none) {
             return through.div_euclid(MINUTE) - after.div_euclid(MINUTE);
         }
         self.due(after, through).count() as i64

@@ -122,6 +122,29 @@ impl Ledger {
         })
     }
 
+    /// Waits for the end of a run that is a flow's; how it ended.
+    pub fn wait_for_flow(&self, flow: &str, run: i64, within: Duration) -> String {
+        self.wait_for_run(flow, run, within).0.state
+    }
+
+    /// Runs of the flow's parts, by their places: slot, part and rescue.
+    pub fn parts(&self, flow: i64) -> Vec<((i64, i64, i64), Run)> {
+        let sql = "select id, job, scheduled_at, queued_at, finished_at, state, reason, slot, part, \
+                   rescue from runs where flow = ?1 order by slot, part, rescue";
+        self.query(sql, &[&flow], |row| {
+            let run = Run {
+                id: row.get(0)?,
+                job: row.get(1)?,
+                scheduled_at: row.get(2)?,
+                queued_at: row.get(3)?,
+                finished_at: row.get(4)?,
+                state: row.get(5)?,
+                reason: row.get(6)?,
+            };
+            Ok(((row.get(7)?, row.get(8)?, row.get(9)?), run))
+        })
+    }
+
     /// Waits for the end of a run of the job; its units, in the order of the targets.
     pub fn wait_for_run(&self, job: &str, run: i64, within: Duration) -> (Run, Vec<Unit>) {
         let over = until(&format!("the end of run {run} of {job}"), within, || {

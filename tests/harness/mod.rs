@@ -16,6 +16,7 @@ pub mod due;
 pub mod fabric;
 pub mod farm;
 pub mod fault;
+pub mod flows;
 pub mod ledger;
 pub mod log;
 pub mod process;

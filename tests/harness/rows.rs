@@ -20,6 +20,11 @@ pub struct Run {
     pub started: bool,
     pub finished: bool,
     pub state: String,
+    pub queued_at: i64,
+    pub finished_at: Option<i64>,
+    pub retry_of: Option<i64>,
+    /// The flow, and slot, part and rescue there.
+    pub flow: Option<(i64, i64, i64, i64)>,
 }
 
 pub struct Gap {
@@ -59,7 +64,8 @@ pub fn jobs(ledger: &Ledger) -> Vec<Job> {
 
 pub fn runs(ledger: &Ledger) -> Vec<Run> {
     let sql = "select id, job, trigger, scheduled_at, epoch, started_at is not null, \
-                   finished_at is not null, state from runs order by id";
+                   finished_at is not null, state, queued_at, finished_at, retry_of, flow, slot, part, \
+                   rescue from runs order by id";
     ledger.query(sql, &[], |row| {
         Ok(Run {
             id: row.get(0)?,
@@ -70,6 +76,13 @@ pub fn runs(ledger: &Ledger) -> Vec<Run> {
             started: row.get(5)?,
             finished: row.get(6)?,
             state: row.get(7)?,
+            queued_at: row.get(8)?,
+            finished_at: row.get(9)?,
+            retry_of: row.get(10)?,
+            flow: match row.get::<_, Option<i64>>(11)? {
+                Some(flow) => Some((flow, row.get(12)?, row.get(13)?, row.get(14)?)),
+                None => None,
+            },
         })
     })
 }

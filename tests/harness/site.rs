@@ -89,6 +89,12 @@ impl Site {
         self.write_job(name, &format!("task: loom.run\nargs: [{command}]\n{more}"));
     }
 
+    /// A manifest with one flow, which is named as the file is; `flow` is its keys.
+    pub fn write_flow(&self, name: &str, flow: serde_json::Value) {
+        let manifest = serde_json::json!({"flows": {name: flow}});
+        self.write(&format!("jobs/{name}.yaml"), &manifest.to_string());
+    }
+
     /// The real executable on this configuration. All it starts carries the site's path in its
     /// environment, by which leftovers are found.
     pub fn loom(&self, args: &[&str]) -> Command {

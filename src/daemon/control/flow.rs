@@ -31,8 +31,16 @@ impl Daemon {
             FlowOf::Job(name) => {
                 permit(person, command, Subject { job: Some(name), own_targets: true })?;
                 let job = self.engine.jobs.get(name).filter(|job| job.flow.is_some()).cloned();
-                let text = || format!("there is no flow {name:?} in the configuration");
-                let unknown = || Refusal { why: Why::Unknown, text: text() };
+                let unknown = || match &order.resume {
+                    None => Refusal {
+                        why: Why::Unknown,
+                        text: format!("there is no flow {name:?} in the configuration"),
+                    },
+                    Some(TakeUp { run, .. }) => conflict(&format!(
+                        "there is no flow {name} in the configuration any more; run {run} cannot \
+                         be taken up"
+                    )),
+                };
                 (job.ok_or_else(unknown)?, None)
             }
             FlowOf::Given { from, slots, any_host } => {

@@ -1,0 +1,4 @@
+//! Flows: slots of jobs on real nodes.
+
+mod cancel;
+mod retry;
