@@ -1,6 +1,7 @@
-//! `loom flow`: slots of jobs.
+//! `loom flow`: slots of jobs, from a file, and again from where they ended.
 
 mod retry;
+mod run;
 
 use std::process::ExitCode;
 
@@ -20,10 +21,12 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Retry(retry::Args),
+    Run(run::Args),
 }
 
 pub fn flow(candidates: &str, args: &Args) -> ExitCode {
     reach::finish(match &args.command {
         Command::Retry(args) => retry::retry(candidates, args),
+        Command::Run(args) => run::run(candidates, args),
     })
 }
