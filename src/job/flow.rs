@@ -4,13 +4,23 @@
 //! it should. Values only; what follows from them is decided in [`crate::flow`].
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Job;
+use super::policy::{Overlap, Parallel, Retries, RetryOn, Share};
+use super::{Job, Source};
+use crate::arg::Arg;
+use crate::cron::Schedule;
 
 /// What runs of flows are called that stand in no manifest; none of the configuration's may be.
 pub const FLOW: &str = "@flow";
+
+/// The most jobs of a flow that stands in no manifest, the most units of all of them, and the most
+/// bytes of one's command.
+pub const MAX_JOBS: usize = 1000;
+pub const MAX_UNITS: usize = 100_000;
+pub const MAX_COMMAND: usize = 64 << 10;
 
 /// At least one slot, each with at least one part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +38,20 @@ pub struct Part {
     /// the flow holds itself is called `FLOW/NAME`.
     pub job: Job,
     pub on_failure: OnFailure,
+}
+
+/// A part that stands in no manifest: a command line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommandLine {
+    pub name: String,
+    pub command: String,
+    pub targets: Vec<String>,
+    pub success: Share,
+    /// Steps; all at once if there are none.
+    pub parallel: Vec<Share>,
+    pub timeout: Option<Duration>,
+    /// On each node in all, whatever made them fail; 1 or more.
+    pub attempts: u32,
 }
 
 /// What follows when a part does not meet its success constraint.
@@ -97,6 +121,44 @@ impl Flow {
     pub fn units(&self) -> usize {
         self.slots.iter().flatten().map(|part| part.job.targets.len()).sum()
     }
+}
+
+impl Flow {
+    /// One that stands in no manifest, as if it stood in one.
+    pub fn given(any_host: bool, slots: Vec<Vec<CommandLine>>) -> Job {
+        let parts = |slot: Vec<CommandLine>| slot.into_iter().map(Part::from).collect();
+        let flow = Flow { any_host, slots: slots.into_iter().map(parts).collect() };
+        let of_all = flow.parts().flat_map(|(_, part)| part.job.targets.iter().cloned());
+        let mut targets: Vec<String> = of_all.collect();
+        targets.sort();
+        targets.dedup();
+        Job { flow: Some(flow), targets, ..bare(FLOW.to_owned(), FLOW) }
+    }
+}
+
+impl From<CommandLine> for Part {
+    fn from(line: CommandLine) -> Part {
+        let CommandLine { name, command, targets, success, parallel, timeout, attempts } = line;
+        let job = Job {
+            args: vec![Arg::Str(command)],
+            targets,
+            timeout,
+            parallel: (!parallel.is_empty()).then_some(Parallel { steps: parallel }),
+            success: Some(success),
+            retries: Retries {
+                attempts,
+                on: RetryOn::ALL.into_iter().collect(),
+                ..Retries::default()
+            },
+            ..bare(format!("{FLOW}/{name}"), "loom.run")
+        };
+        Part { job, on_failure: OnFailure::Stop }
+    }
+}
+
+fn bare(name: String, task: &str) -> Job {
+    let source = Source { file: Default::default(), line: 0 };
+    Job { overlap: Overlap::Allow, ..Job::new(name, task.to_owned(), Schedule::never(), source) }
 }
 
 impl Part {

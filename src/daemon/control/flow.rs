@@ -1,20 +1,18 @@
 //! Flows that somebody sets going: one that stands in no manifest, and one again from where it
 //! ended. One of the manifests is begun as any job is.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::permits::{Person, Subject, permit};
 use super::{conflict, invalid};
-use crate::arg::Arg;
 use crate::config::Config;
-use crate::cron::Schedule;
 use crate::daemon::Daemon;
 use crate::event::Cause;
 use crate::flow::Resume;
-use crate::job::flow::{FLOW, Flow, OnFailure, Part};
-use crate::job::policy::{Overlap, Parallel, Retries, RetryOn};
-use crate::job::{Job, Source};
+use crate::job::Job;
+use crate::job::flow::{CommandLine, Flow, MAX_JOBS, MAX_UNITS, Part};
 use crate::protocol::control::{
     Answer, Command, FlowOf, FlowOrder, GivenPart, Refusal, TakeUp, Why,
 };
@@ -81,8 +79,9 @@ impl Daemon {
     }
 }
 
-/// A flow that stands in no manifest, as if it stood in one. One that is taken up may have had nodes
-/// that are gone, which it lacks from then on.
+/// A flow that stands in no manifest, as if it stood in one. Whoever asked has looked at it
+/// before, but need not be believed. One that is taken up may have had nodes that are gone, which it
+/// lacks from then on.
 fn given(
     config: &Config,
     slots: &[Vec<GivenPart>],
@@ -92,65 +91,59 @@ fn given(
     if slots.is_empty() {
         return Err(invalid("a flow has at least one slot".to_owned()));
     }
-    let mut flow = Flow { any_host, slots: Vec::new() };
+    if slots.iter().map(Vec::len).sum::<usize>() > MAX_JOBS {
+        return Err(invalid(format!("a flow has at most {MAX_JOBS} jobs")));
+    }
+    let (mut given, mut room) = (Vec::new(), MAX_UNITS);
     for (number, parts) in (1..).zip(slots) {
         if parts.is_empty() {
             return Err(invalid(format!("slot {number} is empty; it needs a job at least")));
         }
-        let parts = parts.iter().map(|part| given_part(config, part, any_host, resumes));
-        flow.slots.push(parts.collect::<Result<_, _>>()?);
+        let parts =
+            parts.iter().map(|part| command_line(config, part, any_host, resumes, &mut room));
+        given.push(parts.collect::<Result<_, _>>()?);
     }
-    let mut targets: Vec<String> =
-        flow.parts().flat_map(|(_, part)| part.job.targets.iter().cloned()).collect();
-    targets.sort();
-    targets.dedup();
-    Ok(Job { flow: Some(flow), targets, ..bare(FLOW.to_owned(), FLOW) })
+    Ok(Flow::given(any_host, given))
 }
 
-fn given_part(
+/// `room`: how many targets more there may be.
+fn command_line(
     config: &Config,
     part: &GivenPart,
     any_host: bool,
     resumes: bool,
-) -> Result<Part, Refusal> {
-    let mut targets = Vec::new();
+    room: &mut usize,
+) -> Result<CommandLine, Refusal> {
+    let GivenPart { name, command, success, parallel, timeout, attempts, .. } = part;
+    let (mut targets, mut seen) = (Vec::new(), HashSet::new());
     for written in &part.targets {
         let names = match config.resolve_hosts(written, any_host) {
             // No host comes of it: names that stand for no node are told, and left out.
             Err(_) if resumes && !any_host => Ok(vec![written.clone()]),
             names => names,
         };
-        let names = names.map_err(|e| invalid(format!("job {:?}: {e}", part.name)))?;
-        targets
-            .extend(names.into_iter().filter(|name| !targets.contains(name)).collect::<Vec<_>>());
+        let names = names.map_err(|e| invalid(format!("job {name:?}: {e}")))?;
+        // Counted as they are written, so that no text costs more than it may.
+        *room = room
+            .checked_sub(names.len())
+            .ok_or_else(|| invalid(format!("the jobs of a flow have at most {MAX_UNITS} hosts")))?;
+        targets.extend(names.into_iter().filter(|name| seen.insert(name.clone())));
     }
     if targets.is_empty() {
-        return Err(invalid(format!("job {:?} has no hosts", part.name)));
+        return Err(invalid(format!("job {name:?} has no hosts")));
     }
-    if part.attempts == 0 {
-        return Err(invalid(format!("job {:?}: attempts count from 1", part.name)));
+    if *attempts == 0 {
+        return Err(invalid(format!("job {name:?}: attempts count from 1")));
     }
-    let steps = part.parallel.clone();
-    let job = Job {
-        args: vec![Arg::Str(part.command.clone())],
+    Ok(CommandLine {
+        name: name.clone(),
+        command: command.clone(),
         targets,
-        timeout: part.timeout.map(Duration::from_millis),
-        overlap: Overlap::Allow,
-        parallel: (!steps.is_empty()).then_some(Parallel { steps }),
-        success: Some(part.success),
-        retries: Retries {
-            attempts: part.attempts,
-            on: RetryOn::ALL.into_iter().collect(),
-            ..Retries::default()
-        },
-        ..bare(format!("{FLOW}/{}", part.name), "loom.run")
-    };
-    Ok(Part { job, on_failure: OnFailure::Stop })
-}
-
-fn bare(name: String, task: &str) -> Job {
-    let source = Source { file: Default::default(), line: 0 };
-    Job { overlap: Overlap::Allow, ..Job::new(name, task.to_owned(), Schedule::never(), source) }
+        success: *success,
+        parallel: parallel.clone(),
+        timeout: timeout.map(Duration::from_millis),
+        attempts: *attempts,
+    })
 }
 
 /// What was done in one flow means nothing in another.
