@@ -12,9 +12,28 @@ use super::source::{FileId, Span};
 use super::syntax;
 use super::yaml::{Anchors, CoreTag, Entry, Kind, MAX_DEPTH, Node, Parsed, Problem, Value};
 
+/// Which of two equal keys counts. There is a problem either way, at the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Equal {
+    First,
+    /// As readers of JSON have it.
+    Last,
+}
+
 /// Parses one document of at most `room` values, merged ones included. Aliases that `text` does
 /// not define are looked up in `shared`.
 pub fn parse(file: FileId, text: &str, shared: &Anchors, room: usize, hints: &mut Hints) -> Parsed {
+    parse_with(file, text, shared, room, hints, Equal::First)
+}
+
+pub fn parse_with(
+    file: FileId,
+    text: &str,
+    shared: &Anchors,
+    room: usize,
+    hints: &mut Hints,
+    equal: Equal,
+) -> Parsed {
     let options = granit::options! {
         emit_unresolved_aliases: true,
         emit_anchor_events: true,
@@ -33,6 +52,7 @@ pub fn parse(file: FileId, text: &str, shared: &Anchors, room: usize, hints: &mu
         names: HashMap::new(),
         room,
         hints,
+        equal,
         problems: Vec::new(),
         secrets: Vec::new(),
     };
@@ -80,6 +100,7 @@ struct Composer<'a> {
     /// How many more there may be.
     room: usize,
     hints: &'a mut Hints,
+    equal: Equal,
     problems: Vec<Problem>,
     secrets: Vec<Span>,
 }
@@ -241,8 +262,11 @@ impl Composer<'_> {
         Ok(own)
     }
 
-    /// Keeps the first of each key.
+    /// Keeps one of each key.
     fn without_duplicates(&mut self, mut entries: Vec<Entry>) -> Vec<Entry> {
+        if self.equal == Equal::Last {
+            entries.reverse();
+        }
         let mut seen: HashMap<(Box<str>, bool), Span> = HashMap::new();
         let problems = &mut self.problems;
         entries.retain(|entry| {
@@ -263,6 +287,9 @@ impl Composer<'_> {
                 }
             }
         });
+        if self.equal == Equal::Last {
+            entries.reverse();
+        }
         entries
     }
 

@@ -123,7 +123,7 @@ impl<'a> Defaults<'a> {
         });
         over.set("overlap", &mut job.overlap, &bare.overlap, policy::overlap);
         over.set("parallel", &mut job.parallel, &bare.parallel, |item, report| {
-            policy::parallel(item, report).map(Some)
+            policy::parallel(item, "parallel", report).map(Some)
         });
         over.set("success", &mut job.success, &bare.success, |item, report| {
             policy::share(item, "success", report).map(Some)

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::fields::unsafe_for_ssh;
+use super::nodes::host_problem;
 use super::report::Hints;
 use super::{Config, diagnostic::quoted, hostset};
 use crate::job::Job;
@@ -31,8 +31,8 @@ impl Config {
         let words = hostset::expand(text).map_err(|e| format!("{}: {e}", quoted(text)))?;
         let (mut names, mut seen) = (Vec::new(), HashSet::new());
         for word in words {
-            if any_host && !word.starts_with('@') {
-                if let Some(why) = unsafe_for_ssh(&word) {
+            if any_host && !word.starts_with('@') && !self.nodes.contains_key(&word) {
+                if let Some(why) = host_problem(&word) {
                     return Err(format!("host {} {why}", quoted(&word)));
                 }
                 if seen.insert(word.clone()) {

@@ -7,6 +7,7 @@
 pub mod diagnostic;
 pub mod folding;
 pub mod hostset;
+pub mod roadrunner;
 
 mod argument;
 mod compose;

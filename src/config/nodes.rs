@@ -219,6 +219,16 @@ fn node_names(key: Item<'_>, report: &mut Report) -> Vec<String> {
     names
 }
 
+/// Why this cannot be the name of a host that stands in no nodes file.
+pub fn host_problem(name: &str) -> Option<&'static str> {
+    match name.contains('@') {
+        true => {
+            Some("contains \"@\"; which user logs in is for ssh_config or the nodes file to say")
+        }
+        false => name_problem(name),
+    }
+}
+
 fn name_problem(name: &str) -> Option<&'static str> {
     if let Some(problem) = fields::unsafe_for_ssh(name) {
         Some(problem)

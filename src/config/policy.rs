@@ -15,9 +15,10 @@ use super::scalar;
 use super::yaml::Item;
 use crate::job::Job;
 use crate::job::log_path::{LogPath, Misplaced, PLACEHOLDERS};
-use crate::job::policy::{MAX_DELAY, Missed, Overlap, Parallel, Retries, RetryOn, Share};
+use crate::job::policy::{
+    MAX_ATTEMPTS, MAX_DELAY, MAX_STEPS, Missed, NoShare, Overlap, Parallel, Retries, RetryOn, Share,
+};
 
-const MAX_ATTEMPTS: u32 = 100;
 const MAX_LOCKS: usize = 20;
 
 /// The keys of `retries`.
@@ -59,39 +60,28 @@ fn either(words: &[&str]) -> String {
 
 /// A count or a percentage.
 pub fn share(item: Item<'_>, what: &str, report: &mut Report) -> Option<Share> {
-    let text = fields::text(item, what, report)?.trim();
-    let (digits, is_percentage) = match text.strip_suffix('%') {
-        Some(digits) => (digits.trim_end(), true),
-        None => (text, false),
-    };
-    let expected = match scalar::digits(digits) {
-        Ok(percent @ 1..=100) if is_percentage => return Some(Share::Percent(percent as u8)),
-        Ok(_) if is_percentage => "a percentage from 1% to 100%",
-        Ok(count) => match u32::try_from(count) {
-            Ok(1..) => return Some(Share::Count(count as u32)),
-            Ok(0) => "a count of 1 or more",
-            Err(_) => "a count of targets",
-        },
-        Err(()) => "a whole number like 2 or a whole percentage like 50%",
-    };
-    report.error(item, format!("{what} is {expected}, not {}", report.show(item)));
-    None
+    match fields::text(item, what, report)?.parse() {
+        Ok(share) => Some(share),
+        Err(NoShare(expected)) => {
+            report.error(item, format!("{what} is {expected}, not {}", report.show(item)));
+            None
+        }
+    }
 }
 
-const MAX_STEPS: usize = 20;
-
 /// A count or a percentage, or steps of them.
-pub fn parallel(item: Item<'_>, report: &mut Report) -> Option<Parallel> {
+pub fn parallel(item: Item<'_>, what: &str, report: &mut Report) -> Option<Parallel> {
     if !item.is_list() {
-        return share(item, "parallel", report).map(Parallel::from);
+        return share(item, what, report).map(Parallel::from);
     }
     let steps: Vec<Item<'_>> = item.items().collect();
     if steps.is_empty() || steps.len() > MAX_STEPS {
-        let message = format!("parallel has 1 to {MAX_STEPS} steps, not {}", steps.len());
+        let message = format!("{what} has 1 to {MAX_STEPS} steps, not {}", steps.len());
         report.error(item, message);
         return None;
     }
-    let read = |step: &Item<'_>| share(*step, "a step of parallel", report);
+    let of_step = format!("a step of {what}");
+    let read = |step: &Item<'_>| share(*step, &of_step, report);
     let steps: Vec<Option<Share>> = steps.iter().map(read).collect();
     Some(Parallel { steps: steps.into_iter().collect::<Option<_>>()? })
 }
@@ -121,7 +111,8 @@ pub fn retries(item: Item<'_>, retries: &mut Retries, report: &mut Report) {
     }
 }
 
-fn attempts(item: Item<'_>, what: &str, report: &mut Report) -> Option<u32> {
+/// In all, the first included.
+pub fn attempts(item: Item<'_>, what: &str, report: &mut Report) -> Option<u32> {
     match fields::number(item, what, 0..=u32::MAX, report)? {
         0 => {
             let message =

@@ -200,6 +200,11 @@ impl Report {
         self.errors > 0
     }
 
+    /// How many there are so far.
+    pub fn errors(&self) -> usize {
+        self.errors
+    }
+
     /// In the order of the files and of their lines.
     pub fn finish(mut self) -> Vec<Diagnostic> {
         self.found.sort_by_key(|(span, _)| (span.file, span.line, span.column));

@@ -81,11 +81,18 @@ impl Sources {
     /// Reads the text of a file that was added: UTF-8, a byte order mark is left out.
     pub fn read(&mut self, file: FileId) -> Result<(), ReadProblem> {
         let whole = |message| ReadProblem { span: Span::whole(file), message };
-        let room = MAX_FILE.min(MAX_TOTAL.saturating_sub(self.bytes));
         let source = &mut self.files[file.0 as usize];
-        let (mut bytes, meta) = read_at_most(&source.shown, room + 1)
+        let room = MAX_FILE.min(MAX_TOTAL.saturating_sub(self.bytes));
+        let (bytes, meta) = read_at_most(&source.shown, room + 1)
             .map_err(|e| whole(format!("cannot be read: {}", plain(&e))))?;
         source.meta = Some(meta);
+        self.take(file, bytes)
+    }
+
+    /// As [`read`](Self::read), of bytes that are there already.
+    pub fn take(&mut self, file: FileId, mut bytes: Vec<u8>) -> Result<(), ReadProblem> {
+        let whole = |message| ReadProblem { span: Span::whole(file), message };
+        let room = MAX_FILE.min(MAX_TOTAL.saturating_sub(self.bytes));
         if bytes.len() as u64 > MAX_FILE {
             return Err(whole(format!("is larger than {} MiB", MAX_FILE >> 20)));
         }

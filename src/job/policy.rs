@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,35 @@ impl Share {
     }
 }
 
+/// What a text should be that is no share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoShare(pub &'static str);
+
+/// `2`, or `50%`.
+impl FromStr for Share {
+    type Err = NoShare;
+
+    fn from_str(text: &str) -> Result<Share, NoShare> {
+        let text = text.trim();
+        let (digits, is_percentage) = match text.strip_suffix('%') {
+            Some(digits) => (digits.trim_end(), true),
+            None => (text, false),
+        };
+        let is_whole = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        let number: Option<u64> = digits.parse().ok().filter(|_| is_whole);
+        Err(NoShare(match number {
+            Some(percent @ 1..=100) if is_percentage => return Ok(Share::Percent(percent as u8)),
+            Some(_) if is_percentage => "a percentage from 1% to 100%",
+            Some(count) => match u32::try_from(count) {
+                Ok(1..) => return Ok(Share::Count(count as u32)),
+                Ok(0) => "a count of 1 or more",
+                Err(_) => "a count of targets",
+            },
+            None => "a whole number like 2 or a whole percentage like 50%",
+        }))
+    }
+}
+
 /// As written in a manifest.
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -92,6 +122,9 @@ impl fmt::Display for Share {
         }
     }
 }
+
+/// The most steps of one `parallel`.
+pub const MAX_STEPS: usize = 20;
 
 /// How many units of a run may be under way at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,6 +203,9 @@ impl RetryOn {
         }
     }
 }
+
+/// The most attempts on one node.
+pub const MAX_ATTEMPTS: u32 = 100;
 
 /// How often, and how soon, a unit is tried again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

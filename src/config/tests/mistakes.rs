@@ -4,6 +4,7 @@ mod files;
 mod hooks;
 mod jobs;
 mod nodes;
+mod roadrunner;
 mod rules;
 mod yaml;
 

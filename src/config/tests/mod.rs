@@ -5,6 +5,7 @@ mod listen;
 mod loading;
 mod locate;
 mod mistakes;
+mod roadrunner;
 mod rules;
 mod secrets;
 mod tasks;
