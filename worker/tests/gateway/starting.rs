@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use loom::api::run::Started;
 use loom::arg::Arg;
-use loom::protocol::control::{Answer, Command, Exec, JobEntry, Who, Why};
+use loom::job::policy::Share;
+use loom::protocol::control::{
+    Answer, Command, Exec, FlowOf, FlowOrder, GivenPart, JobEntry, Who, Why,
+};
 use loom::unit::{Outcome, RunEnd, RunId};
 use serde_json::{Value, json};
 
@@ -143,6 +146,112 @@ fn a_command_is_handed_to_the_parent() {
         parallel: None,
     };
     assert_eq!(rig.last_asked().command, Command::Exec(Box::new(exec)));
+}
+
+#[test]
+fn a_flow_is_handed_to_the_parent_with_its_numbers_read() {
+    let rig = rig();
+    rig.react(|_, _| Ok(Answer::Run(Some(RunId(7)))));
+    let body = json!({
+        "from": "deploy.json",
+        "any_host": true,
+        "slots": [
+            [{"job": "pkg1", "command": "install pkg1", "targets": ["db[1-10]", "@db"],
+              "success": "80%", "timeout": 1.5, "attempts": 3},
+             {"job": "pkg2", "command": "install pkg2", "targets": ["api[1-6]"], "success": "5",
+              "parallel": ["2"]}],
+            [{"job": "restart", "command": "apachectl restart", "targets": ["fe[1-100]"],
+              "parallel": ["1", "10%", "50%"]}],
+        ],
+    });
+    let client = rig.client.clone().with("Idempotency-Key", "k-1");
+    let answer = client.post("/api/v1/flows", Some(body));
+    assert_eq!((answer.status(), answer.head.header("location")), (201, Some("/api/v1/runs/7")));
+    let part = |name: &str, command: &str, targets: &[&str]| GivenPart {
+        name: name.to_owned(),
+        command: command.to_owned(),
+        targets: targets.iter().map(|target| target.to_string()).collect(),
+        success: Share::Percent(100),
+        parallel: vec![],
+        timeout: None,
+        attempts: 1,
+    };
+    let slots = vec![
+        vec![
+            GivenPart {
+                success: Share::Percent(80),
+                timeout: Some(1500),
+                attempts: 3,
+                ..part("pkg1", "install pkg1", &["db[1-10]", "@db"])
+            },
+            GivenPart {
+                success: Share::Count(5),
+                parallel: vec![Share::Count(2)],
+                ..part("pkg2", "install pkg2", &["api[1-6]"])
+            },
+        ],
+        vec![GivenPart {
+            parallel: vec![Share::Count(1), Share::Percent(10), Share::Percent(50)],
+            ..part("restart", "apachectl restart", &["fe[1-100]"])
+        }],
+    ];
+    let flow = FlowOf::Given { from: "deploy.json".to_owned(), slots, any_host: true };
+    let asked = rig.last_asked();
+    assert_eq!(asked.command, Command::Flow(Box::new(FlowOrder { flow, resume: None })));
+    assert_eq!(asked.key.as_deref(), Some("k-1"));
+}
+
+#[test]
+fn a_flow_with_a_mistake_does_not_reach_the_parent() {
+    let rig = rig();
+    rig.react(|_, _| Ok(Answer::Run(Some(RunId(7)))));
+    let sound = json!({"job": "a", "command": "x", "targets": ["n1"]});
+    let with = |key: &str, value: Value| {
+        let mut job = sound.clone();
+        job[key] = value;
+        job
+    };
+    let told = |slots: Value| {
+        let body = json!({"from": "f", "slots": slots});
+        rig.client.post("/api/v1/flows", Some(body)).problem(400)
+    };
+    let of_job = |key: &str, value: Value| told(json!([[with(key, value)]]));
+    assert_eq!(told(json!([])), "`slots` is empty; a flow has one at least");
+    assert_eq!(told(json!([[sound], []])), "slot 2 is empty; it needs one job at least");
+    assert_eq!(told(json!([[sound], [sound]])), "there are two jobs \"a\"");
+    let many: Vec<Value> = (0..1001).map(|n| with("job", json!(n.to_string()))).collect();
+    assert_eq!(told(json!([many])), "a flow has at most 1000 jobs");
+    for name in ["", " a", "a\n"] {
+        assert_eq!(of_job("job", json!(name)), format!("{name:?} is no name for a job"));
+    }
+    assert_eq!(of_job("job", json!("x".repeat(201))), "a job's name is longer than 200 bytes");
+    assert_eq!(of_job("command", json!(" ")), "job \"a\": `command` is empty");
+    assert_eq!(of_job("command", json!("a\0")), "job \"a\": `command` contains a NUL character");
+    let long = of_job("command", json!("x".repeat(65537)));
+    assert_eq!(long, "job \"a\": `command` is longer than 65536 bytes");
+    assert_eq!(of_job("targets", json!([])), "job \"a\": `targets` is empty");
+    for (key, value) in [("success", json!("101%")), ("parallel", json!(["1", "101%"]))] {
+        let said = format!("job \"a\": `{key}` is a percentage from 1% to 100%, not \"101%\"");
+        assert_eq!(of_job(key, value), said);
+    }
+    assert_eq!(
+        of_job("success", json!("0")),
+        "job \"a\": `success` is a count of 1 or more, not \"0\""
+    );
+    assert!(of_job("success", json!("most")).contains("a whole number like 2"));
+    assert!(of_job("parallel", json!(vec!["1"; 21])).contains("more than 20 steps"));
+    assert!(of_job("timeout", json!(0)).contains("more than 0, not 0"));
+    for attempts in [0, 101] {
+        let said = format!("job \"a\": `attempts` is 1 to 100, not {attempts}");
+        assert_eq!(of_job("attempts", json!(attempts)), said);
+    }
+    assert!(of_job("atempts", json!(1)).contains("`atempts`"));
+    assert!(of_job("success", json!(5)).contains("expected a string"));
+    for body in [json!({"slots": [[sound]]}), json!({"from": "f", "slots": [[sound]], "wait": 61})]
+    {
+        rig.client.post("/api/v1/flows", Some(body)).problem(400);
+    }
+    assert_eq!(rig.asked(), []);
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn wanted(request: ExecRequest) -> Result<Exec> {
 }
 
 /// Of a timeout in seconds.
-fn millis(seconds: f64) -> Result<u64> {
+pub fn millis(seconds: f64) -> Result<u64> {
     let duration = Duration::try_from_secs_f64(seconds).ok();
     let millis = duration.and_then(|duration| u64::try_from(duration.as_millis()).ok());
     millis.filter(|millis| *millis > 0).ok_or_else(|| {

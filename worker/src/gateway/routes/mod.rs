@@ -6,6 +6,7 @@ mod control;
 mod daemon;
 mod events;
 mod exec;
+mod flows;
 mod jobs;
 pub mod metrics;
 mod nodes;
@@ -56,6 +57,7 @@ pub fn api() -> OpenApiRouter<App> {
         .merge(daemon::routes())
         .merge(events::routes())
         .merge(exec::routes())
+        .merge(flows::routes())
         .merge(jobs::routes())
         .merge(nodes::routes())
         .merge(openapi::routes())

@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn what_changes_something_is_no_get() {
         let asking = ["pause", "resume", "reload", "stop", "run", "exec", "cancel", "retry"];
-        let asking = asking.into_iter().chain(["enable", "disable"]);
+        let asking = asking.into_iter().chain(["enable", "disable", "flows"]);
         let asking: Vec<_> = asking.map(|word| format!("/{word}")).collect();
         for (method, path, operation) in operations() {
             assert!(["GET", "POST", "DELETE"].contains(&method.as_str()), "{method} {path}");
