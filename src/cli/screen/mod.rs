@@ -5,6 +5,7 @@
 //! escaped here, so that it can neither steer a terminal nor hide.
 
 mod paint;
+pub mod plan;
 mod table;
 mod time;
 
