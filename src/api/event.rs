@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::run::Place;
+
 /// The `type` is also the event's name. When one arrives, the ledger has it: whoever then asks for
 /// the run or the unit sees at least that.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -19,9 +21,9 @@ pub enum Event {
         #[schema(value_type = String, format = DateTime)]
         at: Timestamp,
         units: u32,
-        /// The flow that it is a part of.
+        /// The flow that it is a part of, and its place there.
         #[serde(default)]
-        flow: Option<u64>,
+        flow: Option<Place>,
     },
     RunStarted {
         run: u64,

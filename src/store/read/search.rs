@@ -33,6 +33,10 @@ pub struct RunFilter {
     /// Queued before that time.
     pub until: Option<Timestamp>,
     pub retry_of: Option<RunId>,
+    /// Parts of that flow.
+    pub flow: Option<RunId>,
+    /// None that are parts of flows.
+    pub no_parts: bool,
 }
 
 impl RunFilter {
@@ -119,7 +123,11 @@ fn range(
 
 /// The jobs that may be seen, if there are few of them and it helps to know.
 fn few_jobs(conn: &Connection, filter: &RunFilter) -> rusqlite::Result<Option<Vec<String>>> {
-    if filter.jobs.is_all() || filter.job.is_some() || filter.retry_of.is_some() {
+    if filter.jobs.is_all()
+        || filter.job.is_some()
+        || filter.retry_of.is_some()
+        || filter.flow.is_some()
+    {
         return Ok(None);
     }
     let mut query = conn.prepare_cached("SELECT name FROM jobs")?;
@@ -179,6 +187,9 @@ impl Query {
         let from: Vec<String> = if let Some(run) = left.retry_of.take() {
             let run = bind(Value::Integer(run.0 as i64));
             vec![format!("runs AS r INDEXED BY runs_of_retry WHERE r.retry_of = {run}")]
+        } else if let Some(flow) = left.flow.take() {
+            let flow = bind(Value::Integer(flow.0 as i64));
+            vec![format!("runs AS r INDEXED BY runs_of_flow WHERE r.flow = {flow}")]
         } else if let Some(job) = left.job.take() {
             let job = bind(Value::Text(job));
             vec![format!("runs AS r INDEXED BY runs_of_job WHERE r.job = {job}")]
@@ -214,6 +225,12 @@ impl Query {
         }
         if !left.states.is_empty() {
             and(format!("r.state IN ({})", list(known(&left.states).into_iter())));
+        }
+        if let Some(flow) = left.flow {
+            and(format!("r.flow = {}", bind(Value::Integer(flow.0 as i64))));
+        }
+        if left.no_parts {
+            and("r.flow IS NULL".to_owned());
         }
         if let Some(since) = left.since {
             and(format!("r.queued_at >= {}", bind(Value::Integer(millis(since)))));

@@ -25,6 +25,13 @@ impl Reader {
         self.units_by("run = ?1 ORDER BY id", [run.0 as i64])
     }
 
+    /// Of the run, and of the runs that are parts of it; in the order opened, which is that of a
+    /// flow's slots.
+    pub fn units_with_parts(&self, run: RunId) -> Result<Vec<UnitRow>, StoreError> {
+        let runs = "SELECT ?1 UNION ALL SELECT id FROM runs WHERE flow = ?1";
+        self.units_by(&format!("run IN ({runs}) ORDER BY id"), [run.0 as i64])
+    }
+
     /// Queued and running units of all runs, those that have waited longest first.
     pub fn open_units_page(&self, limit: u32) -> Result<Vec<UnitRow>, StoreError> {
         self.units_by("state <> 'done' ORDER BY id LIMIT ?1", [limit])

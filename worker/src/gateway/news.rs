@@ -11,6 +11,8 @@ use loom::api::event::Event;
 use loom::protocol::control::News;
 use tokio::sync::watch;
 
+use super::shape;
+
 /// Events that are kept.
 const KEPT: usize = 10_000;
 /// Events that are given out at once: what a reader holds of them is bounded, too.
@@ -123,7 +125,7 @@ fn event(news: News) -> Event {
                 scheduled_at,
                 at,
                 units: units as u32,
-                flow: within.map(|(flow, _)| flow.0),
+                flow: within.map(|(flow, place)| shape::place(flow, place)),
             }
         }
         News::RunStarted { run, job, at } => Event::RunStarted { run: run.0, job, at },

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use jiff::Timestamp;
+use loom::access::Globs;
 use loom::api::flow::{Part, Plan, Planned};
 use loom::api::job::{Gap, Job, SwitchedOff};
 use loom::api::run::{Place, Run, Tally};
 use loom::api::unit::Unit;
+use loom::job;
 use loom::store::{self, Reader, RunRow, RunState, StoreError, UnitRow, UnitState};
 use loom::unit::{Canceller, Kill, Outcome, RunId};
 
@@ -63,20 +65,29 @@ fn part(
     Part { planned, run, rescued_by }
 }
 
+/// Whether somebody who may see these jobs may see a run. Parts are seen by who sees their flow.
+pub fn is_seen(ledger: &Reader, jobs: &Globs, row: &RunRow) -> Result<bool, StoreError> {
+    let Some((flow, _)) = row.within.filter(|_| !jobs.see(&row.job)) else {
+        return Ok(jobs.see(&row.job));
+    };
+    Ok(ledger.run(flow)?.is_some_and(|flow| jobs.see(&flow.job)))
+}
+
 /// Units of several runs, with the names of their jobs; without those of jobs not to be seen.
 pub fn units_of_runs(
     ledger: &Reader,
     rows: Vec<UnitRow>,
-    sees: impl Fn(&str) -> bool,
+    jobs: &Globs,
 ) -> Result<Vec<Unit>, StoreError> {
-    let mut jobs: BTreeMap<RunId, Option<String>> = BTreeMap::new();
+    let mut seen: BTreeMap<RunId, Option<String>> = BTreeMap::new();
     let mut units = Vec::new();
     for row in rows {
-        let job = match jobs.entry(row.run) {
+        let job = match seen.entry(row.run) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
-                let job = ledger.run(row.run)?.map(|run| run.job);
-                new.insert(job.filter(|job| sees(job)))
+                let run = ledger.run(row.run)?;
+                let is_seen = run.as_ref().map(|run| is_seen(ledger, jobs, run)).transpose()?;
+                new.insert(run.filter(|_| is_seen == Some(true)).map(|run| run.job))
             }
         };
         // Without a run it is being deleted.
@@ -123,12 +134,7 @@ pub fn run(row: RunRow, tally: store::Tally) -> Run {
         finished_at: row.finished_at,
         state: state.to_owned(),
         reason: reason.map(|reason| reason.as_str().to_owned()),
-        flow: row.within.map(|(flow, place)| Place {
-            run: flow.0,
-            slot: place.slot,
-            part: place.part,
-            rescue: place.rescue,
-        }),
+        flow: row.within.map(|(flow, at)| place(flow, at)),
         units: Tally {
             total: tally.total,
             succeeded: tally.succeeded,
@@ -139,6 +145,10 @@ pub fn run(row: RunRow, tally: store::Tally) -> Run {
             open: tally.open,
         },
     }
+}
+
+pub fn place(flow: RunId, at: job::flow::Place) -> Place {
+    Place { run: flow.0, slot: at.slot, part: at.part, rescue: at.rescue }
 }
 
 pub fn unit(row: UnitRow) -> Unit {

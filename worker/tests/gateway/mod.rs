@@ -7,6 +7,7 @@ mod document;
 mod http;
 mod jobs;
 mod nodes;
+mod parts;
 mod rig;
 mod runs;
 mod scale;

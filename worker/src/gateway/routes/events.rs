@@ -1,6 +1,6 @@
 //! What happens, as it happens.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -8,19 +8,20 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use glob::Pattern;
 use loom::api::event::Event;
+use loom::unit::RunId;
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::gateway::App;
 use crate::gateway::auth::Caller;
 use crate::gateway::describe::Problems;
 use crate::gateway::extract::Query;
 use crate::gateway::news::Cursor;
 use crate::gateway::problem::{Error, Result};
 use crate::gateway::sse::{self, Source};
+use crate::gateway::{App, shape};
 
 /// So many events that do not concern a reader, or so long after them, and it is told where it is:
 /// it need not look at them again.
@@ -37,7 +38,7 @@ pub fn routes() -> OpenApiRouter<App> {
 struct Filter {
     /// Only of this job; also a glob.
     job: Option<String>,
-    /// Only of this run.
+    /// Only of this run; of a flow, also of its parts.
     run: Option<u64>,
     /// Only of these types, parted by commas; `resync` comes in any case.
     types: Option<String>,
@@ -66,9 +67,10 @@ async fn events(
     headers: HeaderMap,
     Query(filter): Query<Filter>,
 ) -> Result<Response> {
-    let wanted = Wanted::new(&filter, caller.clone())?;
+    let mut wanted = Wanted::new(&filter, caller.clone())?;
     let after = sse::place::<Cursor>(&headers, filter.after.as_deref())?;
     let cursor = after.unwrap_or_else(|| app.news.cursor());
+    wanted.learn(&app).await?;
     let source = Telling { app: app.clone(), wanted, cursor, told: after, since: Instant::now() };
     Ok(sse::events(source))
 }
@@ -78,6 +80,8 @@ struct Wanted {
     caller: Caller,
     job: Option<(String, Pattern)>,
     run: Option<u64>,
+    /// Of the run, if it is a flow that the caller may see: its parts as far as they are known.
+    parts: Option<HashSet<u64>>,
     types: Option<BTreeSet<String>>,
 }
 
@@ -96,20 +100,44 @@ impl Wanted {
             Some(types) => Some(types.split(',').map(known).collect::<Result<_>>()?),
             None => None,
         };
-        Ok(Wanted { caller, job, run: filter.run, types })
+        Ok(Wanted { caller, job, run: filter.run, parts: None, types })
     }
 
-    fn has(&self, event: &Event) -> bool {
+    /// Parts that are in the ledger; of others the news tell.
+    async fn learn(&mut self, app: &App) -> Result<()> {
+        let Some(run) = self.run.map(RunId) else { return Ok(()) };
+        let jobs = self.caller.jobs.clone();
+        let read = app.history.read(move |ledger| {
+            let Some(row) = ledger.run(run)? else { return Ok(None) };
+            if !shape::is_seen(ledger, &jobs, &row)? {
+                return Ok(None);
+            }
+            Ok(Some(ledger.parts(run)?.into_iter().map(|part| part.run.0).collect()))
+        });
+        self.parts = read.await?;
+        Ok(())
+    }
+
+    fn has(&mut self, event: &Event) -> bool {
         if *event == Event::Resync {
             return true;
         }
+        if let (Event::RunQueued { run, flow: Some(within), .. }, Some(parts)) =
+            (event, &mut self.parts)
+            && self.run == Some(within.run)
+        {
+            parts.insert(*run);
+        }
+        let run = event.run();
+        let is_part =
+            self.parts.as_ref().is_some_and(|parts| run.is_some_and(|run| parts.contains(&run)));
         let job = event.job();
-        job.is_none_or(|job| self.caller.sees(job))
+        (is_part || job.is_none_or(|job| self.caller.sees(job)))
             && self
                 .job
                 .as_ref()
                 .is_none_or(|(name, glob)| job.is_some_and(|job| job == name || glob.matches(job)))
-            && self.run.is_none_or(|run| event.run() == Some(run))
+            && (is_part || self.run.is_none_or(|wanted| run == Some(wanted)))
             && self.types.as_ref().is_none_or(|types| types.contains(event.name()))
     }
 }
@@ -160,6 +188,9 @@ impl Source for Telling {
                 let news = self.app.news.after(self.cursor);
                 timeout_at(self.since + PATIENCE, news).await.unwrap_or_default()
             };
+            if news.iter().any(|(_, event)| **event == Event::Resync) {
+                self.wanted.learn(&self.app).await?;
+            }
             for (cursor, event) in &news {
                 self.cursor = *cursor;
                 if self.wanted.has(event) {

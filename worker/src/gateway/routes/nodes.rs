@@ -94,7 +94,7 @@ async fn show(
         .history
         .read(move |ledger| {
             let rows = ledger.units_of_node(&entry.name, SHOWN)?;
-            let units = shape::units_of_runs(ledger, rows, |job| caller.sees(job))?;
+            let units = shape::units_of_runs(ledger, rows, &caller.jobs)?;
             Ok(fare(ledger, vec![entry], &connected, &caller)?.pop().map(|node| (node, units)))
         })
         .await?;
@@ -137,5 +137,5 @@ fn last_failure(
 ) -> std::result::Result<Option<Unit>, StoreError> {
     let Some(failure) = &contact.last_failure else { return Ok(None) };
     let row = ledger.unit(failure.unit)?.into_iter().collect();
-    Ok(shape::units_of_runs(ledger, row, |job| caller.sees(job))?.pop())
+    Ok(shape::units_of_runs(ledger, row, &caller.jobs)?.pop())
 }

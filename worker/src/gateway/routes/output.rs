@@ -14,7 +14,6 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::gateway::App;
 use crate::gateway::auth::Caller;
 use crate::gateway::describe::Problems;
 use crate::gateway::extract::{Query, Segment};
@@ -23,6 +22,7 @@ use crate::gateway::problem::{Error, Result};
 use crate::gateway::range::Range;
 use crate::gateway::sse::{self, Source};
 use crate::gateway::tell::{Place, RunTelling, Start, UnitTelling, blocking, output_dir};
+use crate::gateway::{App, shape};
 use crate::ssh::Stream;
 
 /// What a task has written may be any bytes, and is passed on as it is; most of the time it is
@@ -150,7 +150,7 @@ fn yes() -> bool {
     true
 }
 
-/// What all units of a run write, as it comes.
+/// What all units of a run write, as it comes; of a flow, those of its parts.
 ///
 /// Events: `line`; `skipped`, where so many bytes of a unit's log are missing, 0 if it is not known
 /// how many; `unit` when a unit has ended, after all its lines; and at last `run`. Each attempt is
@@ -187,8 +187,11 @@ async fn run_output(
     if place.run != id {
         return Err(Error::invalid(format!("{place} is a place in the output of another run")));
     }
-    let run = app.history.read(move |ledger| ledger.run(RunId(id))).await?;
-    if !run.is_some_and(|run| caller.sees(&run.job)) {
+    let read = app.history.read(move |ledger| match ledger.run(RunId(id))? {
+        Some(run) => shape::is_seen(ledger, &caller.jobs, &run),
+        None => Ok(false),
+    });
+    if !read.await? {
         return Err(Error::unknown(format!("there is no run {id}")));
     }
     Ok(sse::events(RunTelling::new(&app, place, query.follow, news)))
@@ -202,18 +205,20 @@ struct Unit {
 }
 
 async fn find(app: &App, caller: &Caller, id: UnitId) -> Result<Unit> {
+    let jobs = caller.jobs.clone();
     let read = app.history.read(move |ledger| {
         let Some(row) = ledger.unit(id)? else { return Ok(None) };
+        match ledger.run(row.run)? {
+            Some(run) if shape::is_seen(ledger, &jobs, &run)? => {}
+            Some(_) | None => return Ok(None),
+        }
         let output = match row.state {
             UnitState::Done(_) => Some(ledger.output(id)?.unwrap_or_default()),
             UnitState::Queued | UnitState::Running => None,
         };
-        Ok(ledger.run(row.run)?.map(|run| (run.job, Unit { row, output })))
+        Ok(Some(Unit { row, output }))
     });
-    match read.await? {
-        Some((job, unit)) if caller.sees(&job) => Ok(unit),
-        Some(_) | None => Err(Error::unknown(format!("there is no unit {id}"))),
-    }
+    read.await?.ok_or_else(|| Error::unknown(format!("there is no unit {id}")))
 }
 
 impl Unit {

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use loom::access::Globs;
 use loom::api::Page;
 use loom::api::run::{Run, RunDetail};
 use loom::protocol::control::Command;
@@ -43,6 +44,16 @@ struct Filter {
     until: Option<String>,
     /// Retries of that run.
     retry_of: Option<u64>,
+    /// Parts of that flow.
+    flow: Option<u64>,
+    /// `false`: without runs that are parts of flows.
+    #[serde(default = "yes")]
+    #[param(default = true)]
+    parts: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Filter {
@@ -60,6 +71,8 @@ impl Filter {
             since: when::timestamp("since", &self.since)?,
             until: when::timestamp("until", &self.until)?,
             retry_of: self.retry_of.map(RunId),
+            flow: self.flow.map(RunId),
+            no_parts: !self.parts,
         })
     }
 }
@@ -80,10 +93,14 @@ async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Run>>> {
     let (limit, before) = (paging.limit()?, paging.before()?.map(RunId));
-    let filter = filter.of(&caller)?;
+    let mut filter = filter.of(&caller)?;
     let runs = app
         .history
         .read(move |ledger| {
+            let flow = filter.flow.map(|flow| ledger.run(flow)).transpose()?.flatten();
+            if flow.is_some_and(|flow| filter.jobs.see(&flow.job)) {
+                filter.jobs = Globs::default();
+            }
             shape::runs(ledger, ledger.runs_where(&filter, before, limit as u32 + 1)?)
         })
         .await?;
@@ -166,8 +183,15 @@ async fn cancel(
 
 /// The run, if the caller may know of it.
 pub async fn find(app: &App, caller: &Caller, run: RunId) -> Result<RunRow> {
-    let found = app.history.read(move |ledger| ledger.run(run)).await?;
-    found.filter(|row| caller.sees(&row.job)).ok_or_else(|| no_such_run(run.0))
+    let jobs = caller.jobs.clone();
+    let found = app
+        .history
+        .read(move |ledger| {
+            let Some(row) = ledger.run(run)? else { return Ok(None) };
+            Ok(shape::is_seen(ledger, &jobs, &row)?.then_some(row))
+        })
+        .await?;
+    found.ok_or_else(|| no_such_run(run.0))
 }
 
 fn no_such_run(id: u64) -> Error {

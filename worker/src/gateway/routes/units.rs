@@ -58,7 +58,7 @@ async fn list(
         .history
         .read(move |ledger| {
             let rows = ledger.open_units_page(looked_at)?;
-            shape::units_of_runs(ledger, rows, |job| caller.sees(job))
+            shape::units_of_runs(ledger, rows, &caller.jobs)
         })
         .await?;
     items.truncate(limit);
@@ -83,7 +83,7 @@ async fn show(
         .history
         .read(move |ledger| {
             let row = ledger.unit(UnitId(id))?.into_iter().collect();
-            shape::units_of_runs(ledger, row, |job| caller.sees(job))
+            shape::units_of_runs(ledger, row, &caller.jobs)
         })
         .await?;
     let unit = found.into_iter().next();

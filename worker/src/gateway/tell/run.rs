@@ -1,9 +1,10 @@
-//! All units of a run, told to their ends, and then the run.
+//! All units of a run, told to their ends, and then the run. Those of a flow are those of its
+//! parts: begun slot by slot, they are in the order of its slots.
 //!
 //! What has ended is told in the order of the units, one after the other; what runs is looked at in
 //! between, in turn, so that neither keeps the other waiting.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct RunTelling {
     /// What has been told.
     place: Place,
     news: news::Cursor,
+    /// It, and the runs that are known to be parts of it.
+    runs: HashSet<u64>,
     /// In the order of their ids.
     units: Vec<Known>,
     numbers: HashMap<u64, usize>,
@@ -69,6 +72,7 @@ impl RunTelling {
             app: app.clone(),
             run: RunId(place.run),
             follows,
+            runs: HashSet::from([place.run]),
             place,
             news,
             units: Vec::new(),
@@ -102,7 +106,13 @@ impl RunTelling {
         if *event == Event::Resync {
             self.read_soon();
         }
-        if event.run() != Some(self.run.0) {
+        if let Event::RunQueued { run, flow: Some(within), .. } = event
+            && within.run == self.run.0
+        {
+            self.runs.insert(*run);
+            self.read_soon();
+        }
+        if event.run().is_none_or(|run| !self.runs.contains(&run)) {
             return;
         }
         match event {
@@ -115,7 +125,11 @@ impl RunTelling {
                 Some(&number) => self.ends(number),
                 None => self.read_soon(),
             },
-            Event::RunEnded { .. } => self.unread = Some(Instant::now()),
+            Event::RunEnded { run, .. } if *run == self.run.0 => {
+                self.unread = Some(Instant::now());
+            }
+            // Its last units may have ended without a word.
+            Event::RunEnded { .. } => self.read_soon(),
             Event::RunQueued { .. }
             | Event::RunStarted { .. }
             | Event::Missed { .. }
@@ -150,7 +164,10 @@ impl RunTelling {
         // What is told from now on may not be in what is read.
         self.unread = None;
         let run = self.run;
-        let read = self.app.history.read(move |ledger| Ok((ledger.run(run)?, ledger.units(run)?)));
+        let read = self
+            .app
+            .history
+            .read(move |ledger| Ok((ledger.run(run)?, ledger.units_with_parts(run)?)));
         let (Some(row), units) = read.await? else { return Ok(false) };
         self.read_at = Instant::now();
         self.is_over = row.finished_at.is_some();
@@ -158,6 +175,7 @@ impl RunTelling {
             if number == self.units.len() {
                 self.units.push(Known { unit: row.unit, node: row.node.as_str().into() });
                 self.numbers.insert(row.unit.0, number);
+                self.runs.insert(row.run.0);
             }
             match row.state {
                 UnitState::Done(_) => self.ends(number),

@@ -2,7 +2,7 @@
 
 mod events;
 mod kept;
-mod reader;
+pub mod reader;
 mod resume;
 mod run;
 mod stage;
