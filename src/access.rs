@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::job::EXEC;
+use crate::job::flow::FLOW;
 
 /// Each may do what those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -125,7 +126,9 @@ impl Globs {
 
     /// What is no job is not for those who are limited to some, whatever their globs match.
     pub fn see(&self, job: &str) -> bool {
-        self.is_all() || job != EXEC && self.matches(job)
+        let in_no_manifest =
+            job.split('/').next().is_some_and(|first| [EXEC, FLOW].contains(&first));
+        self.is_all() || !in_no_manifest && self.matches(job)
     }
 
     /// As they were written.
