@@ -56,6 +56,7 @@ pub struct Defaults<'a> {
     /// Without `defaults`.
     bare: Job,
     job: Job,
+    has_schedule: bool,
     /// What paths are relative to.
     base: &'a Path,
 }
@@ -74,7 +75,7 @@ impl<'a> Defaults<'a> {
         let mut bare = Job::new(String::new(), String::new(), schedule, source);
         bare.timezone = timezone.map(str::to_string);
         bare.python = python.clone();
-        let mut defaults = Defaults { job: bare.clone(), bare, base };
+        let mut defaults = Defaults { job: bare.clone(), bare, has_schedule: false, base };
         let fields = item.and_then(|item| Fields::open(item, "defaults", &KEYS, report));
         if let Some(fields) = fields {
             for (key, _) in fields.map.entries() {
@@ -87,23 +88,24 @@ impl<'a> Defaults<'a> {
             let mut job = defaults.bare.clone();
             defaults.lay(&fields, &mut job, report);
             defaults.job = job;
+            defaults.has_schedule = fields.get("schedule").is_some();
         }
         defaults
     }
 
-    /// A job with all it says but the keys that only a job has; `keys` are those that it may have.
-    /// `None` when it is no mapping.
-    pub fn job<'i>(
-        &self,
-        item: Item<'i>,
-        what: &str,
-        keys: &[&str],
-        report: &mut Report,
-    ) -> Option<(Fields<'i>, Job)> {
-        let fields = Fields::open(item, what, keys, report)?;
+    /// A job with all it says but the keys that only a job has.
+    pub fn job(&self, fields: &Fields<'_>, report: &mut Report) -> Job {
         let mut job = self.job.clone();
-        self.lay(&fields, &mut job, report);
-        Some((fields, job))
+        self.lay(fields, &mut job, report);
+        job
+    }
+
+    /// Whether somebody has said when such a job comes due.
+    pub fn say_when(&self, fields: &Fields<'_>) -> bool {
+        match fields.key_and_value("schedule") {
+            Some((_, item)) => !item.is_null(),
+            None => self.has_schedule,
+        }
     }
 
     /// What a part of a flow says of its own, over what its job says.

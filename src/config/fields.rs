@@ -22,6 +22,18 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Reports every key that is not among `known`. `what` completes "… is a mapping".
     pub fn open(map: Item<'a>, what: &str, known: &[&str], report: &mut Report) -> Option<Self> {
+        Fields::open_but(map, what, known, |_| None, report)
+    }
+
+    /// As [`open`](Self::open); of a key that is not known, `misplaced` may say why it does not
+    /// belong here.
+    pub fn open_but(
+        map: Item<'a>,
+        what: &str,
+        known: &[&str],
+        misplaced: impl Fn(&str) -> Option<String>,
+        report: &mut Report,
+    ) -> Option<Self> {
         if map.is_unknown() {
             return None;
         }
@@ -34,7 +46,12 @@ impl<'a> Fields<'a> {
                 report.error(key, "a key is a single word");
                 continue;
             };
-            if !known.contains(&name) {
+            if known.contains(&name) {
+                continue;
+            }
+            if let Some(message) = misplaced(name) {
+                report.error(key, message);
+            } else {
                 let hint = report.hints.did_you_mean(name, known.iter().copied());
                 let message = format!("unknown key {}{hint}", report.show(key));
                 match hint.is_empty() {

@@ -34,8 +34,15 @@ pub struct Jobs<'a> {
     nodes: &'a Nodes,
     known: HashSet<&'a str>,
     defaults: &'a Defaults<'a>,
-    /// Where each name was written, mistaken jobs included.
-    places: HashMap<String, Span>,
+    /// Where each name was written first, and of what it is; mistaken ones included.
+    places: HashMap<String, (Span, &'static str)>,
+    /// What stands in `by_name` though something is wrong with it: guess nothing from it.
+    doubtful: HashSet<String>,
+    /// Jobs that come due every minute because nobody has said when.
+    unscheduled: HashSet<String>,
+    /// Jobs that stand in flows, besides those with a name of their own.
+    copies: usize,
+    is_full: bool,
     room: Room,
     /// How many more targets there may be.
     targets: usize,
@@ -52,6 +59,10 @@ impl<'a> Jobs<'a> {
             known: nodes.names.iter().map(String::as_str).collect(),
             defaults,
             places: HashMap::new(),
+            doubtful: HashSet::new(),
+            unscheduled: HashSet::new(),
+            copies: 0,
+            is_full: false,
             room: Room::default(),
             targets: MAX_TARGETS,
             texts: MAX_TEXTS,
@@ -69,88 +80,157 @@ impl<'a> Jobs<'a> {
         }
         for (key, value) in jobs.entries() {
             let Some(name) = job_name(key, "job", report) else { continue };
-            let place = key.node.span;
-            match self.claim(key, &name, "job", report) {
-                Claim::Free => {}
-                Claim::Taken => continue,
-                Claim::Full => return,
+            if !self.claim(key, &name, "job", report) {
+                if self.is_full {
+                    return;
+                }
+                continue;
             }
-            let source = Source { file: file.to_path_buf(), line: place.line };
-            let job = self.job(key, value, name, source, &KEYS, report);
-            let Some((_, job)) = job else { continue };
+            let what = format!("job {}", quoted(&name));
+            if value.is_null() {
+                report.error(key, format!("{what} is empty; it needs \"task\" and \"targets\""));
+                continue;
+            }
+            let Some(fields) = Fields::open(value, &what, &KEYS, report) else { continue };
+            let source = Source { file: file.to_path_buf(), line: key.node.span.line };
+            let Some(job) = self.job(key, &fields, name, source, report) else { continue };
             if !self.has_room(key, &job, report) {
                 return;
+            }
+            if job.enabled && !self.defaults.say_when(&fields) {
+                self.unscheduled.insert(job.name.clone());
             }
             self.by_name.insert(job.name.clone(), job);
         }
     }
 
-    /// Takes a name, which nothing else of the configuration may have.
-    pub fn claim(&mut self, at: Item<'_>, name: &str, what: &str, report: &mut Report) -> Claim {
-        if let Some(first) = self.places.insert(name.to_owned(), at.node.span) {
-            let note = format!("first at {}", report.position(first));
-            report.error_noting(at, format!("{what} {} is defined twice", quoted(name)), note);
-            return Claim::Taken;
+    /// Takes a name, which nothing else of the configuration may have; whether it was free.
+    pub fn claim(
+        &mut self,
+        at: Item<'_>,
+        name: &str,
+        what: &'static str,
+        report: &mut Report,
+    ) -> bool {
+        if let Some((first, is)) = self.places.get(name) {
+            let message = match *is == what {
+                true => format!("{what} {} is defined twice", quoted(name)),
+                false => format!(
+                    "{what} {} is called as a {is} is; they have their names in common",
+                    quoted(name)
+                ),
+            };
+            let note = format!("first at {}", report.position(*first));
+            report.error_noting(at, message, note);
+            return false;
         }
-        if self.places.len() > MAX_JOBS {
-            report.error(at, format!("more than {MAX_JOBS} jobs"));
-            return Claim::Full;
+        self.places.insert(name.to_owned(), (at.node.span, what));
+        self.has_room_for_jobs(at, report)
+    }
+
+    /// Whether there is room for one more job that a flow holds, and for its targets and texts.
+    pub fn has_room_for_copy(&mut self, at: Item<'_>, job: &Job, report: &mut Report) -> bool {
+        self.copies += 1;
+        self.has_room_for_jobs(at, report)
+            && self.has_room_for_targets(at, job.targets.len(), report)
+            && self.has_room_for_arguments(at, job, report)
+            && self.has_room(at, job, report)
+    }
+
+    fn has_room_for_jobs(&mut self, at: Item<'_>, report: &mut Report) -> bool {
+        let fits = self.places.len() + self.copies <= MAX_JOBS;
+        if !fits && !self.is_full {
+            report.error(at, format!("more than {MAX_JOBS} jobs, those of flows counted"));
         }
-        Claim::Free
+        self.is_full |= !fits;
+        fits
+    }
+
+    fn has_room_for_arguments(&mut self, at: Item<'_>, job: &Job, report: &mut Report) -> bool {
+        let kwargs = job.kwargs.iter().map(|(name, arg)| name.len() + values::size(arg));
+        let bytes = job.args.iter().map(values::size).sum::<usize>() + kwargs.sum::<usize>();
+        let fits = self.room.take_again(bytes);
+        if !fits {
+            report.error(at, values::too_much());
+        }
+        self.is_full |= !fits;
+        fits
     }
 
     /// Whether there is room for the job's texts.
     pub fn has_room(&mut self, at: Item<'_>, job: &Job, report: &mut Report) -> bool {
         match self.texts.checked_sub(weight(job)) {
-            Some(left) => self.texts = left,
+            Some(left) => {
+                self.texts = left;
+                true
+            }
             None => {
                 let message = "the descriptions, tags, locks, logs and hooks of all jobs take";
                 report.error(at, format!("{message} more than {} MiB", MAX_TEXTS >> 20));
-                return false;
+                self.is_full = true;
+                false
             }
         }
-        true
     }
 
     /// Whether so many targets more may be.
     pub fn has_room_for_targets(&mut self, at: Item<'_>, more: usize, report: &mut Report) -> bool {
         match self.targets.checked_sub(more) {
-            Some(left) => self.targets = left,
+            Some(left) => {
+                self.targets = left;
+                true
+            }
             None => {
                 report.error(at, format!("more than {MAX_TARGETS} targets of all jobs"));
-                return false;
+                self.is_full = true;
+                false
             }
         }
-        true
     }
 
-    /// Whether something of this name is written, though it may be mistaken.
-    pub fn is_written(&self, name: &str) -> bool {
-        self.places.contains_key(name)
+    /// A limit was met, which has been told: nothing more is to be read.
+    pub fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// What it is that something of this name is written as, though it may be mistaken.
+    pub fn written(&self, name: &str) -> Option<&'static str> {
+        self.places.get(name).map(|(_, what)| *what)
+    }
+
+    /// Where it is written first.
+    pub fn place(&self, name: &str) -> Option<Span> {
+        self.places.get(name).map(|(span, _)| *span)
+    }
+
+    /// Something is wrong with it, which has been told.
+    pub fn is_doubtful(&self, name: &str) -> bool {
+        self.nodes.partial || self.doubtful.contains(name)
+    }
+
+    /// Whether nobody has said when the job comes due; to be asked once.
+    pub fn take_unscheduled(&mut self, name: &str) -> bool {
+        self.unscheduled.remove(name)
     }
 
     pub fn defaults(&self) -> &'a Defaults<'a> {
         self.defaults
     }
 
-    /// One job, which may have these keys.
+    /// One job. `owner` is where it is told what is missing.
     pub fn job<'i>(
         &mut self,
-        key: Item<'i>,
-        value: Item<'i>,
+        owner: Item<'i>,
+        fields: &Fields<'i>,
         name: String,
         source: Source,
-        keys: &[&str],
         report: &mut Report,
-    ) -> Option<(Fields<'i>, Job)> {
+    ) -> Option<Job> {
         let what = format!("job {}", quoted(&name));
-        if value.is_null() {
-            report.error(key, format!("{what} is empty; it needs \"task\" and \"targets\""));
-            return None;
-        }
-        let (fields, job) = self.defaults.job(value, &what, keys, report)?;
+        let told = report.told();
+        let job = self.defaults.job(fields, report);
         self.room.next_job();
-        let task_item = fields.require("task", key, &what, report);
+        let task_item = fields.require("task", owner, &what, report);
         let task = task_item.and_then(|item| fields::text(item, "task", report));
         let args = self.args(fields.get("args"), report);
         let kwargs = self.kwargs(fields.get("kwargs"), report);
@@ -158,10 +238,10 @@ impl<'a> Jobs<'a> {
             (task_item, task.filter(|task| !task::is_python(task)), &args, &kwargs)
         {
             for problem in task::check(task, args, kwargs) {
-                report_task(problem, task, item, &fields, report);
+                report_task(problem, task, item, fields, report);
             }
         }
-        let targets = fields.require("targets", key, &what, report);
+        let targets = fields.require("targets", owner, &what, report);
         let targets = targets.map(|item| self.targets(item, report)).unwrap_or_default();
         let description =
             fields.get("description").and_then(|i| fields::text(i, "description", report));
@@ -179,11 +259,14 @@ impl<'a> Jobs<'a> {
             source,
             ..job
         };
-        policy::warn(&job, &fields, report);
+        policy::warn(&job, fields, report);
         if let Some(item) = task_item.filter(|_| task::is_python(&job.task)) {
-            self.python.add(&job, item, &fields);
+            self.python.add(&job, item, fields);
         }
-        Some((fields, job))
+        if report.told() > told {
+            self.doubtful.insert(job.name.clone());
+        }
+        Some(job)
     }
 
     fn args(&mut self, item: Option<Item<'_>>, report: &mut Report) -> Option<Vec<Arg>> {
@@ -285,14 +368,6 @@ impl<'a> Jobs<'a> {
     }
 }
 
-/// What became of a name that was asked for.
-pub enum Claim {
-    Free,
-    Taken,
-    /// There are too many.
-    Full,
-}
-
 /// A name that a job or a flow may have; `what` it is of.
 pub fn job_name(key: Item<'_>, what: &str, report: &mut Report) -> Option<String> {
     let name = fields::text(key, &format!("the name of a {what}"), report)?;
@@ -302,7 +377,7 @@ pub fn job_name(key: Item<'_>, what: &str, report: &mut Report) -> Option<String
         "contains a control character"
     } else if name.trim() != name {
         "begins or ends with a blank"
-    } else if name == EXEC || name == FLOW {
+    } else if name == EXEC || name.split('/').next() == Some(FLOW) {
         "is what runs of no job are called"
     } else if name.len() > 200 {
         "is longer than 200 bytes"
@@ -328,7 +403,10 @@ fn weight(job: &Job) -> usize {
     let words = job.tags.iter().chain(&job.locks).map(|word| EACH + word.len());
     let hooks = job.hooks.values().flatten().map(|hook| EACH + length(&hook.action));
     let log = job.log.as_ref().map_or(0, |log| log.0.as_os_str().len());
-    let single = job.task.len() + job.description.len() + job.schedule.expr().len() + log;
+    let python = job.python.path.iter().map(|path| EACH + path.as_os_str().len());
+    let answers = job.python.answers.iter().map(|(prompt, _)| 2 * EACH + prompt.len());
+    let python = job.python.interpreter.len() + python.sum::<usize>() + answers.sum::<usize>();
+    let single = job.task.len() + job.description.len() + job.schedule.expr().len() + log + python;
     single + words.sum::<usize>() + hooks.sum::<usize>()
 }
 

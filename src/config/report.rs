@@ -42,6 +42,8 @@ pub struct Report {
     seen: HashMap<(Span, String), usize>,
     unlisted: usize,
     errors: usize,
+    /// Errors, those included that were told before, through another alias.
+    told: usize,
     pub hints: Hints,
 }
 
@@ -96,6 +98,7 @@ impl Report {
         note: Option<String>,
         quote: bool,
     ) {
+        self.told += usize::from(severity == Severity::Error);
         let key = (at.span, escape(&without_tokens(&message)));
         if let Some(&index) = self.seen.get(&key) {
             self.found[index].1.used_again();
@@ -194,6 +197,11 @@ impl Report {
             ..whole.span
         };
         Place { span, ..whole }
+    }
+
+    /// How many errors there were so far: more of them, and what was read meanwhile is doubtful.
+    pub fn told(&self) -> usize {
+        self.told
     }
 
     pub fn has_errors(&self) -> bool {

@@ -42,6 +42,15 @@ impl Room {
     }
 }
 
+impl Room {
+    /// Whether a copy of what was read before fits in as well.
+    pub fn take_again(&mut self, bytes: usize) -> bool {
+        let left = self.all.checked_sub(bytes);
+        self.all = left.unwrap_or(self.all);
+        left.is_some()
+    }
+}
+
 enum Stop {
     Job,
     All,
@@ -61,11 +70,26 @@ pub fn read(item: Item<'_>, room: &mut Room, report: &mut Report) -> Option<Arg>
             None
         }
         Err(Stop::All) => {
-            let message = format!("the arguments of all jobs take more than {} MiB", MAX_ALL >> 20);
-            report.error(item, message);
+            report.error(item, too_much());
             None
         }
     }
+}
+
+pub fn too_much() -> String {
+    format!("the arguments of all jobs take more than {} MiB", MAX_ALL >> 20)
+}
+
+/// What the value takes, encoded.
+pub fn size(arg: &Arg) -> usize {
+    VARIANT
+        + WORD
+        + match arg {
+            Arg::Null | Arg::Bool(_) | Arg::Int(_) | Arg::Float(_) => 0,
+            Arg::Str(text) => text.len(),
+            Arg::List(values) => values.iter().map(size).sum(),
+            Arg::Map(entries) => entries.iter().map(|(key, value)| size(key) + size(value)).sum(),
+        }
 }
 
 /// The encoding's fixed parts: a variant's number, and a number or length of 8 bytes.

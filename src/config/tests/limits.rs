@@ -111,6 +111,76 @@ fn what_defaults_multiply_is_limited() {
     assert_eq!(found.matches("error").count(), 1);
 }
 
+const NEVER: &str = "schedule: '@never'";
+
+/// What is told of these jobs and flows.
+fn flows(data: &str, jobs: &str, flows: &str) -> String {
+    let manifest = format!("jobs:\n{jobs}flows:\n{flows}");
+    messages(&[("data.yaml", data), ("jobs/a.yaml", &manifest)])
+}
+
+#[test]
+fn an_alias_bomb_of_slots_goes_off_nowhere() {
+    let job = format!("  j: {{task: loom.run, targets: web1, args: [a], {NEVER}}}\n");
+    let told = |slots: &str| flows(&bomb("[j]"), &job, &format!("  f: {{slots: {slots}}}\n"));
+    assert!(told("*a19").contains("a job of a flow is a name or a mapping, not a list"));
+    assert!(!told("[[j]]").contains("error"), "unused, it is harmless");
+    let many = format!("[[{}]]", "j,".repeat(1001));
+    let found = told(&many);
+    assert!(found.contains("more than 1000 jobs in one flow, rescues included"), "{found}");
+    assert_eq!(found.matches("error").count(), 1);
+    assert!(!told(&format!("[[{}]]", "j,".repeat(1000))).contains("error"));
+    let empty = format!("[{}]", "[],".repeat(2000));
+    assert!(told(&empty).contains("and 1000 more, not listed"));
+}
+
+#[test]
+fn what_rescues_multiply_is_limited() {
+    let job = format!("  j: {{task: loom.run, targets: web1, args: [a], {NEVER}}}\n");
+    let own = |name: &str, more: &str| {
+        format!("{{name: {name}, task: loom.run, args: [a], targets: web1{more}}}")
+    };
+    let inner = own("c", ", on_failure: {rescue: j}");
+    let middle = own("b", &format!(", on_failure: {{rescue: {inner}}}"));
+    let outer = own("a", &format!(", on_failure: {{rescue: {middle}}}"));
+    let told = |times: usize| {
+        let slots = format!("[[{outer}], [{}]]", "a,".repeat(times));
+        flows("", &job, &format!("  f: {{slots: {slots}}}\n"))
+    };
+    // Four jobs each.
+    assert!(!told(249).contains("error"), "{}", told(249));
+    let found = told(250);
+    assert!(found.contains("more than 1000 jobs in one flow, rescues included"), "{found}");
+}
+
+#[test]
+fn what_flows_multiply_is_limited_over_all_of_them() {
+    let one = |more: &str| format!("  j: {{task: loom.run, targets: web1, {more}, {NEVER}}}\n");
+    let slots = format!("[[{}]]", "j,".repeat(1000));
+    let many = |count: usize| -> String {
+        (0..count).map(|i| format!("  f{i}: {{slots: *slots, description: f}}\n")).collect()
+    };
+    let data = format!("slots: &slots {slots}\n");
+    let found = flows(&data, &one("args: [a]"), &many(101));
+    assert!(found.contains("more than 100000 jobs, those of flows counted"), "{found}");
+    assert_eq!(found.matches("error").count(), 1);
+    let long = format!("args: [\"{}\"]", "x".repeat(20 << 10));
+    let found = flows(&data, &one(&long), &many(1));
+    assert!(found.contains("the arguments of all jobs take more than 16 MiB"), "{found}");
+    assert_eq!(found.matches("error").count(), 1);
+    let long = format!("args: [a], description: \"{}\"", "x".repeat(4000));
+    let found = flows(&data, &one(&long), &many(20));
+    assert!(found.contains("hooks of all jobs take more than 64 MiB"), "{found}");
+    let jobs =
+        format!("jobs:\n  j: {{task: loom.run, targets: 'n[1-2000]', args: [a], {NEVER}}}\n");
+    let manifest = format!("{jobs}flows:\n{}", many(1));
+    let nodes = "n[1-2000]: {user: x}\n";
+    let files = [("data.yaml", &*data), ("nodes.yaml", nodes), ("jobs/a.yaml", &manifest)];
+    let found = messages(&files);
+    assert!(found.contains("more than 1000000 targets of all jobs"), "{found}");
+    assert_eq!(found.matches("error").count(), 1);
+}
+
 #[test]
 fn an_alias_bomb_of_hooks_goes_off_nowhere() {
     for core in ["[]", "[x]"] {

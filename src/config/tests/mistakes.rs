@@ -1,6 +1,7 @@
 //! What is refused, word for word: the place, the reason, and what was probably meant.
 
 mod files;
+mod flows;
 mod hooks;
 mod jobs;
 mod nodes;

@@ -1,5 +1,6 @@
 //! The configuration as a user meets it: files in, a `Config` or messages out.
 
+mod flows;
 mod limits;
 mod listen;
 mod loading;
