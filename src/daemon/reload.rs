@@ -314,7 +314,9 @@ trait Sourceless {
 impl Sourceless for crate::job::Job {
     fn without_source(&self) -> Self {
         let source = crate::job::Source { file: Default::default(), line: 0 };
-        crate::job::Job { source, ..self.clone() }
+        let mut job = crate::job::Job { source: source.clone(), ..self.clone() };
+        job.flow.iter_mut().for_each(|flow| flow.each_job(|part| part.source = source.clone()));
+        job
     }
 }
 
@@ -364,5 +366,34 @@ impl std::fmt::Display for Changes {
         } else {
             f.write_str(&self.parts.join("; "))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sourceless;
+    use crate::cron::Schedule;
+    use crate::job::flow::{Flow, OnFailure, Part, Then};
+    use crate::job::{Job, Source};
+
+    fn job(name: &str, line: u32) -> Job {
+        let source = Source { file: "jobs/a.yaml".into(), line };
+        Job::new(name.to_owned(), "loom.run".to_owned(), Schedule::never(), source)
+    }
+
+    /// One part with a rescue, written this far down.
+    fn flow(line: u32, timeout: u64) -> Job {
+        let mut last = job("back", line + 2);
+        last.timeout = Some(std::time::Duration::from_secs(timeout));
+        let rescue = Box::new(Part { job: last, on_failure: OnFailure::Stop });
+        let on_failure = OnFailure::Rescue { part: rescue, then: Then::Stop };
+        let part = Part { job: job("own", line + 1), on_failure };
+        Job { flow: Some(Flow { any_host: false, slots: vec![vec![part]] }), ..job("f", line) }
+    }
+
+    #[test]
+    fn a_flow_that_only_moved_is_the_same() {
+        assert_eq!(flow(3, 9).without_source(), flow(8, 9).without_source());
+        assert_ne!(flow(3, 9).without_source(), flow(3, 8).without_source());
     }
 }

@@ -117,6 +117,20 @@ impl Flow {
         })
     }
 
+    /// Every job of it, those of rescues included, to be changed.
+    pub fn each_job(&mut self, mut change: impl FnMut(&mut Job)) {
+        for part in self.slots.iter_mut().flatten() {
+            let mut next = Some(part);
+            while let Some(part) = next {
+                change(&mut part.job);
+                next = match &mut part.on_failure {
+                    OnFailure::Stop | OnFailure::Continue => None,
+                    OnFailure::Rescue { part, .. } => Some(part),
+                };
+            }
+        }
+    }
+
     /// Units of all slots, but for rescues.
     pub fn units(&self) -> usize {
         self.slots.iter().flatten().map(|part| part.job.targets.len()).sum()
