@@ -77,6 +77,56 @@ fn a_dump_is_json_alone_on_stdout() {
     assert_eq!(output.status.code(), Some(0));
 }
 
+/// One flow of a job that stands elsewhere, and of one that it holds, which is Python's.
+const FLOW: &str = "\
+jobs:
+  j: {task: loom.run, args: [\"true\"], targets: a, schedule: '@never'}
+flows:
+  deploy:
+    slots:
+      - [j]
+      - - {name: own, task: t.f, targets: a, on_failure: {rescue: {name: back, task: t.g, targets: a}}}
+";
+
+#[test]
+fn flows_are_counted_and_told_with_their_jobs() {
+    let home = home(FLOW);
+    fs::write(home.path().join("t.py"), "def f(): pass\n\ndef g(): pass\n").unwrap();
+    let output = check(home.path(), &["--tasks"]);
+    assert_eq!(text(&output.stderr), "");
+    let told = text(&output.stdout);
+    assert!(told.ends_with("ok: 1 job and 1 flow on 1 node from 3 files\n"), "{told}");
+    let module = home.path().canonicalize().unwrap().join("t.py");
+    let rows: Vec<Vec<&str>> = told
+        .lines()
+        .skip(1)
+        .take(4)
+        .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
+        .collect();
+    let (f, g) = (format!("{}:1", module.display()), format!("{}:3", module.display()));
+    assert_eq!(
+        rows,
+        [
+            vec!["deploy", "flow of 2 slots", "-"],
+            vec!["deploy/own", "t.f", &f],
+            vec!["deploy/back", "t.g", &g],
+            vec!["j", "loom.run", "native"],
+        ],
+        "{told}"
+    );
+    let dump = check(home.path(), &["--dump"]).stdout;
+    let dump: serde_json::Value = serde_json::from_slice(&dump).unwrap();
+    let names: Vec<&String> = dump["jobs"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["deploy", "j"]);
+    let own = &dump["jobs"]["deploy"]["slots"][1][0];
+    assert_eq!((&own["name"], &own["task_source"]), (&"own".into(), &f.as_str().into()));
+    assert_eq!(own["on_failure"]["rescue"]["task_source"], g.as_str());
+    // It is no difference where they are defined.
+    fs::write(home.path().join("old.json"), dump.to_string()).unwrap();
+    let output = check(home.path(), &["--diff=old.json"]);
+    assert_eq!(text(&output.stdout), "no difference\n");
+}
+
 #[test]
 fn a_frame_holds_the_configuration() {
     let home = home(JOB);

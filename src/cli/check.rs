@@ -1,22 +1,24 @@
 //! `loom check`: validate the configuration; print it; compare it; hand it to a daemon.
 
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::diff::{self, Side};
 use super::reach::{self, Reach};
-use super::screen::{Cell, Screen, Table};
+use super::screen::{Cell, NOTHING, Screen, Table};
 use crate::api::MAX_LIMIT;
 use crate::api::access::Whoami;
 use crate::api::job::Job;
 use crate::client::{Failure, Route};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::{self, Config, Loaded};
-use crate::job::Source;
+use crate::job::{self, Source};
 use crate::protocol::frame;
 use crate::task;
 
@@ -85,9 +87,7 @@ fn hand_over(loaded: &Loaded, args: &Args) -> Result<(), frame::FrameError> {
     let summary = summary(&loaded.config, loaded.files, &loaded.warnings);
     if args.dump {
         let mut json = config::dump(&loaded.config);
-        for (job, source) in &loaded.tasks {
-            json["jobs"][job]["task_source"] = shown(source).into();
-        }
+        put_sources(&mut json["jobs"], &loaded.tasks);
         writeln!(stdout, "{json:#}")?;
         eprintln!("{summary}");
     } else {
@@ -99,19 +99,58 @@ fn hand_over(loaded: &Loaded, args: &Args) -> Result<(), frame::FrameError> {
     Ok(())
 }
 
-/// A line for each job.
+/// Where the Python tasks are defined, of jobs and of those that flows hold themselves.
+fn put_sources(jobs: &mut Value, tasks: &BTreeMap<String, Source>) {
+    let Some(jobs) = jobs.as_object_mut() else { return };
+    for (name, job) in jobs {
+        if let Some(source) = tasks.get(name) {
+            job["task_source"] = shown(source).into();
+        }
+        let slots = job.get_mut("slots").and_then(Value::as_array_mut);
+        for slot in slots.into_iter().flatten().filter_map(Value::as_array_mut) {
+            for part in slot {
+                let mut next = Some(part);
+                while let Some(part) = next {
+                    let own = part["name"].as_str().map(|own| format!("{name}/{own}"));
+                    if let Some(source) = own.and_then(|own| tasks.get(&own)) {
+                        part["task_source"] = shown(source).into();
+                    }
+                    next = part["on_failure"].get_mut("rescue");
+                }
+            }
+        }
+    }
+}
+
+/// A line for each job, those that flows hold themselves included.
 fn tasks(loaded: &Loaded) -> String {
     let mut table = Table::new(["JOB", "TASK", "DEFINED IN"]);
     for (name, job) in &loaded.config.jobs {
-        let place = match loaded.tasks.get(name) {
-            Some(source) => Cell::new(shown(source)),
-            None if task::is_native(&job.task) => Cell::new("native"),
-            // There was a warning.
-            None => Cell::new("unknown"),
+        let Some(flow) = &job.flow else {
+            table.row(task_row(loaded, job));
+            continue;
         };
-        table.row([Cell::new(name), Cell::new(&job.task), place]);
+        let slots = count(flow.slots.len(), "slot");
+        table.row([Cell::new(name), Cell::new(format!("flow of {slots}")), NOTHING.into()]);
+        let own = format!("{name}/");
+        let mut told = HashSet::new();
+        for (_, part) in flow.parts() {
+            if part.job.name.starts_with(&own) && told.insert(&part.job.name) {
+                table.row(task_row(loaded, &part.job));
+            }
+        }
     }
     table.show(&Screen::stdout())
+}
+
+fn task_row(loaded: &Loaded, job: &job::Job) -> [Cell; 3] {
+    let place = match loaded.tasks.get(&job.name) {
+        Some(source) => Cell::new(shown(source)),
+        None if task::is_native(&job.task) => Cell::new("native"),
+        // There was a warning.
+        None => Cell::new("unknown"),
+    };
+    [Cell::new(&job.name), Cell::new(&job.task), place]
 }
 
 fn shown(source: &Source) -> String {
@@ -180,9 +219,14 @@ fn running_config(candidates: &str, reach: &Reach) -> Result<Side, Failure> {
     Ok(Side { config, switched_off: off.map(|job| job.name).collect() })
 }
 
-/// `ok: 12 jobs on 5 nodes from 3 files, 1 warning`
+/// `ok: 12 jobs and 1 flow on 5 nodes from 3 files, 1 warning`
 fn summary(config: &Config, files: usize, found: &[Diagnostic]) -> String {
-    let jobs = count(config.jobs.len(), "job");
+    let flows = config.jobs.values().filter(|job| job.flow.is_some()).count();
+    let jobs = count(config.jobs.len() - flows, "job");
+    let jobs = match flows {
+        0 => jobs,
+        flows => format!("{jobs} and {}", count(flows, "flow")),
+    };
     let nodes = count(config.nodes.len(), "node");
     join(format!("ok: {jobs} on {nodes} from {}", count(files, "file")), warnings(found.len()))
 }

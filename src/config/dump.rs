@@ -9,6 +9,7 @@ use super::fields::show_duration;
 use super::{Config, Listen, Settings};
 use crate::arg::Arg;
 use crate::job::Job;
+use crate::job::flow::{Flow, OnFailure, Part, Then};
 use crate::job::hooks::{Action, Hook, Hooks};
 use crate::job::policy::{Parallel, Retries, Share};
 use crate::node::Node;
@@ -62,8 +63,83 @@ fn listen(l: &Listen) -> Value {
     })
 }
 
-/// One of `jobs`.
+/// One of `jobs`, or of `flows`.
 pub fn job(j: &Job) -> Value {
+    let Value::Object(mut all) = rules(j) else { return Value::Null };
+    let keys: &[&str] = match &j.flow {
+        Some(flow) => {
+            all.insert("slots".to_owned(), slots(&j.name, flow));
+            &OF_JOBS
+        }
+        None => &[],
+    };
+    all.retain(|key, _| !keys.contains(&key.as_str()));
+    Value::Object(all)
+}
+
+/// What a flow has not got.
+const OF_JOBS: [&str; 14] = [
+    "task",
+    "args",
+    "kwargs",
+    "python",
+    "pythonpath",
+    "bridge",
+    "answers",
+    "timeout",
+    "parallel",
+    "success",
+    "retries",
+    "splay",
+    "locks",
+    "log",
+];
+
+/// What a job of a flow's own has not got, besides a place of its own.
+const OF_FLOWS: [&str; 9] =
+    ["schedule", "timezone", "overlap", "missed", "deadline", "splay", "enabled", "file", "line"];
+
+fn slots(flow: &str, Flow { slots, .. }: &Flow) -> Value {
+    let slot = |parts: &Vec<Part>| parts.iter().map(|each| part(flow, each)).collect::<Value>();
+    slots.iter().map(slot).collect()
+}
+
+/// As it would be written. Of a job that stands elsewhere, what can be said of it in a slot.
+fn part(flow: &str, Part { job, on_failure }: &Part) -> Value {
+    let own = job.name.strip_prefix(flow).and_then(|rest| rest.strip_prefix('/'));
+    let mut said = match own {
+        Some(name) => {
+            let mut said = Map::from_iter([("name".to_owned(), json!(name))]);
+            if let Value::Object(rules) = rules(job) {
+                let is_its = |(key, _): &(String, Value)| !OF_FLOWS.contains(&key.as_str());
+                said.extend(rules.into_iter().filter(is_its));
+            }
+            said
+        }
+        None => Map::from_iter([
+            ("job".to_owned(), json!(job.name)),
+            ("success".to_owned(), json!(job.success.map(share))),
+            ("parallel".to_owned(), json!(job.parallel.as_ref().map(parallel))),
+            ("timeout".to_owned(), json!(job.timeout.map(duration))),
+            ("retries".to_owned(), retries(&job.retries)),
+        ]),
+    };
+    let then = |then: &Then| match then {
+        Then::Continue => "continue",
+        Then::Stop => "stop",
+    };
+    let on_failure = match on_failure {
+        OnFailure::Stop => json!("stop"),
+        OnFailure::Continue => json!("continue"),
+        OnFailure::Rescue { part: rescue, then: after } => {
+            json!({ "rescue": part(flow, rescue), "then": then(after) })
+        }
+    };
+    said.insert("on_failure".to_owned(), on_failure);
+    Value::Object(said)
+}
+
+fn rules(j: &Job) -> Value {
     let kwargs: Map<_, _> =
         j.kwargs.iter().map(|(name, arg)| (name.clone(), under(name, arg))).collect();
     json!({

@@ -144,6 +144,42 @@ fn entries(old: &Map<String, Value>, new: &Map<String, Value>) -> Entries {
     entries
 }
 
+/// What a flow has in place of a task.
+const SLOTS: &str = "slots";
+
+/// The slots of a flow by their numbers, and their jobs by their names.
+fn by_place(slots: &Value) -> Option<Map<String, Value>> {
+    let slot = |parts: &Value| {
+        let mut jobs = Map::new();
+        for part in parts.as_array()? {
+            let name = part.get("name").or(part.get("job"))?.as_str()?;
+            // One that is there twice.
+            let again = |times: u32| match times {
+                1 => name.to_owned(),
+                times => format!("{name} ({times})"),
+            };
+            let free = (1..).map(again).find(|name| !jobs.contains_key(name))?;
+            jobs.insert(free, without_source(part));
+        }
+        Some(Value::Object(jobs))
+    };
+    let slots = slots.as_array()?.iter().zip(1..);
+    slots.map(|(parts, number)| Some((number.to_string(), slot(parts)?))).collect()
+}
+
+/// Of a job of a flow and all that rescues it.
+fn without_source(part: &Value) -> Value {
+    let mut part = part.clone();
+    let mut next = Some(&mut part);
+    while let Some(each) = next {
+        if let Some(each) = each.as_object_mut() {
+            each.remove("task_source");
+        }
+        next = each.get_mut("on_failure").and_then(|on| on.get_mut("rescue"));
+    }
+    part
+}
+
 /// In the order of the new one's keys. What is missing on a side is nothing there: another
 /// version of Loom may not know the key.
 fn changes(
@@ -157,6 +193,10 @@ fn changes(
     for key in new.keys().chain(gone).filter(|key| !but.contains(&key.as_str())) {
         let [old, new] = [old, new].map(|side| side.get(key).unwrap_or(&Value::Null));
         let path = if within.is_empty() { key.clone() } else { format!("{within}.{key}") };
+        if let (SLOTS, Some(old), Some(new)) = (&*path, by_place(old), by_place(new)) {
+            changes(&path, &old, &new, &[], found);
+            continue;
+        }
         match (old, new) {
             (Value::Object(old), Value::Object(new)) => changes(&path, old, new, &[], found),
             (old, new) if old == new => {}

@@ -161,7 +161,27 @@ fn counted(what: &str, entries: &Entries) -> String {
 fn job(job: &Value) -> String {
     let disabled = if job["enabled"] == Value::Bool(false) { ", disabled" } else { "" };
     let targets: Vec<&str> = strings(&job["targets"]).unwrap_or_default().into_iter().collect();
-    format!("{} on {}{disabled}", value(&job["schedule"]), some_of(&targets, ""))
+    let slots =
+        job["slots"].as_array().map_or(String::new(), |slots| format!(", {}", brief(slots)));
+    format!("{}{slots} on {}{disabled}", value(&job["schedule"]), some_of(&targets, ""))
+}
+
+/// `2 slots: pkg1, pkg2; restart`
+fn brief(slots: &[Value]) -> String {
+    let name = |part: &Value| {
+        let name = part.get("name").or(part.get("job")).and_then(Value::as_str);
+        escape(name.unwrap_or_default())
+    };
+    let slot = |parts: &Value| {
+        let names = parts.as_array().into_iter().flatten().map(name);
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let plural = if slots.len() == 1 { "" } else { "s" };
+    let mut shown: Vec<String> = slots.iter().take(MAX_WORDS).map(slot).collect();
+    if slots.len() > MAX_WORDS {
+        shown.push(format!("and {} more", slots.len() - MAX_WORDS));
+    }
+    format!("{} slot{plural}: {}", slots.len(), shown.join("; "))
 }
 
 fn node(node: &Value) -> String {
@@ -175,7 +195,12 @@ fn node(node: &Value) -> String {
 
 /// `+web3 -web1`, where order means nothing; `None` where it does.
 fn words(change: &Change) -> Option<String> {
-    if !SETS.contains(&change.key.as_str()) {
+    // Of a job, or of one that a flow holds.
+    let is_one = |set: &&str| {
+        let within = change.key.strip_suffix(*set);
+        within.is_some_and(|at| at.is_empty() || at.starts_with("slots.") && at.ends_with('.'))
+    };
+    if !SETS.iter().any(|set| is_one(&set)) {
         return None;
     }
     let (old, new) = (strings(&change.old)?, strings(&change.new)?);

@@ -202,3 +202,49 @@ fn another_version_may_not_know_a_key_and_nothing_steers_a_terminal() {
     let error = compare(&side(&json!({"type": "about:blank"})), &new, from).unwrap_err();
     assert!(error.contains("is this from `loom check --dump`?"), "{error}");
 }
+
+#[test]
+fn of_a_flow_it_is_told_which_of_its_jobs_change() {
+    let with = |flow: &str| {
+        let base = files(&[("pkg1", "schedule: '@never'"), ("pkg2", "schedule: '@never'")]);
+        Files { jobs: format!("{}flows:\n  f:\n{flow}", base.jobs), ..base }
+    };
+    let old = with(
+        "    slots:
+      - [pkg1, {job: pkg2, on_failure: continue}]
+      - - {name: own, task: loom.run, args: [a], targets: web1}
+        - pkg2
+",
+    );
+    let moved = Files { jobs: format!("\n{}", old.jobs), ..with("") };
+    assert!(compared(&old, &moved).is_none());
+    let new = with(
+        "    slots:
+      - [{job: pkg1, success: 80%}, pkg2]
+      - - {name: own, task: loom.run, args: [b], targets: web2, on_failure: {rescue: pkg1}}
+      - [pkg2]
+",
+    );
+    let told = shown(&old, &new);
+    assert_eq!(
+        told,
+        r#"~ job f
+    targets: +web2
+    description: "pkg1, pkg2; own, pkg2" -> "pkg1, pkg2; own; pkg2"
+    slots.1.pkg1.success: "100%" -> "80%"
+    slots.1.pkg2.on_failure: "continue" -> "stop"
+    slots.2.own.args: ["a"] -> ["b"]
+    slots.2.own.targets: -web1 +web2
+    slots.2.own.description: "loom.run on web1" -> "loom.run on web2"
+    slots.2.own.on_failure: "stop" -> {"rescue":{"job":"pkg1","success":"80%","parallel":null,"tim…
+    slots.2.pkg2: {"job":"pkg2","success":"100%","parallel":null,"timeout":nul… -> none
+    slots.3: none -> {"pkg2":{"job":"pkg2","success":"100%","parallel":null,"time…
+
+jobs: 1 changed
+"#
+    );
+    let none = files(&[("pkg1", "schedule: '@never'"), ("pkg2", "schedule: '@never'")]);
+    let told = shown(&none, &old);
+    let line = "+ job f: \"@never\", 2 slots: pkg1, pkg2; own, pkg2 on web1\n";
+    assert!(told.starts_with(line), "{told}");
+}

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::{Home, MAIN, config, messages};
+use crate::config::dump;
 use crate::cron::Schedule;
 use crate::job::Job;
 use crate::job::flow::{FLOW, Flow, OnFailure, Then};
@@ -182,4 +185,62 @@ fn a_manifest_may_have_flows_alone_and_name_jobs_of_any_file() {
     assert_eq!(home.text(&loaded.warnings), "");
     // loom.yaml, the nodes, the datafile and the two.
     assert_eq!((loaded.files, loaded.config.jobs.len()), (5, 3));
+}
+
+#[test]
+fn a_dump_has_slots_as_they_would_be_written_without_what_is_secret() {
+    let flows = "\
+flows:
+  f:
+    slots:
+      - [{job: pkg1, success: 80%, parallel: [1, 50%]}]
+      - - name: own
+          task: loom.run
+          args: [a]
+          kwargs: {env: {DB_PASSWORD: hunter2}}
+          answers: {Really: hunter2}
+          targets: web1
+          on_failure: {rescue: {name: back, task: loom.run, args: [b], targets: web1}, then: stop}
+";
+    let config = config(&[("jobs/a.yaml", JOBS), ("jobs/f.yaml", flows)]);
+    let dumped = dump(&config);
+    let flow = &dumped["jobs"]["f"];
+    assert!(flow.get("task").is_none() && flow.get("parallel").is_none(), "{flow:#}");
+    assert_eq!((&flow["schedule"], &flow["line"]), (&json!("@never"), &json!(2)));
+    assert_eq!(
+        flow["slots"][0],
+        json!([{
+            "job": "pkg1", "success": "80%", "parallel": [1, "50%"], "timeout": "9s",
+            "retries": {"attempts": 2, "delay": "10s", "backoff": 2.0, "jitter": "10%",
+                        "on": ["failed"]},
+            "on_failure": "stop",
+        }])
+    );
+    let own = &flow["slots"][1][0];
+    assert_eq!((&own["name"], &own["task"]), (&json!("own"), &json!("loom.run")));
+    assert_eq!(own["kwargs"]["env"]["DB_PASSWORD"], "***");
+    assert!(own.get("schedule").is_none() && own.get("enabled").is_none(), "{own:#}");
+    let OnFailure::Rescue { then: Then::Stop, .. } =
+        config.jobs["f"].flow.as_ref().unwrap().slots[1][0].on_failure
+    else {
+        panic!("{own:#}")
+    };
+    assert_eq!(own["on_failure"]["then"], "stop");
+    assert_eq!(own["on_failure"]["rescue"]["name"], "back");
+    assert!(!dumped.to_string().contains("hunter2"), "{dumped:#}");
+    // Other jobs have no slots.
+    assert!(dumped["jobs"]["pkg1"].get("slots").is_none());
+}
+
+#[test]
+fn what_is_wrong_with_a_flow_tells_no_secret_of_it() {
+    let flows = "\
+flows:
+  f:
+    slots:
+      - - {name: own, task: loom.run, agrs: [a], kwargs: {env: {DB_PASSWORD: hunter2}}}
+        - {name: ~, task: loom.run, args: [a], targets: a, answers: {Pw: {fil: hunter2}}}
+";
+    let told = messages(&[("jobs/f.yaml", flows)]);
+    assert!(told.contains("***") && !told.contains("hunter2"), "{told}");
 }

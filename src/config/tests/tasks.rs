@@ -130,6 +130,37 @@ jobs/a.yaml:4:13: error: unknown task; did you mean "t.run" or "fabric.api.run"?
 }
 
 #[test]
+fn what_a_flow_holds_is_asked_about_too_and_told_in_its_lines() {
+    let home = Home::with(&[(
+        "jobs/f.yaml",
+        "flows:\n  f:\n    slots:\n      - - name: own\n          task: t.f\n          args: [1]\n          \
+         targets: web1\n          on_failure: {rescue: {name: back, task: t.g, targets: web1}}\n",
+    )]);
+    let told = told(&home, |question| {
+        assert_eq!(calls(question).len(), 2);
+        let verdict = |about, message| Verdict {
+            problems: vec![problem(about, message)],
+            ..Verdict::default()
+        };
+        // The rescue is read before what it rescues.
+        Ok(Answer::Calls(vec![
+            verdict(About::Task, "unknown task"),
+            verdict(About::Arg(0), "one too many"),
+        ]))
+    });
+    assert_eq!(
+        told,
+        r#"jobs/f.yaml:6:18: error: one too many
+    6 |           args: [1]
+      |                  ^
+jobs/f.yaml:8:51: error: unknown task
+    8 |           on_failure: {rescue: {name: back, task: t.g, targets: web1}}
+      |                                                   ^^^
+"#
+    );
+}
+
+#[test]
 fn a_module_that_is_broken_is_told_once() {
     let home = manifest(&[
         "a: {task: t.f, targets: web1}",
