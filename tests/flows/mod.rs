@@ -1,4 +1,6 @@
 //! Flows: slots of jobs on real nodes.
 
 mod cancel;
+mod deployment;
 mod retry;
+mod witness;

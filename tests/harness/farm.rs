@@ -11,8 +11,8 @@ use super::sshd::{self, Sshd};
 
 pub use super::sshd::{Options, user};
 
-/// Nodes are named `n1`, `n2`, …. A task finds its node's name in `$LOOM_NODE`, and in
-/// `$LOOM_EVIDENCE` a directory to leave traces in.
+/// Nodes are named `n1`, `n2`, … unless a test has names for them. A task finds its node's name in
+/// `$LOOM_NODE`, and in `$LOOM_EVIDENCE` a directory to leave traces in.
 pub struct Farm {
     nodes: Vec<Sshd>,
     root: TempDir,
@@ -24,10 +24,20 @@ impl Farm {
     }
 
     pub fn with(count: usize, options: Options) -> Farm {
+        Farm::of((1..=count).map(|number| format!("n{number}")), options)
+    }
+
+    /// Nodes with these names.
+    pub fn named(names: impl IntoIterator<Item = String>) -> Farm {
+        Farm::of(names, Options::default())
+    }
+
+    fn of(names: impl IntoIterator<Item = String>, options: Options) -> Farm {
         let root = tempfile::Builder::new().prefix("loom-farm.").tempdir().unwrap();
         sshd::keygen(&root.path().join("id"));
         fs::copy(root.path().join("id.pub"), root.path().join("authorized_keys")).unwrap();
-        let nodes: Vec<_> = (1..=count).map(|n| Sshd::new(root.path(), n, options)).collect();
+        let node = |(number, name)| Sshd::new(root.path(), number, name, options);
+        let nodes: Vec<_> = (1..).zip(names).map(node).collect();
         let known: String = nodes.iter().map(Sshd::known_host).collect();
         fs::write(root.path().join("known_hosts"), known).unwrap();
         Farm { nodes, root }

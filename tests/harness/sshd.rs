@@ -53,9 +53,8 @@ pub struct Sshd {
 
 impl Sshd {
     /// Node number `number` (from 1) of the farm in `root`, listening once this returns.
-    pub fn new(root: &Path, number: usize, options: Options) -> Sshd {
+    pub fn new(root: &Path, number: usize, name: String, options: Options) -> Sshd {
         assert!((1..=200).contains(&number), "a farm has up to 200 nodes");
-        let name = format!("n{number}");
         let dir = root.join(&name);
         fs::create_dir_all(dir.join("evidence")).unwrap();
         let ip = format!("127.0.0.{}", number + 1);

@@ -184,7 +184,7 @@ mod tests {
             ..part("restart", 100, 100, &[50])
         };
         let other = Planned { on_failure: OnFailure::Continue, ..part("\u{1b}[2J", 2, 1, &[2]) };
-        let whole = Plan { any_host: false, slots: vec![vec![install, other], vec![restart]] };
+        let whole = Plan { any_host: false, resumed: None, slots: vec![vec![install, other], vec![restart]] };
         let screen = Screen::pipe(Timestamp::UNIX_EPOCH);
         assert_eq!(
             plan("@flow", &whole, &screen),
@@ -213,7 +213,7 @@ slot 2
             targets: (0..60).map(|n| format!("h{}", n * n)).collect(),
             ..part("a", 60, 60, &[7])
         };
-        let whole = Plan { any_host: false, slots: vec![vec![long]] };
+        let whole = Plan { any_host: false, resumed: None, slots: vec![vec![long]] };
         let screen = Screen { width: Some(80), ..Screen::pipe(Timestamp::UNIX_EPOCH) };
         for line in plan("f", &whole, &screen).lines() {
             assert!(line.chars().count() <= 80, "{line}");

@@ -114,7 +114,7 @@ fn json_and_yaml_say_the_same() {
 
 #[test]
 fn the_plan_has_the_rounded_numbers() {
-    let Plan { any_host: false, slots } = planned(&given(JSON)) else { panic!() };
+    let Plan { any_host: false, slots, resumed: None } = planned(&given(JSON)) else { panic!() };
     let [[one, two], [restart]] = [&slots[0][..], &slots[1][..]] else { panic!("{slots:?}") };
     assert_eq!((one.job.as_str(), one.targets.len(), one.needed), ("@flow/1", 10, 8));
     assert_eq!((&one.at_once[..], one.attempts), (&[10][..], 3));
