@@ -3,11 +3,12 @@
 //! The modules in the order a unit travels: a file becomes a [`job`] on its [`node`]s
 //! ([`config`]), whose [`task`] is a native one or a callable in a [`python`] module, found without
 //! being run ([`inspect`]); its schedule ([`cron`]) comes due ([`timetable`]), the [`scheduler`]
-//! makes a [`run`] of [`unit`]s, or of the jobs of a [`flow`], slot by slot; each unit waits its turn ([`dispatch`]) until its node's connection is
-//! up ([`node_state`], [`master`]), goes to a worker process ([`pool`]) in a frame ([`protocol`]),
-//! and its outcome ends in the ledger ([`store`]); what happened ([`event`]) is told to the log and
-//! the job's hooks ([`hook`]), and to whoever follows. The event loop between them is [`daemon`].
-//! What a worker does with its unit is told in `worker/src/lib.rs`.
+//! makes a [`run`] of [`unit`]s, or of a [`flow`] a run of runs, slot by slot; each unit waits its
+//! turn ([`dispatch`]) until its node's connection is up ([`node_state`], [`master`]), goes to a
+//! worker process ([`pool`]) in a frame ([`protocol`]), and its outcome ends in the ledger
+//! ([`store`]); what happened ([`event`]) is told to the log and the job's hooks ([`hook`]), and to
+//! whoever follows. The event loop between them is [`daemon`]. What a worker does with its unit is
+//! told in `worker/src/lib.rs`.
 //!
 //! Who wants to speak with a daemon ([`client`]) asks its gateway, a child of its own that speaks
 //! HTTP ([`api`] is what it says); what the gateway wants done ([`protocol::control`]) the daemon

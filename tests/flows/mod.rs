@@ -1,6 +1,7 @@
 //! Flows: slots of jobs on real nodes.
 
 mod cancel;
+mod chapter;
 mod deployment;
 mod retry;
 mod witness;
