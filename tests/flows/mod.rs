@@ -4,4 +4,5 @@ mod cancel;
 mod chapter;
 mod deployment;
 mod retry;
+mod roadrunner;
 mod witness;
