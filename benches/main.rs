@@ -9,6 +9,7 @@ mod harness;
 mod api;
 mod bridge;
 mod cold;
+mod flow;
 mod idle;
 mod load;
 mod masters;
@@ -23,13 +24,14 @@ use table::Table;
 
 type Measure = (&'static str, fn(&mut Table));
 
-const MEASURES: [Measure; 7] = [
+const MEASURES: [Measure; 8] = [
     ("warm", warm::measure),
     ("cold", cold::measure),
     ("bridge", bridge::measure),
     ("load", load::measure),
     ("memory", memory::measure),
     ("api", api::measure),
+    ("flow", flow::measure),
     ("idle", idle::measure),
 ];
 
