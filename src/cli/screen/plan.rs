@@ -184,7 +184,11 @@ mod tests {
             ..part("restart", 100, 100, &[50])
         };
         let other = Planned { on_failure: OnFailure::Continue, ..part("\u{1b}[2J", 2, 1, &[2]) };
-        let whole = Plan { any_host: false, resumed: None, slots: vec![vec![install, other], vec![restart]] };
+        let whole = Plan {
+            any_host: false,
+            resumed: None,
+            slots: vec![vec![install, other], vec![restart]],
+        };
         let screen = Screen::pipe(Timestamp::UNIX_EPOCH);
         assert_eq!(
             plan("@flow", &whole, &screen),
