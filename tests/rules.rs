@@ -84,6 +84,99 @@ fn a_run_that_meets_its_constraint_succeeds() {
     Books::of(&site).with(&farm).needing("deploy", 4).balance();
 }
 
+/// Nodes that have seen something of a command.
+fn touched(farm: &Farm) -> Vec<String> {
+    farm.names().into_iter().filter(|node| !farm.evidence(node, "touched").is_empty()).collect()
+}
+
+#[test]
+fn a_canary_that_fails_leaves_all_other_nodes_alone() {
+    let farm = Farm::start(12);
+    let site = Site::new(&farm);
+    let command = "echo x >>$LOOM_EVIDENCE/touched; [ $LOOM_NODE != n1 ]";
+    let rules = format!("targets: [\"n[1-12]\"]\nparallel: [1, 10%, 50%, 100%]\n{NEVER}");
+    site.write_witnessed("plain", command, &rules);
+    // One of twelve may fail, but not the first of them all.
+    site.write_witnessed("lenient", command, &format!("success: 90%\n{rules}"));
+    let mut daemon = Daemon::start_with_control(&site);
+    for (job, runs) in [("plain", 1), ("lenient", 2)] {
+        let run = daemon.run(job);
+        let (state, units) = end_of(&daemon.ledger(), job, run);
+        assert_eq!(state, "failed");
+        assert_eq!((outcomes(&units, "failed"), outcomes(&units, "skipped")), (1, 11), "{units:?}");
+        assert!(
+            units
+                .iter()
+                .all(|unit| (unit.outcome.as_deref() == Some("failed")) == (unit.node == "n1"))
+        );
+        assert_eq!(touched(&farm), ["n1"], "no other node has seen anything of {job}");
+        assert_eq!(farm.evidence("n1", "touched").lines().count(), runs);
+    }
+    daemon.stop();
+    Books::of(&site).with(&farm).needing("lenient", 11).balance();
+}
+
+/// Each unit waits until as many have begun as may by the end of its step, and looks around once
+/// more at its end: so all of a step are there at once, and nobody of the next.
+#[test]
+fn a_canary_that_succeeds_widens_to_all_step_by_step() {
+    let farm = Farm::start(20);
+    let site = Site::new(&farm);
+    let all = farm.root().join("begun");
+    std::fs::create_dir(&all).unwrap();
+    let all = all.display();
+    let command = format!(
+        "touch {all}/$LOOM_NODE\n\
+         begun() {{ ls {all} | wc -l; }}\n\
+         case $(begun) in 1) step=1;; [23]) step=3;; [4-9]|1[0-3]) step=13;; *) step=20;; esac\n\
+         tries=0\n\
+         while [ $(begun) -lt $step ] && [ $tries -lt 600 ]; do\n\
+         sleep 0.1; tries=$((tries + 1))\n\
+         done\n\
+         sleep 0.3\n\
+         echo \"$step $(begun)\" >$LOOM_EVIDENCE/touched"
+    );
+    let rules = format!("targets: [\"n[1-20]\"]\nparallel: [1, 10%, 50%, 100%]\n{NEVER}");
+    site.write_witnessed("deploy", &command, &rules);
+    let mut daemon = Daemon::start_with_control(&site);
+    let run = daemon.run("deploy");
+    let (state, units) = end_of(&daemon.ledger(), "deploy", run);
+    assert_eq!((state.as_str(), outcomes(&units, "succeeded")), ("succeeded", 20), "{units:?}");
+    let seen: Vec<String> =
+        farm.names().iter().map(|node| farm.evidence(node, "touched").trim().to_owned()).collect();
+    let of_step = |seen_by: &str| seen.iter().filter(|seen| *seen == seen_by).count();
+    assert_eq!(["1 1", "3 3", "13 13", "20 20"].map(of_step), [1, 2, 10, 7], "{seen:?}");
+    assert_eq!(farm.evidence("n1", "touched").trim(), "1 1", "in the order of the targets");
+    daemon.stop();
+    Books::of(&site).with(&farm).balance();
+}
+
+#[test]
+fn a_step_waits_for_the_retries_of_its_units() {
+    let farm = Farm::start(4);
+    let site = Site::new(&farm);
+    let tries = farm.root().join("tries");
+    let tries = tries.display();
+    // The first of all fails once; the others note how often it had been tried by then.
+    let command = format!(
+        "case $LOOM_NODE in n1) echo x >>{tries}; [ $(wc -l <{tries}) -ge 2 ];; \
+         *) wc -l <{tries} >$LOOM_EVIDENCE/touched;; esac"
+    );
+    let retries = "retries: {attempts: 2, delay: 1s, backoff: 1, on: [failed]}";
+    let rules = format!("targets: [\"n[1-4]\"]\nparallel: [1, 100%]\n{retries}\n{NEVER}");
+    site.write_witnessed("deploy", &command, &rules);
+    let mut daemon = Daemon::start_with_control(&site);
+    let run = daemon.run("deploy");
+    let (state, units) = end_of(&daemon.ledger(), "deploy", run);
+    assert_eq!((state.as_str(), outcomes(&units, "succeeded")), ("succeeded", 4), "{units:?}");
+    assert_eq!((units.len(), outcomes(&units, "failed")), (5, 1), "{units:?}");
+    for node in ["n2", "n3", "n4"] {
+        assert_eq!(farm.evidence(node, "touched").trim(), "2", "{node} began too early");
+    }
+    daemon.stop();
+    Books::of(&site).with(&farm).balance();
+}
+
 #[test]
 fn what_fails_is_tried_again_as_often_as_the_job_says() {
     let farm = Farm::start(2);
