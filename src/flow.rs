@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use crate::event::{PartEnd, RunInfo, UnitInfo};
 use crate::job::flow::{Flow, OnFailure, Part, Place, Then};
 use crate::job::policy::Overlap;
-use crate::unit::{RunEnd, RunId};
+use crate::unit::{Outcome, Reason, RunEnd, RunId};
 
 /// From where a flow is taken up again that did not come to its end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -111,6 +111,8 @@ struct Open {
     /// to hear of that.
     begun: BTreeMap<Place, (usize, Vec<UnitInfo>)>,
     ended: Vec<PartEnd>,
+    /// Some of their units did not begin, or were ended, on somebody's word.
+    cut_short: HashSet<Place>,
     /// No other part begins, and this is why.
     ending: Option<RunEnd>,
 }
@@ -164,6 +166,7 @@ impl Flows {
             parts: Vec::new(),
             begun: BTreeMap::new(),
             ended: Vec::new(),
+            cut_short: HashSet::new(),
             ending: None,
             info,
         };
@@ -221,6 +224,9 @@ impl Flows {
     /// A unit of a part has had its last attempt.
     pub fn unit_ended(&mut self, flow: RunId, place: Place, unit: &UnitInfo) {
         let Some(open) = self.open.get_mut(&flow) else { return };
+        if is_cut_short(&unit.outcome) {
+            open.cut_short.insert(place);
+        }
         if !open.info.job.hooks.is_empty()
             && let Some((_, units)) = open.begun.get_mut(&place)
         {
@@ -384,6 +390,12 @@ impl Open {
             (RunEnd::Skipped { .. }, Some(_)) => Standing::Bad(end),
             (RunEnd::Failed | RunEnd::Lost | RunEnd::Skipped { .. }, _) => {
                 match self.on_failure(place) {
+                    // That it may fail does not make it done.
+                    Some(OnFailure::Continue)
+                        if self.ending.is_some() && self.cut_short.contains(&place) =>
+                    {
+                        Standing::Bad(RunEnd::Cancelled)
+                    }
                     Some(OnFailure::Continue) => self.mended(place),
                     Some(OnFailure::Stop | OnFailure::Rescue { .. }) | None => Standing::Bad(end),
                 }
@@ -441,5 +453,21 @@ impl Start {
         let nodes: Vec<String> = targets.iter().filter(is_left).cloned().collect();
         let succeeded = targets.len() - nodes.len();
         Start { place, part: part.clone(), nodes, succeeded, any_host }
+    }
+}
+
+/// Nothing that the unit itself did.
+fn is_cut_short(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Cancelled { .. }
+        | Outcome::Skipped { reason: Reason::Removed | Reason::Deadline } => true,
+        Outcome::Succeeded
+        | Outcome::Failed { .. }
+        | Outcome::Signaled { .. }
+        | Outcome::Unreachable
+        | Outcome::TimedOut { .. }
+        | Outcome::Crashed
+        | Outcome::Lost
+        | Outcome::Skipped { .. } => false,
     }
 }
