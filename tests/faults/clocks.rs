@@ -17,9 +17,9 @@ use crate::harness::{Books, Daemon, Farm, Fault, Ledger, SOON, Site, until};
 
 const LIBRARY: &str = "faketime/libfaketimeMT.so.1";
 /// The daemon looks at the clock at least once a minute, and runs what is due a minute later.
-const TWO_MINUTES: Duration = Duration::from_secs(160);
-const MINUTE: i64 = 60;
-const HOUR: i64 = 3600;
+pub const TWO_MINUTES: Duration = Duration::from_secs(160);
+pub const MINUTE: i64 = 60;
+pub const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 /// 2098-01-01, in seconds since 1970.
 const IN_2098: i64 = 4_039_372_800;
@@ -69,7 +69,7 @@ impl Wall {
 
     /// Sets the clock by about so much, to ten seconds before a full minute, and makes the
     /// daemon's loop go round.
-    fn set(&mut self, by: i64, daemon: &Daemon<'_>) {
+    pub fn set(&mut self, by: i64, daemon: &Daemon<'_>) {
         self.show(self.now() + by, 50);
         daemon.process().signal(Signal::SIGUSR1);
     }
@@ -101,7 +101,7 @@ impl Scene {
 }
 
 /// Waits for a run that was due after `wall`, in seconds, and is over; when it was due.
-fn run_after(ledger: &Ledger, epoch: i64, wall: i64) -> i64 {
+pub fn run_after(ledger: &Ledger, epoch: i64, wall: i64) -> i64 {
     let sql = "select scheduled_at / 1000 from runs where job = 'tick' and epoch = ?1 \
                and scheduled_at > ?2 and finished_at is not null order by id";
     until(&format!("a run due after {wall}, in epoch {epoch}"), TWO_MINUTES, || {

@@ -16,18 +16,18 @@ use crate::harness::farm::Options;
 use crate::harness::{Books, Daemon, Farm, Fault, SOON, Site, until};
 
 /// The writer tries again every five seconds at the latest.
-const TRIED_AGAIN: Duration = Duration::from_secs(60);
+pub const TRIED_AGAIN: Duration = Duration::from_secs(60);
 const A_MINUTE: Duration = Duration::from_secs(100);
 const STUFFING: &str = "stuffing";
 
 /// A tmpfs on the site's state directory, for as long as this lives.
-struct SmallDisk {
+pub struct SmallDisk {
     dir: PathBuf,
 }
 
 impl SmallDisk {
     /// `None`: mounting is not permitted.
-    fn of(site: &Site) -> Option<SmallDisk> {
+    pub fn of(site: &Site) -> Option<SmallDisk> {
         let dir = site.statedir();
         fs::create_dir(&dir).unwrap();
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
@@ -37,7 +37,7 @@ impl SmallDisk {
     }
 
     /// Leaves not a byte.
-    fn fill(&self) {
+    pub fn fill(&self) {
         let mut file = File::create(self.dir.join(STUFFING)).unwrap();
         for size in [64 * 1024, 4096, 1] {
             while file.write(&vec![b'x'; size]).is_ok_and(|written| written > 0) {}
@@ -50,7 +50,7 @@ impl SmallDisk {
         mount(none, &self.dir, none, MsFlags::MS_REMOUNT, Some("size=32m")).unwrap();
     }
 
-    fn make_room(&self) {
+    pub fn make_room(&self) {
         fs::remove_file(self.dir.join(STUFFING)).unwrap();
     }
 }
@@ -63,7 +63,7 @@ impl Drop for SmallDisk {
     }
 }
 
-const NOT_PERMITTED: &str = "mounting a tmpfs is not permitted";
+pub const NOT_PERMITTED: &str = "mounting a tmpfs is not permitted";
 
 #[test]
 fn the_ledger_on_a_full_disk_catches_up_when_there_is_room() {

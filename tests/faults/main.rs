@@ -14,6 +14,7 @@ mod control;
 mod daemons;
 mod disk;
 mod files;
+mod flows;
 mod gateway;
 mod ledger;
 mod load;

@@ -12,7 +12,7 @@ use crate::harness::{Books, Daemon, Farm, Fault, SOON, Site, until};
 const A_MINUTE: Duration = Duration::from_secs(100);
 
 /// How often the parent is killed.
-fn kills(usual: usize) -> usize {
+pub fn kills(usual: usize) -> usize {
     std::env::var("LOOM_KILLS").map_or(usual, |kills| kills.parse().unwrap())
 }
 

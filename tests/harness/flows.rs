@@ -197,13 +197,14 @@ impl<'a> Flows<'a> {
     /// The flow may go on after it.
     fn is_good(&self, flow: i64, planned: &Planned, at: (i64, i64, i64)) -> bool {
         let (slot, part, rescue) = at;
+        // What was not to begin any more has not been put up with.
+        let ends = ["cancelled", "skipped"].contains(&self.runs[&flow].state.as_str());
         let state = self.parts.get(&flow).and_then(|parts| parts.get(&at));
         let Some(run) = state else {
             let before = self.before(flow, slot, part);
             let all = planned.targets.iter().all(|node| before.contains(node.as_str()));
-            return rescue == 0 && all || planned.on_failure == OnFailure::Continue;
+            return rescue == 0 && all || planned.on_failure == OnFailure::Continue && !ends;
         };
-        let ends = ["cancelled", "skipped"].contains(&self.runs[&flow].state.as_str());
         let cut_short = ends && self.cut_short.contains(&run.id);
         match (run.state.as_str(), planned.on_failure) {
             ("succeeded", _) => true,
