@@ -1,5 +1,7 @@
 //! Forgetting what is older than the user wants to keep, a little at a time.
 //!
+//! The runs of a flow's parts go with the flow and not before it, whatever is kept of their jobs, and
+//! count for nothing there. A flow that goes loses its plan first: half of it is not to be taken up.
 //! Output files go before the rows that name them: a crash in between leaves a row whose file is
 //! gone, never a file that nobody knows.
 
@@ -100,6 +102,7 @@ impl Batch<'_> {
         while self.budget > 0 {
             let Some(next) = self.job_after(&job)? else {
                 self.forget_people()?;
+                self.delete_orphans()?;
                 if self.budget == 0 {
                     break;
                 }
@@ -144,7 +147,7 @@ impl Batch<'_> {
         let runs: Vec<RunId> = self
             .conn
             .prepare_cached(
-                "SELECT id FROM runs WHERE job = :job AND id <= :unprotected
+                "SELECT id FROM runs WHERE job = :job AND flow IS NULL AND id <= :unprotected
                      AND finished_at IS NOT NULL AND (finished_at < :cutoff OR id <= :too_many)
                  ORDER BY id LIMIT :limit",
             )?
@@ -160,19 +163,54 @@ impl Batch<'_> {
             )?
             .collect::<rusqlite::Result<_>>()?;
         for run in runs {
-            if self.budget == 0 {
+            if !self.delete_whole(run)? {
                 return Ok(());
             }
-            self.delete_run(run)?;
         }
         self.finish_job(job, long_gone)
+    }
+
+    /// The run with its parts, if it is a flow; `false`: there is more of it than may go now.
+    fn delete_whole(&mut self, run: RunId) -> rusqlite::Result<bool> {
+        self.conn.prepare_cached("DELETE FROM plans WHERE run = ?1")?.execute([run.0 as i64])?;
+        let parts: Vec<RunId> = self
+            .conn
+            .prepare_cached("SELECT id FROM runs WHERE flow = ?1 ORDER BY id")?
+            .query_map([run.0 as i64], |row| row.get(0).map(|id: i64| RunId(id as u64)))?
+            .collect::<rusqlite::Result<_>>()?;
+        for each in parts.into_iter().chain([run]) {
+            if self.budget == 0 {
+                return Ok(false);
+            }
+            self.delete_run(each)?;
+        }
+        Ok(true)
+    }
+
+    /// Parts of flows that are gone, which only another program can have brought about.
+    fn delete_orphans(&mut self) -> rusqlite::Result<()> {
+        let orphans: Vec<RunId> = self
+            .conn
+            .prepare_cached(
+                "SELECT id FROM runs AS p WHERE flow IS NOT NULL AND finished_at IS NOT NULL
+                     AND NOT EXISTS (SELECT 1 FROM runs WHERE id = p.flow) LIMIT ?1",
+            )?
+            .query_map([self.budget as i64], |row| row.get(0).map(|id: i64| RunId(id as u64)))?
+            .collect::<rusqlite::Result<_>>()?;
+        for run in orphans {
+            if self.budget > 0 {
+                self.delete_run(run)?;
+            }
+        }
+        Ok(())
     }
 
     /// The newest run of the job beyond its last `count`.
     fn runs_beyond(&self, job: &str, count: u32) -> rusqlite::Result<Option<i64>> {
         self.conn
             .prepare_cached(
-                "SELECT id FROM runs WHERE job = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2",
+                "SELECT id FROM runs WHERE job = ?1 AND flow IS NULL
+                 ORDER BY id DESC LIMIT 1 OFFSET ?2",
             )?
             .query_row(params![job, count], |row| row.get(0))
             .optional()
@@ -287,9 +325,11 @@ impl Batch<'_> {
             .conn
             .prepare_cached(
                 "SELECT u.id, u.output_file, u.file_bytes
-                 FROM units AS u CROSS JOIN runs AS r ON r.id = u.run
+                 FROM units AS u CROSS JOIN runs AS p ON p.id = u.run
+                     CROSS JOIN runs AS r ON r.id = ifnull(p.flow, p.id)
                  WHERE u.output_file IS NOT NULL AND r.finished_at IS NOT NULL
-                     AND EXISTS (SELECT 1 FROM runs WHERE job = r.job AND id > r.id
+                     AND EXISTS (SELECT 1 FROM runs
+                                 WHERE job = r.job AND flow IS NULL AND id > r.id
                                  LIMIT 1 OFFSET ?1)
                  ORDER BY u.id LIMIT ?2",
             )?

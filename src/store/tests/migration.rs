@@ -41,7 +41,8 @@ fn every_earlier_version_is_taken_over_with_its_rows() {
         let reader = Reader::open(dir.path()).unwrap();
         let run = reader.run(RunId(5)).unwrap().unwrap();
         assert_eq!((run.state, run.by), (RunState::Done(RunEnd::Failed), None));
-        assert_eq!((run.retry_of, run.command), (None, None));
+        assert_eq!((run.retry_of, run.command, run.within), (None, None, None));
+        assert_eq!(reader.plan(RunId(5)).unwrap(), None, "there were no flows");
         let units = reader.units(RunId(5)).unwrap();
         assert_eq!(units[0].state, UnitState::Done(Outcome::Failed { exit: Some(3) }));
         assert_eq!(units[0].result, None);

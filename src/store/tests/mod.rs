@@ -7,6 +7,7 @@ mod covered;
 mod crash;
 mod damage;
 mod faults;
+mod flows;
 mod instants;
 mod migration;
 mod nodes;
