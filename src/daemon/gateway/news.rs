@@ -108,3 +108,83 @@ impl Tallies {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cron::Schedule;
+    use crate::event::{PartEnd, RunInfo, UnitInfo, Within};
+    use crate::job::flow::Place;
+    use crate::job::{Job, Source};
+    use crate::unit::{Outcome, RunEnd, RunId, Trigger, UnitId};
+
+    const PLACE: Place = Place { slot: 1, part: 1, rescue: 0 };
+
+    fn run(id: u64, units: usize, within: Option<Within>) -> Arc<RunInfo> {
+        let source = Source { file: "jobs.yaml".into(), line: 1 };
+        let job = Job::new(format!("j{id}"), "loom.run".into(), Schedule::never(), source);
+        Arc::new(RunInfo {
+            run: RunId(id),
+            job: Arc::new(job),
+            trigger: Trigger::Flow,
+            scheduled_at: None,
+            queued_at: Timestamp::UNIX_EPOCH,
+            units,
+            within,
+        })
+    }
+
+    fn unit() -> UnitInfo {
+        let (detail, result) = Default::default();
+        let (node, outcome) = ("n1".to_owned(), Outcome::Succeeded);
+        let took = Some(Duration::from_millis(1500));
+        UnitInfo { node, attempt: 1, outcome, detail, result, took }
+    }
+
+    fn ended(run: Arc<RunInfo>, units: Vec<UnitInfo>, parts: Vec<PartEnd>) -> Event {
+        let (at, end) = (Timestamp::UNIX_EPOCH, RunEnd::Succeeded);
+        Event::RunEnded { run, started_at: None, at, end, units, succeeded: 1, parts }
+    }
+
+    /// The flow's end tells of the unit again, and so does that of the part.
+    #[test]
+    fn a_flow_and_its_part_are_runs_and_a_unit_is_counted_once() {
+        let within = Within { flow: RunId(1), place: PLACE, missing: 0, succeeded: 0 };
+        let (flow, part) = (run(1, 1, None), run(2, 1, Some(within)));
+        let end = PartEnd {
+            place: PLACE,
+            run: Some(RunId(2)),
+            end: RunEnd::Succeeded,
+            nodes: 1,
+            succeeded: 1,
+            units: vec![unit()],
+        };
+        let over = Event::UnitEnded {
+            unit: UnitId(1),
+            run: RunId(2),
+            job: part.job.clone(),
+            info: unit(),
+            again: None,
+        };
+        let mut tallies = Tallies::default();
+        let events = [
+            Event::RunQueued(flow.clone()),
+            Event::RunQueued(part.clone()),
+            over,
+            ended(part, vec![unit()], Vec::new()),
+            ended(flow, Vec::new(), vec![end]),
+        ];
+        events.iter().for_each(|event| tallies.count(event));
+        let counters = tallies.counters();
+        let one = |count| vec![("succeeded".to_owned(), count)];
+        assert_eq!((counters.runs, counters.units, counters.unit_millis), (one(2), one(1), 1500));
+        let told: Vec<News> = events.iter().filter_map(news).collect();
+        let News::RunQueued { within, .. } = &told[1] else { panic!("{told:?}") };
+        assert_eq!(*within, Some((RunId(1), PLACE)));
+        let News::RunEnded { units, succeeded, .. } = &told[4] else { panic!("{told:?}") };
+        assert_eq!((*units, *succeeded), (1, 1));
+    }
+}

@@ -101,7 +101,7 @@ fn daemon(registry: &mut Registry, release: &str, started_at: Timestamp, catalog
     };
     time("start_time", "When the daemon was started", started_at);
     time("config_time", "When the configuration in force was loaded", catalog.loaded_at);
-    gauge(registry, "jobs", "Jobs in the configuration", catalog.jobs.len());
+    gauge(registry, "jobs", "Jobs and flows in the configuration", catalog.jobs.len());
     gauge(registry, "nodes", "Nodes in the configuration", catalog.nodes.len());
 }
 
@@ -110,7 +110,8 @@ fn present(registry: &mut Registry, status: &Status) {
     let Status { units, busy, workers, .. } = status;
     gauge(registry, "paused", "Whether all schedules are paused", status.paused.into());
     gauge(registry, "stopping", "Whether the daemon is being stopped", status.stopping.into());
-    gauge(registry, "open_runs", "Runs that have not ended", status.runs);
+    let help = "Runs that have not ended: jobs, flows, and the jobs in these";
+    gauge(registry, "open_runs", help, status.runs);
     let stages = [
         ("recording", units.recording),
         ("held", units.held),
@@ -135,7 +136,8 @@ fn present(registry: &mut Registry, status: &Status) {
 /// Since the daemon was started.
 fn counted(registry: &mut Registry, counters: &Counters) {
     let Counters { runs, units, missed, .. } = counters;
-    counts(registry, "runs", "Runs that have ended", "state", &RUNS, runs);
+    let help = "Runs that have ended: jobs, flows, and the jobs in these";
+    counts(registry, "runs", help, "state", &RUNS, runs);
     counts(registry, "units", "Attempts that have ended", "outcome", &UNITS, units);
     let reasons = Reason::ALL.map(Reason::as_str);
     counts(registry, "missed", "Due instants that were not run", "reason", &reasons, missed);
