@@ -20,7 +20,7 @@ mod tell;
 mod token;
 mod workers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -414,7 +414,12 @@ impl Daemon {
         let jobs = entries.collect();
         self.engine.ledger.submit(Record::Jobs { jobs, at: now });
         self.timetable.replace(&self.engine.jobs, now);
-        self.hooks.retain(|name| self.engine.jobs.contains_key(name));
+        let flows = self.engine.jobs.values().filter_map(|job| job.flow.as_ref());
+        // Those that a flow holds itself stand nowhere else.
+        let parts = flows.flat_map(|flow| flow.parts().map(|(_, part)| part.job.name.as_str()));
+        let parts: HashSet<&str> = parts.collect();
+        let is_known = |name: &str| self.engine.jobs.contains_key(name) || parts.contains(name);
+        self.hooks.retain(is_known);
     }
 }
 
