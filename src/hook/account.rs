@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::flow::{Flow, Of};
 use crate::arg::Arg;
 use crate::cron::Fires;
-use crate::event::{RunInfo, UnitInfo};
+use crate::event::{PartEnd, RunInfo, UnitInfo};
 use crate::job::Job;
 use crate::job::hooks::Occasion;
 use crate::unit::{Kill, Outcome, Reason, RunEnd, RunId};
@@ -30,6 +31,8 @@ pub struct Account<'a> {
     pub suppressed: u64,
     pub job: About<'a>,
     pub run: Option<Run>,
+    /// Of a run of a flow that has ended.
+    pub flow: Option<Flow<'a>>,
     pub counts: Option<Counts>,
     /// Those that did not succeed come first.
     pub units: Vec<Unit<'a>>,
@@ -62,6 +65,8 @@ pub struct Run {
     pub finished_at: Option<Timestamp>,
     pub state: &'static str,
     pub reason: Option<&'static str>,
+    /// The flow that it is a part of.
+    pub flow: Option<Of>,
 }
 
 #[derive(Debug, Clone, Default, Serialize)]
@@ -81,6 +86,8 @@ pub struct Counts {
 #[derive(Debug, Clone, Serialize)]
 pub struct Unit<'a> {
     pub node: &'a str,
+    /// Of a flow, whose units are of several.
+    pub job: Option<&'a str>,
     pub attempt: u32,
     #[serde(serialize_with = "word")]
     pub outcome: &'a Outcome,
@@ -122,6 +129,7 @@ impl<'a> Account<'a> {
             suppressed,
             job,
             run: None,
+            flow: None,
             counts: None,
             units: Vec::new(),
             more_units: 0,
@@ -137,13 +145,35 @@ impl<'a> Account<'a> {
         Account { gap: Some(gap), ..self }
     }
 
-    /// All of them are counted; listed are, of nodes that could not be reached, those alone.
     pub fn with_units(self, total: usize, succeeded: usize, units: &'a [UnitInfo]) -> Self {
+        self.with_all(total, succeeded, units.iter().map(|unit| (None, unit)).collect())
+    }
+
+    /// Those of the last slot first: they say why it went no further.
+    pub fn with_parts(self, job: &'a Job, run: &RunInfo, parts: &'a [PartEnd]) -> Self {
+        let Some(flow) = &job.flow else { return self };
+        let units = parts.iter().rev().flat_map(|part| {
+            let job = flow.part(part.place).map(|part| part.job.name.as_str());
+            part.units.iter().map(move |unit| (job, unit))
+        });
+        let succeeded = parts.iter().map(|part| part.succeeded).sum();
+        let with_flow = Account { flow: Some(Flow::new(flow, parts)), ..self };
+        with_flow.with_all(run.units, succeeded, units.collect())
+    }
+
+    /// All of them are counted; listed are, of nodes that could not be reached, those alone.
+    fn with_all(
+        self,
+        total: usize,
+        succeeded: usize,
+        units: Vec<(Option<&'a str>, &'a UnitInfo)>,
+    ) -> Self {
         let mut counts = Counts { total, succeeded, ..Counts::default() };
-        units.iter().for_each(|unit| counts.count(&unit.outcome));
-        let told: Vec<&UnitInfo> = match self.occasion {
+        units.iter().for_each(|(_, unit)| counts.count(&unit.outcome));
+        let told: Vec<_> = match self.occasion {
             Occasion::Unreachable => {
-                units.iter().filter(|unit| unit.outcome == Outcome::Unreachable).collect()
+                let is_told = |unit: &UnitInfo| unit.outcome == Outcome::Unreachable;
+                units.into_iter().filter(|(_, unit)| is_told(unit)).collect()
             }
             Occasion::Start
             | Occasion::Success
@@ -152,12 +182,13 @@ impl<'a> Account<'a> {
             | Occasion::Missed
             | Occasion::Late => {
                 let (well, ill): (Vec<_>, Vec<_>) =
-                    units.iter().partition(|unit| unit.outcome.is_success());
+                    units.into_iter().partition(|(_, unit)| unit.outcome.is_success());
                 ill.into_iter().chain(well).collect()
             }
         };
         let more_units = told.len().saturating_sub(MAX_UNITS);
-        let units = told.into_iter().take(MAX_UNITS).map(Unit::new).collect();
+        let unit = |(job, unit)| Unit::new(job, unit);
+        let units = told.into_iter().take(MAX_UNITS).map(unit).collect();
         Account { counts: Some(counts), units, more_units, ..self }
     }
 
@@ -192,7 +223,12 @@ impl Run {
             finished_at: None,
             state: "queued",
             reason: None,
+            flow: None,
         }
+    }
+
+    pub fn of(self, flow: Option<Of>) -> Run {
+        Run { flow, ..self }
     }
 
     pub fn started(run: &RunInfo, at: Timestamp) -> Run {
@@ -200,13 +236,7 @@ impl Run {
     }
 
     pub fn ended(run: &RunInfo, started_at: Option<Timestamp>, at: Timestamp, end: RunEnd) -> Run {
-        let (state, reason) = match end {
-            RunEnd::Succeeded => ("succeeded", None),
-            RunEnd::Failed => ("failed", None),
-            RunEnd::Cancelled => ("cancelled", None),
-            RunEnd::Lost => ("lost", None),
-            RunEnd::Skipped { reason } => ("skipped", Some(reason.as_str())),
-        };
+        let (state, reason) = state(end);
         Run {
             started_at: started_at.map(to_the_millisecond),
             finished_at: Some(to_the_millisecond(at)),
@@ -247,7 +277,7 @@ impl Counts {
 }
 
 impl<'a> Unit<'a> {
-    fn new(unit: &'a UnitInfo) -> Unit<'a> {
+    fn new(job: Option<&'a str>, unit: &'a UnitInfo) -> Unit<'a> {
         let (mut exit, mut signal, mut kill) = (None, None, None);
         match &unit.outcome {
             Outcome::Failed { exit: status } => exit = *status,
@@ -266,6 +296,7 @@ impl<'a> Unit<'a> {
         }
         Unit {
             node: &unit.node,
+            job,
             attempt: unit.attempt,
             outcome: &unit.outcome,
             exit,
@@ -282,6 +313,17 @@ impl<'a> Gap<'a> {
     pub fn new(node: Option<&'a str>, fires: Fires, reason: Reason) -> Gap<'a> {
         let Fires { first, last, count } = fires;
         Gap { first_at: first, last_at: last, count, reason: reason.as_str(), node }
+    }
+}
+
+/// How a run has ended, and why if it was skipped.
+pub fn state(end: RunEnd) -> (&'static str, Option<&'static str>) {
+    match end {
+        RunEnd::Succeeded => ("succeeded", None),
+        RunEnd::Failed => ("failed", None),
+        RunEnd::Cancelled => ("cancelled", None),
+        RunEnd::Lost => ("lost", None),
+        RunEnd::Skipped { reason } => ("skipped", Some(reason.as_str())),
     }
 }
 

@@ -1,19 +1,22 @@
 //! The mail a person gets. Text from nodes and manifests is escaped: none of it can add a header
 //! or steer a terminal.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use jiff::Timestamp;
 
 use super::account::{Account, Unit, cut};
+use super::flow::{Flow, Part};
 use crate::config::diagnostic::escape;
+use crate::job::flow::FLOW;
 use crate::job::hooks::Occasion;
 use crate::unit::Outcome;
 
 /// Named in the subject; the others are counted.
 const NODES_IN_SUBJECT: usize = 3;
 
-/// Told one by one in the mail.
+/// Told one by one in the mail; and so many jobs of a flow.
 const UNITS: usize = 50;
 
 const LONGEST_SUBJECT: usize = 200;
@@ -40,7 +43,9 @@ pub fn message(to: &str, account: &Account) -> Vec<u8> {
 fn headline(account: &Account) -> String {
     let job = escape(account.job.name);
     let nodes = ill_nodes(account);
-    let on = if nodes.is_empty() { String::new() } else { format!(" on {nodes}") };
+    let slot = account.flow.as_ref().and_then(reached);
+    let slot = slot.map(|slot| format!(" in slot {slot}")).unwrap_or_default();
+    let on = if nodes.is_empty() { slot } else { format!("{slot} on {nodes}") };
     let lost = account.run.as_ref().is_some_and(|run| run.state == "lost");
     let mut headline = match account.occasion {
         Occasion::Start => format!("{job} has begun"),
@@ -66,7 +71,15 @@ fn headline(account: &Account) -> String {
     headline
 }
 
-/// `n3, n4 and 7 more`: where the run went wrong.
+/// The last slot of which something has begun.
+fn reached(flow: &Flow) -> Option<usize> {
+    flow.slots
+        .iter()
+        .rposition(|slot| slot.iter().any(|part| part.state.is_some()))
+        .map(|at| at + 1)
+}
+
+/// `n3, n4 and 7 more`: where the run went wrong. A node that is in several slots is named once.
 fn ill_nodes(account: &Account) -> String {
     // Of nodes that could not be reached, no others are listed.
     let is_ill =
@@ -80,11 +93,13 @@ fn ill_nodes(account: &Account) -> String {
         | Occasion::Missed
         | Occasion::Late => counts.ill(),
     });
-    let named: Vec<String> = (account.units.iter().filter(is_ill))
-        .take(NODES_IN_SUBJECT)
-        .map(|unit| escape(unit.node))
-        .collect();
-    match all.saturating_sub(named.len()) {
+    let mut seen = BTreeSet::new();
+    let ill: Vec<&Unit> = account.units.iter().filter(is_ill).collect();
+    let unlisted = all.saturating_sub(ill.len());
+    let ill: Vec<&Unit> = ill.into_iter().filter(|unit| seen.insert(unit.node)).collect();
+    let named = ill.iter().take(NODES_IN_SUBJECT).map(|unit| escape(unit.node));
+    let named: Vec<String> = named.collect();
+    match (ill.len() + unlisted).saturating_sub(named.len()) {
         0 => named.join(", "),
         more => format!("{} and {more} more", named.join(", ")),
     }
@@ -93,6 +108,14 @@ fn ill_nodes(account: &Account) -> String {
 fn body(account: &Account, headline: &str) -> String {
     let mut text = format!("{headline}.\n");
     if let Some(counts) = &account.counts {
+        let what = match (&account.flow, counts.total) {
+            (None, 1) => "node in all",
+            (None, _) => "nodes in all",
+            (Some(_), 1) => "unit in all",
+            (Some(_), _) => "units in all",
+        };
+        let begun = counts.succeeded + counts.ill() + counts.skipped;
+        let left = counts.total.saturating_sub(begun);
         let counts = [
             ("succeeded", counts.succeeded),
             ("failed", counts.failed),
@@ -103,11 +126,15 @@ fn body(account: &Account, headline: &str) -> String {
             ("crashed", counts.crashed),
             ("lost", counts.lost),
             ("skipped", counts.skipped),
-            (if counts.total == 1 { "node in all" } else { "nodes in all" }, counts.total),
+            ("not begun", if account.flow.is_some() { left } else { 0 }),
+            (what, counts.total),
         ];
         let told = counts.iter().filter(|(_, count)| *count > 0);
         let told: Vec<String> = told.map(|(word, count)| format!("{count} {word}")).collect();
         let _ = writeln!(text, "\n{}.", told.join(", "));
+    }
+    if let Some(flow) = &account.flow {
+        push_slots(&mut text, flow);
     }
     push_units(&mut text, account);
     text.push('\n');
@@ -122,13 +149,59 @@ fn body(account: &Account, headline: &str) -> String {
     text
 }
 
+/// A line for each job that has begun or would have.
+fn push_slots(text: &mut String, flow: &Flow) {
+    text.push('\n');
+    let mut left = UNITS;
+    let mut more = 0;
+    for (number, slot) in (1..).zip(&flow.slots) {
+        let mut head = format!("Slot {number}");
+        for part in slot {
+            let mut next = Some(part);
+            while let Some(part) = next {
+                next = part.rescue.as_deref();
+                if left == 0 {
+                    more += 1;
+                    continue;
+                }
+                left -= 1;
+                let _ = writeln!(text, "{head:<10} {}", part_line(part));
+                head.clear();
+                if next.is_some() {
+                    head.push_str("  rescue");
+                }
+            }
+        }
+    }
+    if more > 0 {
+        let _ = writeln!(text, "and {more} more jobs");
+    }
+}
+
+/// `web: failed, 40 of 100 (run 14)`.
+fn part_line(part: &Part) -> String {
+    let job = escape(part.job);
+    let Some(state) = part.state else { return format!("{job}: not begun") };
+    let Some(run) = part.run else {
+        return match part.reason {
+            Some(reason) => format!("{job}: {state}, {reason}"),
+            None if state == "done" => format!("{job}: done in an earlier run"),
+            None => format!("{job}: {state}"),
+        };
+    };
+    let reason = part.reason.map(|reason| format!(", {reason}")).unwrap_or_default();
+    format!("{job}: {state}{reason}, {} of {} (run {run})", part.succeeded, part.total)
+}
+
 fn push_units(text: &mut String, account: &Account) {
     let ill: Vec<&Unit> = account.units.iter().filter(|unit| !unit.outcome.is_success()).collect();
     if !ill.is_empty() {
         text.push('\n');
     }
     for unit in ill.iter().take(UNITS) {
-        let _ = write!(text, "  {}: {}", escape(unit.node), escape(&unit.outcome.to_string()));
+        let job = unit.job.map(|job| format!(", {}", escape(job))).unwrap_or_default();
+        let outcome = escape(&unit.outcome.to_string());
+        let _ = write!(text, "  {}{job}: {outcome}", escape(unit.node));
         if unit.attempt > 1 {
             let _ = write!(text, ", attempt {}", unit.attempt);
         }
@@ -184,8 +257,13 @@ fn push_facts(text: &mut String, account: &Account) {
             }
         }
         fact("Trigger", run.trigger);
+        if let Some(flow) = &run.flow {
+            fact("Flow", &flow.to_string());
+        }
     }
-    fact("Task", account.job.task);
+    if account.job.task != FLOW {
+        fact("Task", account.job.task);
+    }
     match account.job.timezone {
         Some(zone) => fact("Schedule", &format!("{} ({zone})", account.job.schedule)),
         None => fact("Schedule", account.job.schedule),

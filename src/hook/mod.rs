@@ -1,11 +1,12 @@
 //! Which hooks an event fires, and what they are given to read.
 //!
-//! Owns what must be remembered for that: which jobs are failing, and when each occasion of a job
-//! was last told. It takes the time and an event and returns firings; [`child`] alone does I/O,
+//! Owns what must be remembered for that: which jobs are failing, when each occasion of a job was
+//! last told, and what the open flows are called. It takes the time and an event and returns firings; [`child`] alone does I/O,
 //! at the hands of `daemon::hooks`, which knows how many may run at once.
 
 mod account;
 pub mod child;
+mod flow;
 mod mail;
 #[cfg(test)]
 mod tests;
@@ -14,11 +15,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Instant;
 
-use crate::event::{Event, UnitInfo};
+use crate::event::{Event, PartEnd, RunInfo, UnitInfo};
 use crate::job::Job;
 use crate::job::hooks::{Action, Hook, Occasion};
 use crate::unit::{Outcome, Reason, RunEnd, RunId};
 use account::{Account, Gap, Run};
+use flow::Of;
 
 /// One hook that is to be performed.
 #[derive(Clone, PartialEq)]
@@ -52,6 +54,8 @@ pub struct Hooks {
     /// Jobs whose last run that counts failed or was lost.
     failing: BTreeSet<String>,
     told: BTreeMap<String, BTreeMap<Occasion, Told>>,
+    /// Open flows, for what is told of their parts.
+    flows: BTreeMap<RunId, String>,
 }
 
 #[derive(Debug)]
@@ -64,7 +68,7 @@ struct Told {
 impl Hooks {
     /// `failing`: the jobs that the ledger knows to be failing.
     pub fn new(host: String, failing: BTreeSet<String>) -> Hooks {
-        Hooks { host, failing, told: BTreeMap::new() }
+        Hooks { host, failing, told: BTreeMap::new(), flows: BTreeMap::new() }
     }
 
     /// Forgets jobs that are no longer configured.
@@ -75,18 +79,36 @@ impl Hooks {
 
     pub fn on(&mut self, now: Instant, event: &Event) -> Vec<Firing> {
         match event {
-            Event::RunStarted { run, at } => self.fire(now, &run.job, Occasion::Start, |account| {
-                account.with_run(Run::started(run, *at))
-            }),
-            Event::RunLate(run) => self
-                .fire(now, &run.job, Occasion::Late, |account| account.with_run(Run::queued(run))),
-            Event::RunEnded { run, started_at, at, end, units, succeeded, parts: _ } => {
+            Event::RunQueued(run) => {
+                if run.job.flow.is_some() {
+                    self.flows.insert(run.run, run.job.name.clone());
+                }
+                Vec::new()
+            }
+            Event::RunStarted { run, at } => {
+                let of = self.flow_of(run);
+                self.fire(now, &run.job, Occasion::Start, |account| {
+                    account.with_run(Run::started(run, *at).of(of))
+                })
+            }
+            Event::RunLate(run) => {
+                let of = self.flow_of(run);
+                self.fire(now, &run.job, Occasion::Late, |account| {
+                    account.with_run(Run::queued(run).of(of))
+                })
+            }
+            Event::RunEnded { run, started_at, at, end, units, succeeded, parts } => {
+                self.flows.remove(&run.run);
+                let of = self.flow_of(run);
                 let mut firings = Vec::new();
-                for occasion in self.occasions(&run.job.name, *end, units) {
+                for occasion in self.occasions(&run.job.name, *end, units, parts) {
                     firings.extend(self.fire(now, &run.job, occasion, |account| {
-                        account
-                            .with_run(Run::ended(run, *started_at, *at, *end))
-                            .with_units(run.units, *succeeded, units)
+                        let ended = Run::ended(run, *started_at, *at, *end).of(of.clone());
+                        let account = account.with_run(ended);
+                        match run.job.flow.is_some() {
+                            true => account.with_parts(&run.job, run, parts),
+                            false => account.with_units(run.units, *succeeded, units),
+                        }
                     }));
                 }
                 firings
@@ -96,16 +118,26 @@ impl Hooks {
                     account.with_gap(Gap::new(node.as_deref(), *fires, *reason))
                 })
             }
-            Event::Missed { .. }
-            | Event::RunQueued(_)
-            | Event::UnitStarted { .. }
-            | Event::UnitEnded { .. } => Vec::new(),
+            Event::Missed { .. } | Event::UnitStarted { .. } | Event::UnitEnded { .. } => {
+                Vec::new()
+            }
         }
+    }
+
+    fn flow_of(&self, run: &RunInfo) -> Option<Of> {
+        let within = run.within.as_ref()?;
+        Some(Of::new(within, self.flows.get(&within.flow).cloned()))
     }
 
     /// What the end of a run is an occasion for. What was cancelled or skipped says nothing of
     /// the job: it neither fails nor recovers.
-    fn occasions(&mut self, job: &str, end: RunEnd, units: &[UnitInfo]) -> Vec<Occasion> {
+    fn occasions(
+        &mut self,
+        job: &str,
+        end: RunEnd,
+        units: &[UnitInfo],
+        parts: &[PartEnd],
+    ) -> Vec<Occasion> {
         let mut occasions = Vec::new();
         match end {
             RunEnd::Succeeded => {
@@ -120,7 +152,8 @@ impl Hooks {
             }
             RunEnd::Cancelled | RunEnd::Skipped { .. } => {}
         }
-        if units.iter().any(|unit| unit.outcome == Outcome::Unreachable) {
+        let mut units = units.iter().chain(parts.iter().flat_map(|part| &part.units));
+        if units.any(|unit| unit.outcome == Outcome::Unreachable) {
             occasions.push(Occasion::Unreachable);
         }
         occasions

@@ -1,3 +1,5 @@
+mod flows;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -207,7 +209,7 @@ fn the_json_is_what_the_chapter_promises() {
     let units = vec![unit("n1", Outcome::Succeeded), failed, away, killed];
     let firings = hooks().on(Instant::now(), &ended(&job, RunEnd::Failed, units));
     let plain = |node: &str, outcome: &str| {
-        json!({"node": node, "attempt": 1, "outcome": outcome, "exit": null, "signal": null,
+        json!({"node": node, "job": null, "attempt": 1, "outcome": outcome, "exit": null, "signal": null,
                "kill": null, "detail": null, "result": null, "seconds": 2.1})
     };
     let with = |mut unit: Value, change: Value| {
@@ -225,7 +227,9 @@ fn the_json_is_what_the_chapter_promises() {
                 "tags": ["db"], "schedule": "30 2 * * *", "timezone": "Europe/Berlin"},
         "run": {"id": 12, "trigger": "schedule", "scheduled_at": "2027-01-15T08:00:00Z",
                 "queued_at": "2027-01-15T08:00:01Z", "started_at": "2027-01-15T08:00:02Z",
-                "finished_at": "2027-01-15T08:00:05Z", "state": "failed", "reason": null},
+                "finished_at": "2027-01-15T08:00:05Z", "state": "failed", "reason": null,
+                "flow": null},
+        "flow": null,
         "counts": {"total": 4, "succeeded": 1, "failed": 1, "signaled": 0, "unreachable": 1,
                    "timed_out": 1, "cancelled": 0, "crashed": 0, "lost": 0, "skipped": 0},
         "units": [

@@ -3,6 +3,7 @@
 
 mod command;
 mod daemon;
+mod flows;
 mod mail;
 mod tls;
 mod webhook;
