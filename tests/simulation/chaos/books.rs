@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use loom::cron::Fires;
+use loom::event::Within;
 use loom::job::Job;
 use loom::job::policy::{Overlap, RetryOn};
 use loom::node_state::MasterId;
 use loom::scheduler;
 use loom::store::{Gap, OpenUnit, Record};
 use loom::unit::{Outcome, Reason, RunEnd, RunId, Trigger, UnitId};
+
+use super::flows::Flows;
 
 /// A due instant: of this job, in this epoch of the clock.
 pub type Instant = (String, u32, Timestamp);
@@ -34,7 +37,10 @@ struct Unit {
 #[derive(Debug)]
 struct Run {
     job: Arc<Job>,
+    within: Option<Within>,
     targets: usize,
+    /// Of these, that had succeeded in an earlier run.
+    before: usize,
     deadline: Option<Duration>,
     begun: bool,
     /// The last attempt on each node.
@@ -57,6 +63,7 @@ pub struct AtWork {
 pub struct Books {
     units: HashMap<UnitId, Unit>,
     runs: HashMap<RunId, Run>,
+    pub flows: Flows,
     at_work: HashMap<UnitId, AtWork>,
     /// By job, epoch, first instant and reason.
     gaps: BTreeMap<(String, u32, Timestamp, &'static str), (Timestamp, u64)>,
@@ -69,6 +76,7 @@ pub struct Books {
 pub struct Made {
     pub job: Arc<Job>,
     pub targets: usize,
+    pub before: usize,
     pub deadline: Option<Duration>,
 }
 
@@ -76,17 +84,26 @@ impl Books {
     /// `made`: what the run is of, if this opens one.
     pub fn record(&mut self, now: Duration, record: &Record, made: Option<&Made>) {
         match record {
-            Record::OpenRun { run, job, trigger, scheduled_at, epoch, units, .. } => {
-                let made = made.expect("a run that nobody made");
-                assert_eq!(made.job.name, *job);
+            Record::OpenRun {
+                run, job, trigger, scheduled_at, epoch, units, within, plan, ..
+            } => {
                 if *trigger == Trigger::Schedule {
                     let instant = (job.clone(), *epoch, scheduled_at.expect("an instant"));
                     assert!(self.run_instants.insert(instant), "{job}: an instant runs twice");
                 }
+                if plan.is_some() {
+                    assert!(units.is_empty(), "a flow has no units of its own");
+                    return self.flows.opens(*run, job, *scheduled_at);
+                }
                 assert!(!units.is_empty(), "a run of nothing");
+                let of_part = within.map(|within| self.flows.part_opens(*run, within));
+                let made = of_part.as_ref().or(made).expect("a run that nobody made");
+                assert_eq!(made.job.name, *job);
                 let open = Run {
                     job: made.job.clone(),
+                    within: *within,
                     targets: made.targets,
+                    before: made.before,
                     deadline: made.deadline,
                     begun: false,
                     last: BTreeMap::new(),
@@ -112,6 +129,7 @@ impl Books {
                 // Half of it may be jitter.
                 self.open(*run, unit, now + retries.delay / 2);
             }
+            Record::StartRun { run, .. } if self.flows.is_flow(*run) => self.flows.starts(*run),
             Record::StartRun { run, .. } => {
                 let run = self.runs.get_mut(run).expect("known");
                 assert!(!std::mem::replace(&mut run.begun, true), "begun twice");
@@ -140,6 +158,9 @@ impl Books {
                 }
                 unit.closed = Some(outcome.clone());
             }
+            Record::CloseRun { run, end, .. } if self.flows.is_flow(*run) => {
+                self.flows.closes(*run, *end);
+            }
             Record::CloseRun { run: id, end, .. } => {
                 let run = self.runs.get_mut(id).expect("known");
                 assert!(!std::mem::replace(&mut run.closed, true), "run {id} is closed twice");
@@ -148,7 +169,11 @@ impl Books {
                 let ok = last.iter().filter(|u| u.closed == Some(Outcome::Succeeded)).count();
                 let needed = run.job.success.map(|share| share.at_least(run.targets));
                 if let Some(needed) = needed {
-                    assert_eq!(*end == RunEnd::Succeeded, ok >= needed, "run {id}: {end:?}");
+                    let met = ok + run.before >= needed;
+                    assert_eq!(*end == RunEnd::Succeeded, met, "run {id}: {end:?}");
+                }
+                if let Some(within) = run.within {
+                    self.flows.part_closes(*id, within, *end);
                 }
             }
             Record::Gap(gap) => self.gap(gap),
@@ -220,11 +245,18 @@ impl Books {
     pub fn open_runs(&self) -> Vec<RunId> {
         let mut open: Vec<RunId> =
             self.runs.iter().filter(|(_, run)| !run.closed).map(|(id, _)| *id).collect();
+        open.extend(self.flows.open());
         open.sort();
         open
     }
 
     pub fn cancel(&mut self, run: RunId) {
+        if self.flows.is_flow(run) {
+            for part in self.flows.told_to_end(run) {
+                self.cancel(part);
+            }
+            return;
+        }
         self.runs.get_mut(&run).expect("known").cancelled = true;
     }
 
@@ -240,6 +272,9 @@ impl Books {
         assert!(!run.cancelled && !run.closed, "the run of unit {id} is over");
         if let Some(deadline) = run.deadline.filter(|_| !run.begun) {
             assert!(now <= deadline, "unit {id} begins after the deadline");
+        }
+        if let Some(within) = run.within {
+            self.flows.sends(now, within);
         }
         self.assert_hope(unit.run);
         self.assert_step(id, unit);
@@ -263,7 +298,7 @@ impl Books {
         // One that never had a chance is noticed with the first unit that ends.
         if run.last.values().any(|unit| over(&unit)) {
             assert!(
-                may >= success.at_least(run.targets),
+                may + run.before >= success.at_least(run.targets),
                 "run {id} is hopeless: {run:?} {:?}",
                 run.last.values().map(|u| (u, &self.units[u])).collect::<Vec<_>>()
             );

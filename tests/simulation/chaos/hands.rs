@@ -331,7 +331,7 @@ impl Player {
         let mut recorded = Vec::new();
         for (record, units) in written {
             self.keep_rights(&record);
-            if self.ledger.refusing && !units.is_empty() && self.draw(4) == 0 {
+            if self.refuses(&record, &units) {
                 self.scheduler.refused(self.now(), units);
                 continue;
             }
@@ -340,6 +340,28 @@ impl Player {
         }
         for units in recorded {
             self.scheduler.recorded(self.now(), units);
+        }
+    }
+}
+
+impl Player {
+    /// A flow, the part of one that it does not have, or any run or attempt.
+    fn refuses(&mut self, record: &Record, units: &[UnitId]) -> bool {
+        let refuses = |player: &mut Player| player.ledger.refusing && player.draw(4) == 0;
+        match record {
+            Record::OpenRun { run, plan: Some(_), .. } => {
+                if refuses(self) {
+                    self.ledger.unknown.insert(*run);
+                }
+                // Nobody waits for that.
+                false
+            }
+            Record::OpenRun { within: Some(within), .. }
+                if self.ledger.unknown.contains(&within.flow) =>
+            {
+                true
+            }
+            _ => !units.is_empty() && refuses(self),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! everything heals, and then nothing may be left waiting and every due instant must be covered.
 
 mod books;
+mod flows;
 mod hands;
 mod operator;
 mod player;
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use loom::cron::Schedule;
+use loom::job::flow::{FLOW, Flow, OnFailure, Part, Then};
 use loom::job::policy::{Overlap, Parallel, Retries, RetryOn, Share};
 use loom::job::{Job, Source};
 use proptest::prelude::*;
@@ -35,6 +37,7 @@ pub struct Faults {
 pub struct Plan {
     pub seed: u64,
     pub jobs: Vec<Rules>,
+    pub flows: Vec<FlowRules>,
     pub nodes: usize,
     pub workers: usize,
     pub faults: Faults,
@@ -97,6 +100,106 @@ impl Rules {
             ..Job::new(name.into(), "loom.run".into(), schedule, source)
         }
     }
+}
+
+/// A flow, without its name. Its schedule, overlap and deadline are those of a job.
+#[derive(Debug, Clone)]
+pub struct FlowRules {
+    pub rules: Rules,
+    pub by_hand: bool,
+    pub slots: Vec<Vec<PartRules>>,
+}
+
+#[derive(Debug, Clone)]
+pub struct PartRules {
+    /// Instead of its own rules those of a job.
+    pub of: Option<usize>,
+    pub rules: Rules,
+    /// Nodes of which one is the first, and how many: more than there are stand for all.
+    pub on: (usize, usize),
+    pub word: Word,
+}
+
+#[derive(Debug, Clone)]
+pub enum Word {
+    Stop,
+    Continue,
+    Rescue(Box<PartRules>, Then),
+}
+
+impl FlowRules {
+    pub fn job(&self, name: &str, jobs: &[Job], nodes: usize) -> Job {
+        let slot = |(s, parts): (usize, &Vec<PartRules>)| {
+            let parts = parts.iter().enumerate();
+            parts.map(|(p, part)| part.part(&format!("{name}/p{s}.{p}"), jobs, nodes)).collect()
+        };
+        let flow =
+            Flow { any_host: false, slots: self.slots.iter().enumerate().map(slot).collect() };
+        let rules = Rules { splay: 0, ..self.rules.clone() };
+        let mut job = rules.job(name, nodes);
+        if self.by_hand {
+            job.schedule = Schedule::never();
+        }
+        Job { task: FLOW.into(), flow: Some(flow), parallel: None, success: None, ..job }
+    }
+}
+
+impl PartRules {
+    /// As a manifest's flow has it.
+    fn part(&self, name: &str, jobs: &[Job], nodes: usize) -> Part {
+        let (from, count) = self.on;
+        let job = match self.of {
+            Some(n) => jobs[n % jobs.len()].clone(),
+            None => {
+                let all = self.rules.job(name, nodes);
+                let targets = (0..count.min(nodes)).map(|n| format!("n{}", (from + n) % nodes));
+                Job { targets: targets.collect(), schedule: Schedule::never(), ..all }
+            }
+        };
+        let overlap = match job.overlap {
+            Overlap::Skip | Overlap::Queue => Overlap::Queue,
+            Overlap::Allow => Overlap::Allow,
+        };
+        let success = job.success.or(Some(Share::Percent(100)));
+        let on_failure = match &self.word {
+            Word::Stop => OnFailure::Stop,
+            Word::Continue => OnFailure::Continue,
+            Word::Rescue(by, then) => OnFailure::Rescue {
+                part: Box::new(by.part(&format!("{name}r"), jobs, nodes)),
+                then: *then,
+            },
+        };
+        Part { job: Job { overlap, success, ..job }, on_failure }
+    }
+}
+
+fn part_rules(rescues: u32) -> BoxedStrategy<PartRules> {
+    let plain = prop_oneof![Just(Word::Stop), Just(Word::Continue)].boxed();
+    let word = match rescues {
+        0 => plain,
+        more => {
+            let then = prop_oneof![Just(Then::Continue), Just(Then::Stop)];
+            let rescue = (part_rules(more - 1), then);
+            let rescue = rescue.prop_map(|(by, then)| Word::Rescue(Box::new(by), then));
+            prop_oneof![plain, rescue].boxed()
+        }
+    };
+    let of = prop_oneof![3 => Just(None), 1 => (0..6usize).prop_map(Some)];
+    // Rather less success than all, so that flows come further than their first slot.
+    let eased = prop_oneof![Just(Some(Share::Percent(30))), share()];
+    let rules = (rules(), eased).prop_map(|(rules, success)| Rules { success, ..rules });
+    (of, rules, (0..7usize, 0..4usize), word)
+        .prop_map(|(of, rules, on, word)| PartRules { of, rules, on, word })
+        .boxed()
+}
+
+fn flow_rules() -> impl Strategy<Value = FlowRules> {
+    let slots = proptest::collection::vec(proptest::collection::vec(part_rules(2), 1..=3), 1..=4);
+    (rules(), any::<bool>(), slots).prop_map(|(rules, by_hand, slots)| FlowRules {
+        rules,
+        by_hand,
+        slots,
+    })
 }
 
 fn share() -> impl Strategy<Value = Option<Share>> {
@@ -166,10 +269,13 @@ fn plan() -> impl Strategy<Value = Plan> {
         1 => Just(Some(Stop::Drain)),
         1 => Just(Some(Stop::Hurry)),
     ];
-    (any::<u64>(), jobs, 1usize..7, 1usize..7, faults(), 1u64..25, stop).prop_map(
-        |(seed, jobs, nodes, workers, faults, minutes, stop)| Plan {
+    let flows = proptest::collection::vec(flow_rules(), 0..3);
+    let size = (1usize..7, 1usize..7);
+    (any::<u64>(), jobs, flows, size, faults(), 1u64..25, stop).prop_map(
+        |(seed, jobs, flows, (nodes, workers), faults, minutes, stop)| Plan {
             seed,
             jobs,
+            flows,
             nodes,
             workers,
             faults,

@@ -1,6 +1,10 @@
 //! Who changes the configuration, cancels, pauses, stops and sets the clock at any moment.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
+use loom::flow::Resume;
+use loom::job::Job;
 use loom::node_state;
 use loom::unit::{Canceller, Trigger};
 
@@ -49,7 +53,22 @@ impl Player {
         }
         let name = &names[self.draw(names.len() as u64) as usize];
         let job = self.jobs[name].clone();
-        self.begin_run(&job, Trigger::Manual, None);
+        let resume = self.resume(&job);
+        let trigger = if resume.is_some() { Trigger::Retry } else { Trigger::Manual };
+        self.begin_run(&job, trigger, None, resume);
+    }
+
+    /// A flow may be taken up anywhere, with any nodes done.
+    fn resume(&mut self, job: &Job) -> Option<Resume> {
+        let flow = job.flow.as_ref().filter(|_| self.draw(3) == 0)?;
+        let slot = self.draw(flow.slots.len() as u64) as usize;
+        let mut done = BTreeMap::new();
+        for (part, written) in (1..).zip(&flow.slots[slot]) {
+            let targets = &written.job.targets;
+            let nodes = targets.iter().filter(|_| self.draw(2) == 0).cloned().collect();
+            done.insert(part, nodes);
+        }
+        Some(Resume { slot: slot as u32 + 1, done })
     }
 
     fn set_clock(&mut self) {
@@ -70,8 +89,10 @@ impl Player {
         let mut limit = 60;
         match self.draw(5) {
             0 => {
-                let n = self.draw(self.plan.jobs.len() as u64);
-                self.jobs.remove(&format!("j{n}"));
+                let (jobs, flows) = (self.plan.jobs.len() as u64, self.plan.flows.len() as u64);
+                let n = self.draw(jobs + flows);
+                let name = if n < jobs { format!("j{n}") } else { format!("f{}", n - jobs) };
+                self.jobs.remove(&name);
             }
             1 => self.jobs = self.all_jobs.clone().into_iter().collect(),
             2 => {
@@ -96,6 +117,8 @@ impl Player {
         let (pool, masters) = (limits(self.max_workers), master_limits(limit));
         self.scheduler.adjust(self.now(), pool, masters);
         let (jobs, nodes) = (&self.jobs, &self.nodes);
+        self.books.flows.all_told_to_end(|name| !jobs.contains_key(name));
+        self.scheduler.end_removed_flows(self.now(), |job| !jobs.contains_key(&job.name));
         self.scheduler.skip_removed(self.now(), |job, node| {
             !jobs.contains_key(&job.name) || !nodes.contains_key(&node.name)
         });
@@ -108,6 +131,7 @@ impl Player {
             return;
         }
         self.look();
+        self.books.flows.all_told_to_end(|_| true);
         self.scheduler.stop(self.now(), &Canceller::Shutdown);
         self.books.stopping = true;
         if self.plan.stop == Some(Stop::Hurry) {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use loom::cron::Fires;
 use loom::cron::clock::{Clock, Look, Watch};
-use loom::event::Cause;
+use loom::event::{Cause, Event};
+use loom::flow::{Resume, Start};
 use loom::job::Job;
 use loom::node::Node;
 use loom::node_state::{self, MasterId};
@@ -15,7 +16,7 @@ use loom::pool::{self, SlotId};
 use loom::scheduler::{Action, Now, Numbers, Scheduler, Target};
 use loom::store::Record;
 use loom::timetable::{Standstill, Timetable, Untold, Verdict};
-use loom::unit::{Canceller, Trigger, UnitId};
+use loom::unit::{Canceller, Reason, RunId, Trigger, UnitId};
 
 use super::Plan;
 use super::books::{Books, Instant as Due, Made, Seen, instants_of};
@@ -70,6 +71,8 @@ pub struct Ledger {
     pub waiting: VecDeque<(Record, Vec<UnitId>)>,
     pub degraded: bool,
     pub refusing: bool,
+    /// Flows that it does not have: it refuses their parts.
+    pub unknown: BTreeSet<RunId>,
 }
 
 pub struct Player {
@@ -121,12 +124,15 @@ impl Player {
         let all_nodes: Vec<Arc<Node>> = (0..plan.nodes)
             .map(|n| Arc::new(Node { max_sessions: 1 + n as u32 % 3, ..node(n) }))
             .collect();
-        let jobs: BTreeMap<String, Arc<Job>> = (plan.jobs.iter().enumerate())
-            .map(|(n, rules)| {
-                let name = format!("j{n}");
-                (name.clone(), Arc::new(rules.job(&name, plan.nodes)))
-            })
-            .collect();
+        let jobs = plan.jobs.iter().enumerate();
+        let jobs: Vec<Job> =
+            jobs.map(|(n, rules)| rules.job(&format!("j{n}"), plan.nodes)).collect();
+        let flows = plan.flows.iter().enumerate();
+        let flows: Vec<Job> =
+            flows.map(|(n, rules)| rules.job(&format!("f{n}"), &jobs, plan.nodes)).collect();
+        let all = jobs.into_iter().chain(flows);
+        let jobs: BTreeMap<String, Arc<Job>> =
+            all.map(|job| (job.name.clone(), Arc::new(job))).collect();
         let mut player = Player {
             scheduler: Scheduler::new(
                 numbers,
@@ -281,7 +287,7 @@ impl Player {
         let epoch = self.scheduler.epoch();
         for (job, verdict) in self.timetable.take_due(look, now.wall, epoch, standstill) {
             match verdict {
-                Verdict::Run(at) => self.begin_run(&job, Trigger::Schedule, Some(at)),
+                Verdict::Run(at) => self.begin_run(&job, Trigger::Schedule, Some(at), None),
                 Verdict::Gap(fires, reason) => self.scheduler.gap(&job, None, fires, reason, None),
             }
         }
@@ -304,7 +310,13 @@ impl Player {
         }
     }
 
-    pub fn begin_run(&mut self, job: &Arc<Job>, trigger: Trigger, at: Option<Timestamp>) {
+    pub fn begin_run(
+        &mut self,
+        job: &Arc<Job>,
+        trigger: Trigger,
+        at: Option<Timestamp>,
+        resume: Option<Resume>,
+    ) {
         let targets: Vec<Target> =
             job.targets.iter().filter_map(|name| self.nodes.get(name)).cloned().collect();
         let now = self.now();
@@ -312,7 +324,15 @@ impl Player {
         let left = at.map(|at| limit.saturating_sub(now.wall.duration_since(at)));
         let left = left.map(|left| self.passed + Duration::try_from(left).unwrap_or_default());
         self.settle();
-        self.made = Some(Made { job: job.clone(), targets: targets.len(), deadline: left });
+        if job.flow.is_some() {
+            self.books.flows.coming = Some((job.clone(), resume.clone(), left));
+            self.scheduler.begin_flow(now, job, resume, Cause::new(trigger, at));
+            self.settle();
+            self.books.flows.coming = None;
+            return;
+        }
+        self.made =
+            Some(Made { job: job.clone(), targets: targets.len(), before: 0, deadline: left });
         self.scheduler.begin_run(now, job, &targets, Cause::new(trigger, at));
         self.settle();
         self.made = None;
@@ -366,9 +386,25 @@ impl Player {
             Action::RightsKept { unit, .. } => self.books.has_rights(unit),
             Action::Shutdown(slot) => self.order_shutdown(slot),
             Action::KillWorker(slot) => self.kill(slot),
-            // No flow is ever begun here.
-            Action::BeginPart { .. } | Action::Tell(_) => {}
+            Action::BeginPart { flow, start } => self.begin_part(flow, &start),
+            Action::Tell(Event::Missed { job, fires, reason: Reason::Deadline, .. }) => {
+                self.books.flows.too_late(self.passed, &job.name, fires.first);
+            }
+            Action::Tell(_) => {}
         }
+    }
+
+    fn begin_part(&mut self, flow: RunId, start: &Start) {
+        let (mut targets, mut missing) = (Vec::new(), Vec::new());
+        for name in &start.nodes {
+            match self.nodes.get(name) {
+                Some(target) => targets.push(target.clone()),
+                None => missing.push(name.clone()),
+            }
+        }
+        assert!(!self.books.stopping, "a part begins at a stop");
+        self.books.flows.part_begins(flow, start, start.nodes.len());
+        self.scheduler.begin_part(self.now(), flow, start, &targets, missing);
     }
 
     fn submit(&mut self, record: Record) {
@@ -431,7 +467,10 @@ impl Player {
     /// Whether a unit of this job or node may still start.
     pub fn assert_configured(&self, unit: UnitId) {
         let unit = self.scheduler.unit(unit).expect("known");
-        assert!(self.jobs.contains_key(&unit.job.name), "a unit of a job that is no more");
+        let flow = self.scheduler.place_of(unit.run).map(|(flow, _)| flow);
+        let job = flow.map_or(Some(unit.job.clone()), |flow| self.scheduler.job_of(flow));
+        let job = job.expect("the flow is open");
+        assert!(self.jobs.contains_key(&job.name), "a unit of a job that is no more");
         assert!(self.nodes.contains_key(&unit.node.name), "a unit on a node that is no more");
     }
 }
