@@ -7,13 +7,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::flow::Plan;
 use super::run::Run;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Job {
     pub name: String,
     pub description: String,
+    /// `@flow` of a flow.
     pub task: String,
+    /// Of a flow: the names of its jobs, slot by slot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<Vec<Vec<String>>>,
     pub schedule: String,
     /// Absent: the system's.
     #[serde(default)]
@@ -44,6 +49,9 @@ pub struct SwitchedOff {
 pub struct JobDetail {
     #[serde(flatten)]
     pub job: Job,
+    /// Of a flow: what it is to do, with its numbers worked out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
     /// Where it is written.
     pub file: String,
     pub line: u32,

@@ -1,6 +1,6 @@
 //! `loom check`: validate the configuration; print it; compare it; hand it to a daemon.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use serde_json::Value;
 
 use super::diff::{self, Side};
 use super::reach::{self, Reach};
-use super::screen::{Cell, NOTHING, Screen, Table};
+use super::screen::{Cell, Screen, Table};
 use crate::api::MAX_LIMIT;
 use crate::api::access::Whoami;
 use crate::api::job::Job;
 use crate::client::{Failure, Route};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::{self, Config, Loaded};
-use crate::job::{self, Source};
+use crate::job::Source;
 use crate::protocol::frame;
 use crate::task;
 
@@ -125,32 +125,16 @@ fn put_sources(jobs: &mut Value, tasks: &BTreeMap<String, Source>) {
 /// A line for each job, those that flows hold themselves included.
 fn tasks(loaded: &Loaded) -> String {
     let mut table = Table::new(["JOB", "TASK", "DEFINED IN"]);
-    for (name, job) in &loaded.config.jobs {
-        let Some(flow) = &job.flow else {
-            table.row(task_row(loaded, job));
-            continue;
+    for job in loaded.config.with_tasks() {
+        let place = match loaded.tasks.get(&job.name) {
+            Some(source) => Cell::new(shown(source)),
+            None if task::is_native(&job.task) => Cell::new("native"),
+            // There was a warning.
+            None => Cell::new("unknown"),
         };
-        let slots = count(flow.slots.len(), "slot");
-        table.row([Cell::new(name), Cell::new(format!("flow of {slots}")), NOTHING.into()]);
-        let own = format!("{name}/");
-        let mut told = HashSet::new();
-        for (_, part) in flow.parts() {
-            if part.job.name.starts_with(&own) && told.insert(&part.job.name) {
-                table.row(task_row(loaded, &part.job));
-            }
-        }
+        table.row([Cell::new(&job.name), Cell::new(&job.task), place]);
     }
     table.show(&Screen::stdout())
-}
-
-fn task_row(loaded: &Loaded, job: &job::Job) -> [Cell; 3] {
-    let place = match loaded.tasks.get(&job.name) {
-        Some(source) => Cell::new(shown(source)),
-        None if task::is_native(&job.task) => Cell::new("native"),
-        // There was a warning.
-        None => Cell::new("unknown"),
-    };
-    [Cell::new(&job.name), Cell::new(&job.task), place]
 }
 
 fn shown(source: &Source) -> String {

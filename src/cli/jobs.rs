@@ -11,13 +11,14 @@ use super::screen::{Cell, Column, NOTHING, Screen, Table, Tone, print};
 use crate::api::job::Job;
 use crate::client::{Client, Failure, Route};
 
-/// List jobs: when each runs next, and what became of its last run
+/// List jobs and flows: when each runs next, and what became of its last run
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   loom jobs
   loom jobs backup report
   loom jobs --tag db --state failed
+  loom jobs --flows
   loom jobs --disabled --json")]
 pub struct Args {
     /// Only these; all when none is named
@@ -35,6 +36,10 @@ pub struct Args {
     /// Only those whose schedule does not count
     #[arg(long)]
     disabled: bool,
+
+    /// Only flows
+    #[arg(long)]
+    flows: bool,
 
     #[command(flatten)]
     reach: Reach,
@@ -73,7 +78,8 @@ impl Args {
         let route = Route::to(["jobs"])
             .maybe("tag", self.tag.as_ref())
             .maybe("state", self.state.as_ref())
-            .maybe("enabled", self.disabled.then_some(false));
+            .maybe("enabled", self.disabled.then_some(false))
+            .maybe("flow", self.flows.then_some(true));
         Ok(list(client, &route, usize::MAX)?.items)
     }
 
@@ -82,27 +88,43 @@ impl Args {
         self.tag.as_ref().is_none_or(|tag| job.tags.contains(tag))
             && self.state.as_deref().is_none_or(|wanted| state == Some(wanted))
             && !(self.disabled && job.enabled)
+            && (!self.flows || job.slots.is_some())
     }
 }
 
 fn table(jobs: &[Job], screen: &Screen) -> Table {
     let columns = ["JOB", "SCHEDULE", "NEXT", "LAST", "STATE"].map(Column::left);
-    let more = [Column::right("RUN"), Column::left("TARGETS"), Column::left("TAGS")];
+    // Only where there are flows.
+    let slots = jobs.iter().any(|job| job.slots.is_some()).then_some(Column::left("SLOTS"));
+    let last = [Column::left("TARGETS"), Column::left("TAGS")];
+    let more = [Column::right("RUN")].into_iter().chain(slots).chain(last);
     let mut table = Table::new(columns.into_iter().chain(more));
     for job in jobs {
         let last = job.last_run.as_ref();
-        table.row([
+        let shown = job.slots.as_ref().map(|slots| slots_of(&job.name, slots));
+        let slots = slots.map(|_| Cell::maybe(shown));
+        let cells = [
             Cell::new(&job.name),
             Cell::new(&job.schedule),
             next(job, screen),
             last.map_or(NOTHING.into(), |run| screen.when(run.queued_at).into()),
             last.map_or(NOTHING.into(), |run| Cell::state(&run.state)),
             last.map_or(NOTHING.into(), |run| run.id.to_string().into()),
-            Cell::new(job.targets.join(",")),
-            Cell::new(job.tags.join(",")),
-        ]);
+        ];
+        let last = [Cell::new(job.targets.join(",")), Cell::new(job.tags.join(","))];
+        table.row(cells.into_iter().chain(slots).chain(last));
     }
     table
+}
+
+/// `pkg1,pkg2; restart`: the flow's own jobs without its name.
+fn slots_of(flow: &str, slots: &[Vec<String>]) -> String {
+    let short = |job: &String| {
+        let own = job.strip_prefix(flow).and_then(|rest| rest.strip_prefix('/'));
+        own.unwrap_or(job).to_owned()
+    };
+    let slot = |jobs: &Vec<String>| jobs.iter().map(short).collect::<Vec<_>>().join(",");
+    slots.iter().map(slot).collect::<Vec<_>>().join("; ")
 }
 
 fn next(job: &Job, screen: &Screen) -> Cell {
@@ -142,5 +164,18 @@ mod tests {
         assert!(lines[1].starts_with("on     @daily    now  "), "{shown}");
         assert!(lines[2].contains("switched off by ann  -"), "{shown}");
         assert!(lines[3].contains("disabled") && lines[3].ends_with("db1,db2  -"), "{shown}");
+    }
+
+    #[test]
+    fn a_flow_is_told_by_its_slots() {
+        let slots = json!({ "task": "@flow", "slots": [["pkg1", "pkg2"], ["web/restart"]] });
+        let jobs = [job("pkg1", json!({})), job("web", slots)];
+        let screen = Screen::pipe("2026-11-21T03:00:00Z".parse().unwrap());
+        let shown = table(&jobs, &screen).show(&screen);
+        assert!(shown.starts_with("JOB ") && shown.contains("  SLOTS "), "{shown}");
+        assert!(shown.contains("  pkg1,pkg2; restart  db1,db2"), "{shown}");
+        assert!(!shown.contains("@flow"), "{shown}");
+        let shown = table(&jobs[..1], &screen).show(&screen);
+        assert!(!shown.contains("SLOTS"), "without flows there is no such column: {shown}");
     }
 }

@@ -11,13 +11,13 @@ use jiff::tz::TimeZone;
 
 use super::candidates;
 use crate::config::{self, Config};
-use crate::cron::{CronError, Schedule};
+use crate::cron::{CronError, NEVER, Schedule};
 
 /// Print coming fire times, one ISO 8601 time with offset a line
 ///
 /// For one job or an expression only the times are printed. For several jobs the lines are
-/// merged in the order of time, and the job's name follows after two blanks; a disabled job is
-/// left out unless it is named.
+/// merged in the order of time, and the job's name follows after two blanks; a disabled job, or one
+/// that never comes due, is left out unless it is named.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// All enabled jobs when none is named
@@ -145,7 +145,8 @@ fn of_jobs(config: &Config, args: &Args) -> Result<Vec<Row>, String> {
 /// The jobs asked for, each once; or which names there are none of.
 fn names<'a>(config: &'a Config, asked: &'a [String]) -> Result<Vec<&'a str>, String> {
     if asked.is_empty() {
-        let enabled = config.jobs.values().filter(|job| job.enabled);
+        let enabled =
+            config.jobs.values().filter(|job| job.enabled && job.schedule.expr() != NEVER);
         return Ok(enabled.map(|job| job.name.as_str()).collect());
     }
     let unknown: Vec<_> = asked.iter().filter(|name| !config.jobs.contains_key(*name)).collect();
@@ -186,6 +187,9 @@ fn print(mut rows: Vec<Row>, mut out: impl Write) -> io::Result<()> {
     for (place, row) in rows.iter_mut().enumerate() {
         match row.step() {
             Some(fire) => waiting.push(Reverse((fire, place))),
+            None if row.schedule.expr() == NEVER => {
+                eprintln!("loom: `{NEVER}` is run by hand or in a flow, and never comes due");
+            }
             None => eprintln!("loom: warning: `{}` never fires in its zone", row.schedule.expr()),
         }
     }
@@ -277,6 +281,7 @@ mod tests {
             job("backup", "0 3 * * *", true),
             job("report", "30 2,3 * * *", true),
             job("asleep", "* * * * *", false),
+            job("by-hand", NEVER, true),
         ];
         Config { settings, nodes: Default::default(), jobs: jobs.into(), watch: Vec::new() }
     }
@@ -325,7 +330,13 @@ mod tests {
         ];
         let named = [&["report", "backup", "report", "--count", "2"][..], &from].concat();
         assert_eq!(jobs(&named), Ok(each.concat()));
-        assert_eq!(jobs(&from), Ok(each[..2].concat()), "all but the disabled, one time each");
+        assert_eq!(jobs(&from), Ok(each[..2].concat()), "all that come due, one time each");
+    }
+
+    #[test]
+    fn what_never_comes_due_has_no_times() {
+        assert_eq!(jobs(&["by-hand"]), Ok(String::new()));
+        assert_eq!(expression(&["--expr", " @never "]), Ok(String::new()));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::api::run::RunDetail;
 use crate::api::unit::Unit;
 use crate::client::{Class, Client, Failure, Route};
 
-/// Show a run with its units; or a job or a node with what ran there
+/// Show a run with its units; or a job, a flow or a node with what ran there
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -27,7 +27,7 @@ Examples:
   loom show --node db1
   loom show 4711 --json | jq -r '.nodes[] | select(.outcome != \"succeeded\") | .node'")]
 pub struct Args {
-    /// A run's number, or the name of a job or a node
+    /// A run's number, or the name of a job, a flow or a node
     #[arg(value_name = "RUN|JOB|NODE", add = candidates::anything())]
     what: String,
 
@@ -172,14 +172,20 @@ fn show_run(
 }
 
 fn show_job(
-    JobDetail { job, file, line, next, manifest: _, runs }: &JobDetail,
+    JobDetail { job, plan, file, line, next, manifest: _, runs }: &JobDetail,
     screen: &Screen,
 ) -> String {
     let mut sheet = Sheet(String::new());
     sheet.text("job", &job.name);
     sheet.text("description", &job.description);
     sheet.text("written in", &format!("{file}:{line}"));
-    sheet.text("task", &job.task);
+    match &job.slots {
+        Some(slots) => {
+            let jobs: usize = slots.iter().map(Vec::len).sum();
+            sheet.line("flow", format!("{} in {}", count(jobs, "job"), count(slots.len(), "slot")));
+        }
+        None => sheet.text("task", &job.task),
+    }
     let zone = job.timezone.as_ref().map_or(String::new(), |zone| format!(" ({zone})"));
     sheet.text("schedule", &format!("{}{zone}", job.schedule));
     match (&job.switched_off, job.enabled) {
@@ -197,6 +203,9 @@ fn show_job(
     for time in next.iter().take(3) {
         sheet.line(name, screen.when_in_full(*time));
         name = "";
+    }
+    if let Some(plan) = plan {
+        let _ = write!(sheet.0, "\n{}", super::screen::plan::plan(&job.name, plan, screen));
     }
     sheet.table(&runs::table(runs, screen), screen);
     sheet.0
@@ -248,6 +257,10 @@ fn units(units: &[Unit], of_node: bool, screen: &Screen) -> Table {
         ]);
     }
     table
+}
+
+fn count(number: usize, word: &str) -> String {
+    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
 
 fn left_out(gaps: &[Gap]) -> Table {

@@ -21,6 +21,22 @@ impl Config {
         })
     }
 
+    /// Every job that has a task: those of `jobs`, and those that flows hold themselves.
+    pub fn with_tasks(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values().flat_map(|job| match &job.flow {
+            None => vec![job],
+            Some(flow) => {
+                let mut seen = HashSet::new();
+                let is_own = |part: &&Job| {
+                    let rest = part.name.strip_prefix(&job.name);
+                    rest.is_some_and(|rest| rest.starts_with('/'))
+                };
+                let own = flow.parts().map(|(_, part)| &part.job).filter(is_own);
+                own.filter(|part| seen.insert(part.name.as_str())).collect()
+            }
+        })
+    }
+
     /// Node names, host sets and `@tag`s, separated by commas -> names, each once.
     pub fn resolve_targets(&self, text: &str) -> Result<Vec<String>, String> {
         self.resolve_hosts(text, false)

@@ -74,7 +74,7 @@ impl Catalog {
         self.file = Some(config.settings.file.clone());
         for entry in &mut self.entries {
             let uses = |job: &&Job| entry.paths().any(|path| path == job.task);
-            entry.jobs = config.jobs.values().filter(uses).map(Usage::of).collect();
+            entry.jobs = config.with_tasks().filter(uses).map(Usage::of).collect();
         }
         for python in pythons(config) {
             match inspect::ask(&question(python, Ask::Tasks)) {
@@ -146,7 +146,7 @@ pub fn called(config: &Config, name: &str) -> Option<Entry> {
 
 /// Each way of running Python once, the one of the configuration first.
 fn pythons(config: &Config) -> Vec<&Python> {
-    let of_jobs = config.jobs.values().filter(|job| !task::is_native(&job.task));
+    let of_jobs = config.with_tasks().filter(|job| !task::is_native(&job.task));
     let all = std::iter::once(&config.settings.python).chain(of_jobs.map(|job| &job.python));
     let mut each: Vec<&Python> = Vec::new();
     for python in all {
@@ -173,7 +173,7 @@ fn question(python: &Python, ask: Ask) -> Question {
 }
 
 fn uses(task: &str, python: &Python, config: &Config) -> Vec<Usage> {
-    let jobs = config.jobs.values().filter(|job| job.task == task);
+    let jobs = config.with_tasks().filter(|job| job.task == task);
     jobs.filter(|job| is_same(&job.python, python)).map(Usage::of).collect()
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use loom::api::flow::Plan;
 use loom::cron::Schedule;
 use loom::job;
 use loom::protocol::control::{self, JobEntry, News, NodeEntry, Switched};
@@ -29,6 +30,8 @@ pub struct Job {
     pub entry: JobEntry,
     pub schedule: Schedule,
     pub zone: TimeZone,
+    /// Of a flow.
+    pub plan: Option<Plan>,
 }
 
 impl Catalog {
@@ -98,7 +101,9 @@ impl Shelf {
                     (arriving.as_mut(), Schedule::parse(&entry.schedule))
                 {
                     let zone = job::zone(entry.timezone.as_deref());
-                    let job = Job { schedule, zone, entry: *entry };
+                    let plan = entry.plan.as_deref();
+                    let plan = plan.and_then(|plan| serde_json::from_str(plan).ok());
+                    let job = Job { schedule, zone, plan, entry: *entry };
                     catalog.jobs.insert(job.entry.name.clone(), job);
                 }
             }

@@ -49,6 +49,8 @@ struct Filter {
     state: Option<String>,
     /// Whether its schedule counts.
     enabled: Option<bool>,
+    /// Whether it is a flow.
+    flow: Option<bool>,
 }
 
 /// The jobs of the configuration, by name.
@@ -76,6 +78,7 @@ async fn list(
             && names.fit(&entry.name)
             && filter.tag.as_ref().is_none_or(|tag| entry.tags.contains(tag))
             && filter.enabled.is_none_or(|enabled| app.shelf.is_enabled(job) == enabled)
+            && filter.flow.is_none_or(|flow| job.entry.plan.is_some() == flow)
     };
     let from = paging.after();
     let fitting = catalog.jobs.range::<str, _>(from).filter(|(_, job)| fits(job));
@@ -154,6 +157,7 @@ async fn show(
     };
     Ok(Json(JobDetail {
         job: shown,
+        plan: job.plan.clone(),
         file: job.entry.file.clone(),
         line: job.entry.line,
         next,
