@@ -3,6 +3,7 @@
 mod cancel;
 mod chapter;
 mod deployment;
+mod manifest;
 mod retry;
 mod roadrunner;
 mod witness;

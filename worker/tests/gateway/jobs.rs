@@ -46,6 +46,31 @@ fn jobs_are_listed_by_name_page_by_page() {
 }
 
 #[test]
+fn a_flow_is_told_with_its_slots_and_its_plan() {
+    let planned = |job: &str| {
+        json!({"job": job, "targets": ["n1"], "success": "100%", "needed": 1, "at_once": [1],
+               "attempts": 1, "on_failure": "stop"})
+    };
+    let plan = json!({"slots": [[planned("clean"), planned("web/own")], [planned("clean")]]});
+    let flow =
+        JobEntry { task: "@flow".to_owned(), plan: Some(plan.to_string()), ..job("web", "@never") };
+    let rig = Rig::local(&[flow, job("clean", "@hourly")], &[node("n1")]);
+    let all = listed(&rig, "");
+    assert_eq!(names(&all), ["clean", "web"]);
+    assert_eq!(all.items[0].slots, None);
+    let slots = [vec!["clean".to_owned(), "web/own".to_owned()], vec!["clean".to_owned()]];
+    assert_eq!(all.items[1].slots.as_deref(), Some(&slots[..]));
+    assert_eq!(all.items[1].next_at, None);
+    assert_eq!(names(&listed(&rig, "?flow=true")), ["web"]);
+    assert_eq!(names(&listed(&rig, "?flow=false")), ["clean"]);
+    let shown: JobDetail = rig.client.get("/api/v1/jobs/web").of();
+    assert_eq!(json!(shown.plan), plan);
+    assert!(shown.next.is_empty());
+    let shown: JobDetail = rig.client.get("/api/v1/jobs/clean").of();
+    assert_eq!((shown.plan, shown.job.slots), (None, None));
+}
+
+#[test]
 fn jobs_are_found_by_name_tag_switch_and_last_run() {
     let rig = Rig::local(&some(), &[node("n1")]);
     let t = at("2026-02-01T00:00:00Z");
