@@ -145,8 +145,7 @@ fn of_jobs(config: &Config, args: &Args) -> Result<Vec<Row>, String> {
 /// The jobs asked for, each once; or which names there are none of.
 fn names<'a>(config: &'a Config, asked: &'a [String]) -> Result<Vec<&'a str>, String> {
     if asked.is_empty() {
-        let enabled =
-            config.jobs.values().filter(|job| job.enabled && job.schedule.expr() != NEVER);
+        let enabled = config.jobs.values().filter(|job| job.enabled && !job.schedule.is_never());
         return Ok(enabled.map(|job| job.name.as_str()).collect());
     }
     let unknown: Vec<_> = asked.iter().filter(|name| !config.jobs.contains_key(*name)).collect();
@@ -187,7 +186,7 @@ fn print(mut rows: Vec<Row>, mut out: impl Write) -> io::Result<()> {
     for (place, row) in rows.iter_mut().enumerate() {
         match row.step() {
             Some(fire) => waiting.push(Reverse((fire, place))),
-            None if row.schedule.expr() == NEVER => {
+            None if row.schedule.is_never() => {
                 eprintln!("loom: `{NEVER}` is run by hand or in a flow, and never comes due");
             }
             None => eprintln!("loom: warning: `{}` never fires in its zone", row.schedule.expr()),

@@ -1,7 +1,7 @@
 //! Five cron fields -> fire times, and what a step of the wall clock does to them.
 //!
 //! This room knows time and nothing of jobs. It is crontab(5) as Debian's cron reads it, made
-//! strict. Which part comes from where:
+//! strict, and one word more, [`NEVER`]. Which part comes from where:
 //!
 //! - What is refused, and how that is said, is ours (`parse`, `item`): the `cron` crate takes
 //!   six fields for seconds, `?` and `N/step`, and its errors name neither field nor token.
@@ -61,8 +61,8 @@ impl Schedule {
     /// `@yearly`, `@annually`, as crontab(5) has them, and [`NEVER`]. Refuses everything else, and
     /// what could never fire without saying so.
     pub fn parse(expr: &str) -> Result<Schedule, CronError> {
-        if expr.trim() == NEVER {
-            return Ok(Schedule::never());
+        if expr.trim_ascii() == NEVER {
+            return Ok(Schedule { expr: expr.into(), ..Schedule::never() });
         }
         let (fields, wildcard) = parse::parse(expr)?;
         Ok(Schedule { expr: expr.into(), fields, wildcard })
@@ -77,6 +77,11 @@ impl Schedule {
         Schedule { expr: NEVER.into(), fields: Fields::NONE, wildcard: false }
     }
 
+    /// Whether it has no fire by what it says.
+    pub fn is_never(&self) -> bool {
+        self.fields == Fields::NONE
+    }
+
     /// Whether the minute or the hour field begins with `*`. Such a schedule follows elapsed
     /// time: it fires at every real minute whose wall clock matches, in a repeated hour both
     /// times. Any other keeps its appointments: each wall minute counts once, and one the clock
@@ -88,7 +93,7 @@ impl Schedule {
     /// What is allowed but probably not meant, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        if self.fields != Fields::NONE && self.fields.needs_both_days() {
+        if !self.is_never() && self.fields.needs_both_days() {
             warnings.push(
                 "day of month and weekday must both match, because one of them begins with `*`; \
                  two restricted day fields fire when either matches"
@@ -102,7 +107,7 @@ impl Schedule {
     /// which every weekday meets a February 29 (a wildcard schedule whose only minutes fall into
     /// the gaps of its zone), or if time ends before.
     pub fn next_after(&self, zone: &TimeZone, after: Timestamp) -> Option<Timestamp> {
-        if self.fields == Fields::NONE {
+        if self.is_never() {
             return None;
         }
         fires::next(self, zone, after)
@@ -116,7 +121,7 @@ impl Schedule {
         after: Timestamp,
         until: Timestamp,
     ) -> Option<Fires> {
-        if self.fields == Fields::NONE {
+        if self.is_never() {
             return None;
         }
         fires::between(self, zone, after, until)

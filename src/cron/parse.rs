@@ -24,7 +24,11 @@ pub(super) fn parse(expr: &str) -> Result<(Fields, bool), CronError> {
     let words = words(expr);
     match words.as_slice() {
         [only, ..] if expr[only.clone()].starts_with('@') => {
-            let nickname = resolve(&expr[only.clone()]).map_err(|message| refuse(only, message))?;
+            // Alone it has been read before.
+            let nickname = match &expr[only.clone()] {
+                NEVER => "",
+                name => resolve(name).map_err(|message| refuse(only, message))?,
+            };
             match words.get(1) {
                 Some(more) => {
                     Err(refuse(more, format!("nothing may follow {}", &expr[only.clone()])))

@@ -33,6 +33,7 @@ const WORDS: &[&str] = &[
     "jan-dec",
     "@daily",
     "@reboot",
+    "@never",
     "@",
     "?",
     "L",
@@ -105,7 +106,7 @@ fn valid() -> impl Strategy<Value = String> {
     let field = "\\*|\\*/[1-9]|[0-9]|1[0-2]|[1-3]-[4-6]|1-6/2|[1-3],[4-6]";
     prop_oneof![
         4 => prop::collection::vec(field, 5).prop_map(|fields| fields.join(" ")),
-        1 => prop::sample::select(vec!["@hourly", "@daily", "@weekly", "@monthly", "@yearly"])
+        1 => prop::sample::select(vec!["@hourly", "@daily", "@weekly", "@monthly", "@yearly", "@never"])
             .prop_map(str::to_owned),
     ]
 }
@@ -149,6 +150,9 @@ fn expressions_made_to_hurt() {
         "* * * * * *",
         "@@daily",
         "@daily @daily",
+        "@never",
+        " @never\t",
+        "@never @never",
         "99999999999999999999 * * * *",
         "*/99999999999999999999 * * * *",
         "0-99999999999999999999 * * * *",

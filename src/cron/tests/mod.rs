@@ -35,6 +35,19 @@ fn fires(expr: &str, zone: &TimeZone, after: &str, count: usize) -> Vec<String> 
 }
 
 #[test]
+fn what_is_never_due_has_no_fires_and_keeps_its_text() {
+    for expr in ["@never", " @never\n"] {
+        let never = schedule(expr);
+        assert_eq!((never.expr(), never.is_never()), (expr, true));
+        assert_eq!(never.next_after(&zone("UTC"), at("2026-02-01T00:00:00Z")), None);
+        let year = (at("2026-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
+        assert_eq!(never.fires_between(&zone("Europe/Berlin"), year.0, year.1), None);
+        assert!(never.warnings().is_empty());
+    }
+    assert!(!schedule("0 0 29 2 *").is_never());
+}
+
+#[test]
 fn an_expression_travels_as_its_text() {
     let daily = schedule("@daily");
     assert_eq!(daily.expr(), "@daily");

@@ -107,7 +107,11 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ("@every", "@every", &["unknown @every"]),
     ("@every 5m", "@every", &["unknown @every"]),
     ("@daily 5", "5", &["nothing may follow @daily"]),
-    ("@", "@", &["known are"]),
+    ("@", "@", &["known are", ", @never"]),
+    ("@Never", "@Never", &["write @never"]),
+    ("@nevr", "@nevr", &["write @never"]),
+    ("@never 5", "5", &["nothing may follow @never"]),
+    ("5 @never * * *", "@", &["hour: "]),
     // Never.
     ("0 0 31 2 *", "31 2", &["never fires: month 2 has no day 31"]),
     ("0 0 30 feb *", "30 feb", &["never fires"]),
