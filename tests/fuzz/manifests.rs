@@ -45,6 +45,21 @@ jobs:
     enabled: no
     description: >-
       of no use
+flows:
+  deploy:
+    schedule: '@never'
+    overlap: queue
+    slots:
+      - [disk, {job: fstab, success: 80%, parallel: [1, 50%], retries: 2, on_failure: continue}]
+      - - name: restart
+          task: loom.run
+          args: [x]
+          targets: ['@web']
+          timeout: 5m
+          on_failure: {rescue: {name: back, task: loom.run, args: [y], targets: db1}, then: stop}
+        - {job: disk, on_failure: {rescue: back}}
+      - [restart]
+  other: {slots: [&last [disk], *last]}
 ";
 
 const FILES: [&str; 4] = ["loom.yaml", "nodes.yaml", "data.yaml", "jobs/a.yaml"];
@@ -132,6 +147,17 @@ const WORDS: &[&str] = &[
     "hooks: {",
     "on_failure: ",
     "webhook: ",
+    "flows:\n",
+    "  f: {",
+    "slots: ",
+    "slots: [[",
+    "[[j]]",
+    "job: ",
+    "name: ",
+    "on_failure: {rescue: ",
+    "then: stop",
+    "restart",
+    "@never",
     "log: ",
     "{job}",
     "{",
@@ -218,7 +244,7 @@ fn survives(config: &Config) {
 #[test]
 fn what_is_taken_for_sound_is() {
     let config = Home::new().load(&[]).expect("sound");
-    assert_eq!((config.nodes.len(), config.jobs.len()), (5, 2));
+    assert_eq!((config.nodes.len(), config.jobs.len()), (5, 4));
     survives(&config);
 }
 
@@ -334,6 +360,23 @@ fn files_made_to_hurt() {
     ] {
         home.load(&[("data.yaml", user.as_bytes()), ("jobs/a.yaml", job(attributes).as_bytes())]);
     }
+    // Where flows multiply.
+    for slots in ["*a19", "[*a19]", "[[*a19]]", "[[{job: j, on_failure: {rescue: *a19}}]]"] {
+        let flow = format!("{}flows: {{f: {{slots: {slots}}}}}\n", job("targets: web1, args: [x]"));
+        home.load(&[
+            ("data.yaml", bomb("j", '[', ']').as_bytes()),
+            ("jobs/a.yaml", flow.as_bytes()),
+        ]);
+    }
+    let slots = format!("slots: &slots [[{}]]\n", many("j,", 1000));
+    let flows: String = (0..300).map(|i| format!("  f{i}: {{slots: *slots}}\n")).collect();
+    let flows = format!("{}flows:\n{flows}", job("targets: 'web[1-3]', args: [x]"));
+    home.load(&[("data.yaml", slots.as_bytes()), ("jobs/a.yaml", flows.as_bytes())]);
+    let chain: String = (0..900)
+        .map(|i| format!("{{name: r{i}, task: loom.run, args: [x], targets: web1, on_failure: {{rescue: r{}}}}},", i + 1))
+        .collect();
+    let flow = format!("flows: {{f: {{slots: [[{chain}]]}}}}\n");
+    home.load(&[("jobs/a.yaml", flow.as_bytes())]);
     for name in ["web[1-3]", "zzz[1-10000]", "web1,web1", "@web", "@nobody"] {
         let written = vec![format!("'{name}'"); 400].join(",");
         let data = format!("y: &y [{written}]\nz: &z [{}]\n", vec!["*y"; 200].join(","));

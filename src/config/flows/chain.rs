@@ -3,6 +3,8 @@
 //! Who rescues whom is told by numbers here, so that one job can rescue many. In a flow each part
 //! holds its own rescue, and that holds its own: whoever goes round would never end.
 
+use std::collections::HashMap;
+
 use super::parts::{MAX_PARTS, too_many};
 use crate::config::diagnostic::quoted;
 use crate::config::jobs::Jobs;
@@ -20,6 +22,8 @@ pub struct Chains<'i> {
     pub drafts: Vec<Draft<'i>>,
     /// Where each job of a slot is named, and its draft.
     pub slots: Vec<Vec<(Item<'i>, usize)>>,
+    /// By name: the draft of a job that stands elsewhere, with nothing said of it.
+    pub plain: HashMap<String, usize>,
 }
 
 pub struct Draft<'i> {
@@ -124,9 +128,13 @@ impl<'i> Chains<'i> {
         let mut slots = Vec::new();
         for slot in std::mem::take(&mut self.slots) {
             let mut parts: Vec<Part> = Vec::new();
+            // By name: how often it is there.
+            let mut names: HashMap<String, usize> = HashMap::new();
             for (at, first) in slot {
                 let part = self.part(at, first, &mut count, jobs, report)?;
-                if parts.iter().any(|other| other.job.name == part.job.name) {
+                let times = names.entry(part.job.name.clone()).or_default();
+                *times += 1;
+                if *times == 2 {
                     let name = quoted(&self.drafts[first].name);
                     let message = format!(
                         "job {name} is in slot {} twice; the jobs of a slot run beside each other",

@@ -369,9 +369,11 @@ impl<'i> Slots<'i> {
             Which::Named(name, over) => (name, over),
         };
         let own = self.names.get(name).copied();
-        if let (Some(number), None) = (own, &over) {
+        let known = own.or_else(|| chains.plain.get(name).copied());
+        if let (Some(number), None) = (known, &over) {
             return Some(number);
         }
+        let is_plain = over.is_none();
         let found = match own {
             // Mistaken, it has been told.
             Some(number) => chains.drafts[number].job.clone(),
@@ -393,6 +395,9 @@ impl<'i> Slots<'i> {
             return None;
         }
         let number = chains.add(entry.at, name, Some(job));
+        if is_plain {
+            chains.plain.insert(name.to_owned(), number);
+        }
         chains.drafts[number].inherits = own.filter(|_| entry.on_failure.is_none());
         failures.push(entry.on_failure);
         Some(number)
