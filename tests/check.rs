@@ -175,5 +175,9 @@ fn our_own_examples_are_sound_and_their_python_tasks_are_found() {
     // A checkout that belongs to somebody else is what root is told about.
     let mut found = text(&output.stderr).lines().filter(|line| line.contains(" warning: "));
     assert!(found.all(|line| line.contains("uid")), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).starts_with("ok: 8 jobs on 9 nodes"), "{}", text(&output.stdout));
+    assert!(
+        text(&output.stdout).starts_with("ok: 9 jobs and 1 flow on 9 nodes"),
+        "{}",
+        text(&output.stdout)
+    );
 }

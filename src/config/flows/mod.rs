@@ -25,7 +25,7 @@ use parts::Slots;
 const A_FLOW: &str = "flow";
 
 /// The keys of a flow.
-const KEYS: [&str; 11] = [
+pub const KEYS: [&str; 11] = [
     "slots",
     "schedule",
     "description",

@@ -92,12 +92,12 @@ fn our_own_examples_load_without_a_word() {
     let known = ["uid", "loom-worker is in none of"];
     let unknown = |w: &&Diagnostic| !known.iter().any(|known| w.message.contains(known));
     assert!(!loaded.warnings.iter().any(|w| unknown(&w)), "{:#?}", loaded.warnings);
-    assert_eq!((loaded.config.jobs.len(), loaded.config.nodes.len()), (8, 9));
+    assert_eq!((loaded.config.jobs.len(), loaded.config.nodes.len()), (10, 9));
 }
 
 #[test]
 fn the_reference_has_a_row_for_every_key() {
-    use crate::config::{defaults, listen, settings};
+    use crate::config::{defaults, flows, listen, settings};
     use crate::job::{hooks::Occasion, policy::RetryOn};
     let reference = include_str!("../../../docs/configuration.md");
     let section = |title: &str| {
@@ -117,6 +117,7 @@ fn the_reference_has_a_row_for_every_key() {
         "Manifests",
         &["retries.attempts", "retries.delay", "retries.backoff", "retries.jitter", "retries.on"],
     );
+    rows("Flows", &flows::KEYS);
     rows("Rules of a job", &Occasion::ALL.map(Occasion::as_str));
     rows("Rules of a job", &["command", "webhook", "mail", "arguments", "timeout"]);
     rows("Rules of a job", &RetryOn::ALL.map(RetryOn::as_str));
