@@ -200,7 +200,7 @@ fn words(change: &Change) -> Option<String> {
         let within = change.key.strip_suffix(*set);
         within.is_some_and(|at| at.is_empty() || at.starts_with("slots.") && at.ends_with('.'))
     };
-    if !SETS.iter().any(|set| is_one(&set)) {
+    if !SETS.iter().any(is_one) {
         return None;
     }
     let (old, new) = (strings(&change.old)?, strings(&change.new)?);

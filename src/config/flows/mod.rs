@@ -1,9 +1,11 @@
 //! The flows of all manifests -> jobs whose work is a [`Flow`].
 //!
 //! They are read once all jobs are, since a slot may name a job of another file. What a flow says
-//! of itself is read here, its slots in `parts`, and what comes of both is put together in `chain`.
+//! of itself is read here, its slots in `parts`; `lookup` finds the jobs that are named there, and
+//! `chain` what rescues them.
 
 mod chain;
+mod lookup;
 mod parts;
 
 use std::collections::HashSet;

@@ -1,27 +1,25 @@
 //! The slots of one flow, as they are written: names, jobs that stand elsewhere with something
 //! said of them, and jobs that stand here.
 //!
-//! First everything is read, then every name is looked up: one may stand for a job that the flow
-//! holds itself further down, or in a rescue. What is mistaken is left out, and the flow with it,
-//! once all that is wrong has been told.
+//! First everything is read, here; then every name is looked up, in `lookup`: one may stand for a job
+//! that the flow holds itself further down, or in a rescue. What is mistaken is left out, and the flow
+//! with it, once all that is wrong has been told.
 
 use std::collections::HashMap;
 
-use super::chain::{Chains, Next};
+use super::chain::Chains;
+use super::lookup::in_flow;
 use crate::config::defaults;
 use crate::config::diagnostic::quoted;
 use crate::config::fields::{self, Fields};
 use crate::config::jobs::{Jobs, job_name};
-use crate::config::policy;
 use crate::config::report::Report;
 use crate::config::yaml::Item;
-use crate::cron::Schedule;
 use crate::job::flow::Then;
-use crate::job::policy::{Missed, Overlap, Share};
-use crate::job::{DEFAULT_DEADLINE, Job, Source};
+use crate::job::{Job, Source};
 
 /// What takes a name of a job that a flow holds itself.
-const OF_A_FLOW: &str = "job of a flow";
+pub const OF_A_FLOW: &str = "job of a flow";
 
 /// What a slot may say of a job that stands elsewhere.
 const OVERLAID: [&str; 6] = ["job", "success", "parallel", "timeout", "retries", "on_failure"];
@@ -39,43 +37,44 @@ const FORMS: &str = "write {job: NAME} for a job that stands elsewhere, or {name
                      targets: …} for one of the flow's own";
 
 /// A job at its place, which may be called so elsewhere too.
-struct Entry<'i> {
-    at: Item<'i>,
-    job: Which<'i>,
-    on_failure: Option<Failure<'i>>,
+pub struct Entry<'i> {
+    pub at: Item<'i>,
+    pub job: Which<'i>,
+    pub on_failure: Option<Failure<'i>>,
 }
 
-enum Which<'i> {
+pub enum Which<'i> {
     /// By its number.
     Own(usize),
     /// Its name, and what is said of it.
     Named(&'i str, Option<Fields<'i>>),
 }
 
-enum Failure<'i> {
+pub enum Failure<'i> {
     Then(Then),
     Rescue(Box<Entry<'i>>, Then),
 }
 
 /// Of one flow.
 pub struct Slots<'i> {
-    flow: &'i str,
+    pub flow: &'i str,
     source: &'i Source,
-    slots: Vec<Vec<Entry<'i>>>,
+    pub slots: Vec<Vec<Entry<'i>>>,
     /// Jobs that the flow holds itself; none where it is mistaken.
-    own: Vec<Own<'i>>,
+    pub own: Vec<Own<'i>>,
     /// By their short names.
-    names: HashMap<String, usize>,
+    pub names: HashMap<String, usize>,
     /// Entries so far, rescues included.
     count: usize,
-    sound: bool,
+    /// Nothing of it was mistaken so far.
+    pub sound: bool,
 }
 
-struct Own<'i> {
-    at: Item<'i>,
-    name: String,
-    job: Option<Job>,
-    on_failure: Option<Failure<'i>>,
+pub struct Own<'i> {
+    pub at: Item<'i>,
+    pub name: String,
+    pub job: Option<Job>,
+    pub on_failure: Option<Failure<'i>>,
 }
 
 impl<'i> Slots<'i> {
@@ -273,7 +272,6 @@ impl<'i> Slots<'i> {
     }
 
     /// `stop`, `continue`, or a rescue; nothing where nothing is said. `None`: it is mistaken.
-    #[allow(clippy::option_option)]
     fn on_failure(
         &mut self,
         fields: &Fields<'i>,
@@ -303,184 +301,10 @@ impl<'i> Slots<'i> {
         let rescue = self.entry(rescue, jobs, report)?;
         Some(Some(Failure::Rescue(Box::new(rescue), then.unwrap_or_default())))
     }
-
-    /// Every name is looked up.
-    fn resolve(mut self, jobs: &mut Jobs<'_>, report: &mut Report) -> Option<Chains<'i>> {
-        let mut chains = Chains::default();
-        let mut failures = Vec::new();
-        // Those of the flow's own are drafts with the same numbers.
-        for own in &mut self.own {
-            failures.push(own.on_failure.take());
-            let job = own.job.take();
-            self.sound &= job.is_some();
-            chains.add(own.at, &own.name, job);
-        }
-        for entries in std::mem::take(&mut self.slots) {
-            let mut slot = Vec::new();
-            for entry in entries {
-                let at = entry.at;
-                match self.draft(entry, &mut chains, &mut failures, jobs, report) {
-                    Some(number) => slot.push((at, number)),
-                    None => self.sound = false,
-                }
-                if jobs.is_full() {
-                    return None;
-                }
-            }
-            chains.slots.push(slot);
-        }
-        // A rescue that is no mere name is a draft of its own, and may have a rescue as well.
-        let mut number = 0;
-        while number < failures.len() {
-            match failures[number].take() {
-                None => {}
-                Some(Failure::Then(then)) => chains.drafts[number].then = then,
-                Some(Failure::Rescue(entry, then)) => {
-                    let at = entry.at;
-                    let found = match (&entry.job, &entry.on_failure) {
-                        (Which::Named(name, None), None) => match chains.find(name) {
-                            Some(number) => Some(number),
-                            None => self.draft(*entry, &mut chains, &mut failures, jobs, report),
-                        },
-                        _ => self.draft(*entry, &mut chains, &mut failures, jobs, report),
-                    };
-                    self.sound &= found.is_some();
-                    let by = found.map(|by| Next { at, by, then });
-                    chains.drafts[number].rescue = by;
-                }
-            }
-            number += 1;
-        }
-        let is_tied = chains.tie(report);
-        (is_tied && self.sound).then_some(chains)
-    }
-
-    /// The draft that an entry stands for. `failures` are of the drafts that there are.
-    fn draft(
-        &self,
-        entry: Entry<'i>,
-        chains: &mut Chains<'i>,
-        failures: &mut Vec<Option<Failure<'i>>>,
-        jobs: &mut Jobs<'_>,
-        report: &mut Report,
-    ) -> Option<usize> {
-        let (name, over) = match entry.job {
-            Which::Own(number) => return Some(number),
-            Which::Named(name, over) => (name, over),
-        };
-        let own = self.names.get(name).copied();
-        let known = own.or_else(|| chains.plain.get(name).copied());
-        if let (Some(number), None) = (known, &over) {
-            return Some(number);
-        }
-        let is_plain = over.is_none();
-        let found = match own {
-            // Mistaken, it has been told.
-            Some(number) => chains.drafts[number].job.clone(),
-            None => self.find(entry.at, name, jobs, report),
-        };
-        let Some(mut job) = found else {
-            // What is said of it is read all the same, over nothing.
-            if let Some(fields) = over {
-                jobs.defaults().job(&fields, report);
-            }
-            return None;
-        };
-        if let Some(fields) = over {
-            jobs.defaults().over(&fields, &mut job, report);
-            policy::warn(&job, &fields, report);
-            job = in_flow(job);
-        }
-        if !jobs.has_room_for_copy(entry.at, &job, report) {
-            return None;
-        }
-        let number = chains.add(entry.at, name, Some(job));
-        if is_plain {
-            chains.plain.insert(name.to_owned(), number);
-        }
-        chains.drafts[number].inherits = own.filter(|_| entry.on_failure.is_none());
-        failures.push(entry.on_failure);
-        Some(number)
-    }
-
-    /// The job of this name among the manifests'.
-    fn find(
-        &self,
-        at: Item<'_>,
-        name: &str,
-        jobs: &mut Jobs<'_>,
-        report: &mut Report,
-    ) -> Option<Job> {
-        let shown = quoted(name);
-        match jobs.written(name).filter(|what| *what != OF_A_FLOW) {
-            Some(super::A_FLOW) => {
-                report.error(at, format!("{shown} is a flow; a slot holds jobs"));
-                None
-            }
-            Some(_) => {
-                // Mistaken, it has been told.
-                let job = in_flow(jobs.by_name.get(name)?.clone());
-                warn_of(at, name, jobs, report);
-                Some(job)
-            }
-            None => {
-                if let Some((flow, short)) = name.split_once('/')
-                    && jobs.written(flow) == Some(super::A_FLOW)
-                {
-                    let message = match flow == self.flow {
-                        true => format!("a job of the flow's own is named without it: {short}"),
-                        false => format!("{shown}: what flow {flow} holds, only that can name"),
-                    };
-                    report.error(at, message);
-                    return None;
-                }
-                let own = self.names.keys().map(String::as_str);
-                let known = jobs.by_name.iter().filter(|(_, job)| job.flow.is_none());
-                let known = known.map(|(name, _)| name.as_str()).chain(own);
-                let hint = report.hints.did_you_mean(name, known);
-                report.error(at, format!("there is no job {shown}{hint}"));
-                None
-            }
-        }
-    }
-}
-
-/// That it also comes due by itself may not be meant; told once.
-fn warn_of(at: Item<'_>, name: &str, jobs: &mut Jobs<'_>, report: &mut Report) {
-    if !jobs.take_unscheduled(name) {
-        return;
-    }
-    let message = format!(
-        "job {} has no schedule, so it runs every minute by itself as well; for flows alone, give \
-         it schedule: \"@never\"",
-        quoted(name)
-    );
-    let place = jobs.place(name).map(|span| format!("the job is at {}", report.position(span)));
-    report.warning_with(at, message, place);
 }
 
 pub fn too_many() -> String {
     format!("more than {MAX_PARTS} jobs in one flow, rescues included")
-}
-
-/// A job as a part of a flow: when it comes due by itself does not matter there, all of its
-/// targets have to succeed unless it says otherwise, and it waits for a run of its own where its
-/// schedule would leave it out.
-fn in_flow(job: Job) -> Job {
-    let overlap = match job.overlap {
-        Overlap::Skip | Overlap::Queue => Overlap::Queue,
-        Overlap::Allow => Overlap::Allow,
-    };
-    Job {
-        overlap,
-        success: job.success.or(Some(Share::Percent(100))),
-        schedule: Schedule::never(),
-        missed: Missed::default(),
-        deadline: DEFAULT_DEADLINE,
-        splay: std::time::Duration::ZERO,
-        enabled: true,
-        ..job
-    }
 }
 
 fn then(item: Item<'_>, what: &str, expected: &str, report: &mut Report) -> Option<Then> {
