@@ -32,8 +32,9 @@ pub struct Node {
 }
 
 impl Node {
-    /// A host that the configuration does not know.
-    pub fn host_of(name: &str, user: &str) -> Node {
+    /// A host that the configuration does not know. `user` is who logs in unless ssh_config says
+    /// otherwise; `ssh_options`: the configuration's, for all nodes.
+    pub fn host_of(name: &str, user: &str, ssh_options: &BTreeMap<String, String>) -> Node {
         Node {
             name: name.to_owned(),
             user: user.to_owned(),
@@ -42,7 +43,7 @@ impl Node {
             identity: None,
             password: None,
             tags: Vec::new(),
-            ssh_options: BTreeMap::new(),
+            ssh_options: ssh_options.clone(),
             max_sessions: DEFAULT_MAX_SESSIONS,
             source: Source { file: PathBuf::new(), line: 0 },
         }

@@ -270,6 +270,7 @@ mod tests {
             connect_timeout: Duration::ZERO,
             ssh_persist: Duration::ZERO,
             max_connecting: 1,
+            ssh_options: Default::default(),
             python: crate::python::Python::new(Vec::new()),
             max_output: 0,
             keep: Keep { days: 0, runs: 0, bytes: 0 },

@@ -42,6 +42,7 @@ pub fn settings(s: &Settings) -> Value {
         "connect_timeout": duration(s.connect_timeout),
         "ssh_persist": duration(s.ssh_persist),
         "max_connecting": s.max_connecting,
+        "ssh_options": s.ssh_options,
         "python": s.python.interpreter,
         "pythonpath": s.python.path,
         "bridge": s.python.bridge.as_str(),

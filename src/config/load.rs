@@ -163,7 +163,7 @@ impl Loader {
         let context = Context {
             base: path.parent().unwrap_or(Path::new("/")),
             file: &settings.nodesfile,
-            ssh_options: &main.ssh_options,
+            ssh_options: &settings.ssh_options,
         };
         let nodes = self.nodes(main.nodesfile, &context);
         let data = match &settings.datafile {

@@ -95,6 +95,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     pub ssh_persist: Duration,
     pub max_connecting: u32,
+    /// What each node has under its own, and a host that is no node has alone.
+    pub ssh_options: BTreeMap<String, String>,
     /// For jobs that say nothing else.
     pub python: Python,
     /// Bytes of output kept for each unit.

@@ -221,6 +221,7 @@ mod tests {
             connect_timeout: Duration::from_secs(10),
             ssh_persist: Duration::from_secs(60),
             max_connecting: 10,
+            ssh_options: Default::default(),
             python: Python::new(Vec::new()),
             max_output: 1 << 20,
             keep: Keep { days: 90, runs: 1000, bytes: 1 << 30 },

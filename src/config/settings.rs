@@ -43,8 +43,6 @@ pub const KEYS: [&str; 23] = [
 /// What the main file holds, and where the paths in it were written.
 pub struct Main<'a> {
     pub settings: Settings,
-    /// Laid under each node's own.
-    pub ssh_options: BTreeMap<String, String>,
     pub nodesfile: Option<Item<'a>>,
     pub jobspath: Option<Item<'a>>,
     pub datafile: Option<Item<'a>>,
@@ -81,6 +79,7 @@ pub fn read<'a>(root: Item<'a>, file: &Path, report: &mut Report) -> Option<Main
         connect_timeout: read.duration("connect_timeout", 10, SECOND..=SECOND * 600),
         ssh_persist: read.duration("ssh_persist", 60, Duration::ZERO..=DAY * 7),
         max_connecting: read.number("max_connecting", 10, 1..=1000),
+        ssh_options: read.ssh_options(),
         python: read.python(),
         max_output: read.size("max_output", 10_000_000),
         keep: read.keep(),
@@ -88,11 +87,7 @@ pub fn read<'a>(root: Item<'a>, file: &Path, report: &mut Report) -> Option<Main
         listen: read.fields.get("listen").and_then(|i| listen::read(i, base, read.report)),
     };
     read.workers(&settings);
-    let ssh_options = match read.fields.get("ssh_options") {
-        Some(item) => ssh_options::read(item, report),
-        None => BTreeMap::new(),
-    };
-    Some(Main { settings, ssh_options, nodesfile, jobspath, datafile, defaults, python })
+    Some(Main { settings, nodesfile, jobspath, datafile, defaults, python })
 }
 
 const MAX_WORKERS: u32 = 1000;
@@ -107,6 +102,11 @@ impl Reader<'_, '_> {
     fn path(&mut self, key: &str) -> Option<PathBuf> {
         let item = self.fields.get(key)?;
         fields::path(item, key, self.base, self.report)
+    }
+
+    fn ssh_options(&mut self) -> BTreeMap<String, String> {
+        let item = self.fields.get("ssh_options");
+        item.map(|item| ssh_options::read(item, self.report)).unwrap_or_default()
     }
 
     fn number(&mut self, key: &str, default: u32, range: RangeInclusive<u32>) -> u32 {

@@ -204,8 +204,9 @@ impl Engine {
     fn targets(&mut self, names: &[String], any_host: bool) -> (Vec<Target>, Vec<String>) {
         let (mut targets, mut missing) = (Vec::new(), Vec::new());
         for name in names {
-            let host = || any_host.then(|| Arc::new(Node::host_of(name, &user::own())));
-            match self.nodes.get(name).cloned().or_else(host) {
+            let options = &self.config.settings.ssh_options;
+            let host = || Arc::new(Node::host_of(name, &user::own(), options));
+            match self.nodes.get(name).cloned().or_else(|| any_host.then(host)) {
                 Some(node) => {
                     let master = self.master_of(&node);
                     targets.push((node, master));

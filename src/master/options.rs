@@ -53,7 +53,10 @@ fn text(node: &Node, connect_timeout: Duration) -> String {
     for (name, value) in FORCED {
         line(name, value);
     }
-    line("User", &quote(&node.user));
+    // Of a host that nobody wrote down ssh_config may name the user; its default is ours.
+    if node.is_written() {
+        line("User", &quote(&node.user));
+    }
     if let Some(ip) = &node.ip {
         line("HostName", &quote(ip));
     }
@@ -145,6 +148,19 @@ mod tests {
         assert_eq!(options["batchmode"], "yes");
         assert_eq!(options["stricthostkeychecking"], "true");
         assert_eq!(options["connecttimeout"], "3", "the user's word comes before our default");
+    }
+
+    #[test]
+    fn a_host_that_is_no_node_is_what_ssh_makes_of_its_name() {
+        let options = BTreeMap::from([("ProxyJump".into(), "bastion".into())]);
+        let host = Node::host_of("192.0.2.9", &crate::sys::user::own(), &options);
+        let options = resolved(&host);
+        assert_eq!((&*options["hostname"], &*options["port"]), ("192.0.2.9", "22"));
+        assert_eq!(options["proxyjump"], "bastion");
+        assert_eq!(options["stricthostkeychecking"], "true");
+        let text = text(&host, Duration::from_secs(10));
+        assert!(!text.contains("\nUser "), "ssh_config may say another: {text}");
+        assert_eq!(options["user"], host.user);
     }
 
     #[test]
