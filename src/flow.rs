@@ -355,13 +355,13 @@ impl Open {
         }
     }
 
-    /// What the bad end of a part means for the flow. What did not begin or was ended when the flow
-    /// was to end is so for the same reason; a part that was left out is a failure otherwise.
+    /// What the bad end of a part means for the flow. What was left out or ended when the flow was to
+    /// end is so for the same reason.
     fn blamed(&self, end: RunEnd) -> RunEnd {
         match (end, self.ending) {
             (RunEnd::Cancelled | RunEnd::Skipped { .. }, Some(ending)) => ending,
-            (RunEnd::Skipped { .. }, None) => RunEnd::Failed,
-            (RunEnd::Succeeded | RunEnd::Failed | RunEnd::Cancelled | RunEnd::Lost, _) => end,
+            (RunEnd::Cancelled | RunEnd::Skipped { .. }, None)
+            | (RunEnd::Succeeded | RunEnd::Failed | RunEnd::Lost, _) => end,
         }
     }
 
@@ -389,15 +389,17 @@ impl Open {
             (RunEnd::Skipped { .. }, Some(_)) if place.rescue > 0 => Standing::Bad(RunEnd::Failed),
             (RunEnd::Skipped { .. }, Some(_)) => Standing::Bad(end),
             (RunEnd::Failed | RunEnd::Lost | RunEnd::Skipped { .. }, _) => {
-                match self.on_failure(place) {
+                match (self.on_failure(place), end) {
                     // That it may fail does not make it done.
-                    Some(OnFailure::Continue)
+                    (Some(OnFailure::Continue), _)
                         if self.ending.is_some() && self.cut_short.contains(&place) =>
                     {
                         Standing::Bad(RunEnd::Cancelled)
                     }
-                    Some(OnFailure::Continue) => self.mended(place),
-                    Some(OnFailure::Stop | OnFailure::Rescue { .. }) | None => Standing::Bad(end),
+                    (Some(OnFailure::Continue), _) => self.mended(place),
+                    // It was to run, and could not.
+                    (_, RunEnd::Skipped { .. }) => Standing::Bad(RunEnd::Failed),
+                    (_, end) => Standing::Bad(end),
                 }
             }
         }

@@ -209,6 +209,8 @@ fn chain(
                 (Some(end), _) => Some(end),
             }
         }
+        // It was to run, and could not.
+        (RunEnd::Skipped { .. }, _) if !late => Some(RunEnd::Failed),
         (_, Word::Stop | Word::Rescue(..)) => Some(end),
     }
 }
@@ -236,7 +238,6 @@ fn expected(
         let stop = stop.filter(|_| late);
         let blamed = bad.iter().map(|end| match (end, stop) {
             (RunEnd::Cancelled | RunEnd::Skipped { .. }, Some(stop)) => stop,
-            (RunEnd::Skipped { .. }, None) => RunEnd::Failed,
             (end, _) => *end,
         });
         let blamed: Vec<RunEnd> = blamed.collect();
@@ -459,6 +460,14 @@ fn a_part_that_ran_nowhere_is_a_failure() {
         assert_eq!(ends(&[vec![part(end, Word::Continue)]], None), RunEnd::Succeeded);
         let mended = rescued(end, well.clone(), Then::Continue);
         assert_eq!(ends(&[vec![mended]], None), RunEnd::Succeeded);
+    }
+}
+
+#[test]
+fn whoever_cancels_a_flow_does_not_undo_a_failure() {
+    for end in [NO_TARGETS, RunEnd::Failed] {
+        let slot = vec![part(end, Word::Stop), part(RunEnd::Succeeded, Word::Stop)];
+        assert_eq!(ends(&[slot], Some((1, RunEnd::Cancelled))), RunEnd::Failed);
     }
 }
 
