@@ -14,12 +14,15 @@ jobs:
   'nightly: full dump': {task: loom.run, args: [a], targets: web1}
   'db:dump': {task: loom.run, args: [a], targets: web1}
   'it''s $HOME': {task: loom.run, args: [a], targets: web1}
+flows:
+  rollout: {slots: [[backup]]}
 ";
 
 /// What is typed before the tab, and the line after it. A word in quotes is left in them.
 const LINES: &[(&str, &str)] = &[
     ("loom ne", "loom next"),
     ("loom -c loom.yaml next ba", "loom -c loom.yaml next backup"),
+    ("loom -c loom.yaml run rol", "loom -c loom.yaml run rollout"),
     ("loom -c loom.yaml next db:d", "loom -c loom.yaml next db:dump"),
     ("loom -c loom.yaml next nig", r"loom -c loom.yaml next nightly:\ full\ dump"),
     ("loom -c loom.yaml next \"nig", "loom -c loom.yaml next \"nightly: full dump\""),
@@ -186,7 +189,8 @@ fn bash_is_given_candidates_a_word_each() {
     let mut bash = Command::new("bash");
     bash.args(["--norc", "--noprofile", "-c", script]).current_dir(site.root()).env("PATH", path());
     let output = process::run(&mut bash, SOON);
-    let expected = r"<@web><backup><db:dump><it\'s\ \$HOME><nightly:\ full\ dump>".to_owned()
+    let expected = r"<@web><backup><db:dump><it\'s\ \$HOME><nightly:\ full\ dump><rollout>"
+        .to_owned()
         + "<run backup><disable backup><enable backup><why backup><jobs backup><show backup>";
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{output:?}");
 }
