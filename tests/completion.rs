@@ -31,6 +31,7 @@ const LINES: &[(&str, &str)] = &[
     ("loom -c loom.yaml once x --on=web1,@w", "loom -c loom.yaml once x --on=web1,@web"),
     ("loom --config=lo", "loom --config=loom.yaml"),
     ("loom backup jo", "loom backup jobs/"),
+    ("loom flow run nod", "loom flow run nodes.yaml"),
     ("loom tasks loom.scr", "loom tasks loom.script"),
 ];
 

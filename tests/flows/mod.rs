@@ -3,6 +3,7 @@
 mod cancel;
 mod chapter;
 mod deployment;
+mod file;
 mod manifest;
 mod retry;
 mod roadrunner;

@@ -7,6 +7,7 @@
 //! (`make fuzz`) all properties together go on for so long, on inputs that are new each time.
 
 mod cron;
+mod flows;
 mod frames;
 mod hostsets;
 mod manifests;

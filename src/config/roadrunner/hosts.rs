@@ -70,6 +70,10 @@ impl<'k> Names<'k> {
     }
 
     fn target(&mut self, item: Item<'_>, text: &str, report: &mut Report) -> Option<Vec<String>> {
+        // What is beyond the limit is not looked at: of a few bytes there may be ten million.
+        if self.count > MAX_UNITS {
+            return None;
+        }
         let names = match hostset::expand(text) {
             Ok(names) => names,
             Err(e) => {
@@ -78,6 +82,11 @@ impl<'k> Names<'k> {
                 return None;
             }
         };
+        self.count += names.iter().map(|name| self.worth(name)).sum::<usize>();
+        if self.count > MAX_UNITS {
+            report.error(item, format!("the jobs of a flow have at most {MAX_UNITS} hosts"));
+            return None;
+        }
         let (mut found, mut unknown) = (Vec::new(), Vec::new());
         for name in names {
             match (name.strip_prefix('@'), self.hosts.nodes) {
@@ -98,12 +107,13 @@ impl<'k> Names<'k> {
             self.strangers.insert(name.clone());
             found.push(name);
         }
-        self.count += found.len();
-        if self.count > MAX_UNITS {
-            report.error(item, format!("the jobs of a flow have at most {MAX_UNITS} hosts"));
-            return None;
-        }
         Some(found)
+    }
+
+    /// How many hosts a name stands for.
+    fn worth(&self, name: &str) -> usize {
+        let tagged = name.strip_prefix('@').and_then(|tag| self.tagged.get(tag));
+        tagged.map_or(1, Vec::len)
     }
 
     fn tagged(&self, item: Item<'_>, tag: &str, report: &mut Report) -> Option<Vec<String>> {

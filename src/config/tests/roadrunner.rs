@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use crate::api::flow::Plan;
+use crate::cli::screen::{self, Screen};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::roadrunner::{Given, Hosts, Written, read_flow};
 use crate::flow::plan;
+use crate::job::flow::FLOW;
 
 /// The nodes of Roadrunner's document.
 pub fn nodes() -> BTreeMap<String, Vec<String>> {
@@ -228,4 +232,24 @@ fn a_file_is_read_by_its_name() {
         let found = read_flow(Written::File(path), hosts).unwrap_err();
         assert!(found[0].to_string().contains(said), "{}", found[0]);
     }
+}
+
+#[test]
+fn the_documents_example_is_sound_and_its_plan_is_what_it_says() {
+    let document = include_str!("../../../docs/commands.md");
+    let block = |language: &str, with: &str| {
+        let fence = format!("```{language}\n");
+        let mut blocks = document.split(fence.as_str()).skip(1);
+        let found = blocks.find_map(|rest| rest.split("```").next().filter(|b| b.contains(with)));
+        found.expect("it is in the document").to_owned()
+    };
+    let given = given(&block("json", "\"job_flow\""));
+    assert!(given.warnings.is_empty(), "{:?}", given.warnings);
+    let plan = planned(&given);
+    let screen = Screen::pipe(Timestamp::UNIX_EPOCH);
+    let shown = screen::plan::plan(FLOW, &plan, &screen);
+    let size = screen::plan::size(&plan);
+    let told =
+        format!("$ loom flow run deploy.json --dry-run\n{shown}{size}; nothing was started\n");
+    assert_eq!(told, block("console", "--dry-run"));
 }
