@@ -168,7 +168,8 @@ impl<'a> Flows<'a> {
                     }
                 }
                 let rescued = parts.get(&(slot, *part, rescue - 1)).map(|run| run.state.as_str());
-                if *rescue > 0 && !matches!(rescued, Some("failed" | "lost")) {
+                // Without a run, it could run nowhere.
+                if *rescue > 0 && !matches!(rescued, None | Some("failed" | "lost" | "skipped")) {
                     wrong.push(format!("{what}: run {} rescues what is {rescued:?}", begun.id));
                 }
             }
@@ -203,18 +204,24 @@ impl<'a> Flows<'a> {
         let Some(run) = state else {
             let before = self.before(flow, slot, part);
             let all = planned.targets.iter().all(|node| before.contains(node.as_str()));
-            return rescue == 0 && all || planned.on_failure == OnFailure::Continue && !ends;
+            let put_up_with = planned.on_failure == OnFailure::Continue && !ends;
+            return rescue == 0 && all || put_up_with || self.is_mended(flow, planned, at);
         };
         let cut_short = ends && self.cut_short.contains(&run.id);
         match (run.state.as_str(), planned.on_failure) {
             ("succeeded", _) => true,
             ("failed" | "lost" | "skipped", OnFailure::Continue) => !cut_short,
-            ("failed" | "lost", OnFailure::Rescue) => planned
-                .rescue
-                .as_ref()
-                .is_some_and(|planned| self.is_good(flow, planned, (slot, part, rescue + 1))),
+            ("failed" | "lost" | "skipped", _) => self.is_mended(flow, planned, at),
             _ => false,
         }
+    }
+
+    fn is_mended(&self, flow: i64, planned: &Planned, at: (i64, i64, i64)) -> bool {
+        let (slot, part, rescue) = at;
+        let next = (slot, part, rescue + 1);
+        let begun = self.parts.get(&flow).is_some_and(|parts| parts.contains_key(&next));
+        let rescue = planned.rescue.as_ref().filter(|_| planned.on_failure == OnFailure::Rescue);
+        begun && rescue.is_some_and(|planned| self.is_good(flow, planned, next))
     }
 
     /// What the runs of a chain have succeeded in is not to be done again, and nothing else left.

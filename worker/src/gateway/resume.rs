@@ -76,19 +76,22 @@ pub fn left(run: RunId, plan: &Plan, parts: &[Part]) -> Option<TakeUp> {
 /// Whether the flow could have gone on after this part, as far as the ledger tells. Of what was
 /// interrupted nobody knows how it would have ended.
 fn went_well(planned: &Planned, rescue: u32, runs: &BTreeMap<u32, &Part>) -> bool {
-    let Some(part) = runs.get(&rescue) else { return false };
+    let rescued = || match (planned.on_failure, &planned.rescue) {
+        (OnFailure::Rescue, Some(planned)) => went_well(planned, rescue + 1, runs),
+        (
+            OnFailure::Stop | OnFailure::Continue | OnFailure::Rescue | OnFailure::RescueAndStop,
+            _,
+        ) => false,
+    };
+    // Whether it could run nowhere, or its turn had not come, tells what rescues it.
+    let Some(part) = runs.get(&rescue) else { return rescued() };
     let RunState::Done(end) = part.state else { return false };
     let cut_short = part.nodes.iter().any(|(_, fate)| *fate == Fate::CutShort);
     match (end, planned.on_failure) {
         (RunEnd::Succeeded, _) => true,
         (RunEnd::Cancelled, _) => false,
-        (RunEnd::Failed | RunEnd::Lost | RunEnd::Skipped { .. }, on_failure) => match on_failure {
-            OnFailure::Stop | OnFailure::RescueAndStop => false,
-            OnFailure::Continue => !cut_short,
-            OnFailure::Rescue => {
-                planned.rescue.as_ref().is_some_and(|planned| went_well(planned, rescue + 1, runs))
-            }
-        },
+        (RunEnd::Failed | RunEnd::Lost | RunEnd::Skipped { .. }, OnFailure::Continue) => !cut_short,
+        (RunEnd::Failed | RunEnd::Lost | RunEnd::Skipped { .. }, _) => rescued(),
     }
 }
 
@@ -274,6 +277,7 @@ mod tests {
         assert_eq!(at(&mended, &[failed.clone(), rescue(RunEnd::Succeeded)]), Some((2, vec![])));
         assert_eq!(at(&mended, &[failed.clone(), rescue(RunEnd::Failed)]), again);
         assert_eq!(at(&mended, &[failed.clone()]), again, "the rescue never began");
+        assert_eq!(at(&mended, &[rescue(RunEnd::Succeeded)]), Some((2, vec![])), "it ran nowhere");
         let tidied = plan(OnFailure::RescueAndStop);
         assert_eq!(at(&tidied, &[failed, rescue(RunEnd::Succeeded)]), again);
     }
