@@ -3,7 +3,7 @@
 //! Drives an engine of its own on temporary state. A daemon that runs on the same configuration
 //! is not touched, nor are its workers or its ledger used.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,26 +18,26 @@ use super::screen::escape;
 use super::summary::Summary;
 use crate::config::{self, Config};
 use crate::daemon::{Engine, RuntimeDir, Stopping, Token, log_event};
-use crate::event::{Cause, Event};
+use crate::event::{Cause, Event, RunInfo, Within};
 use crate::job::Job;
 use crate::store::Writer;
 use crate::sys::poll::Interest;
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::user;
-use crate::unit::{Canceller, Trigger};
+use crate::unit::{Canceller, RunEnd, RunId, Trigger};
 
 /// Run jobs now, without a daemon, and show their output
 ///
 /// Every line of output is printed behind the name of its node. Ends with a summary; exits 0 if
-/// every unit succeeded, 1 if one did not, 2 if nothing could be run. Ctrl-C ends the units,
-/// here and on their nodes.
+/// every unit of the jobs and every flow succeeded, 1 if one did not, 2 if nothing could be run.
+/// Ctrl-C ends the units, here and on their nodes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Names of jobs; their schedule and `enabled` do not matter
+    /// Names of jobs and flows; their schedule and `enabled` do not matter
     #[arg(required = true, value_name = "JOB", add = candidates::jobs())]
     jobs: Vec<String>,
 
-    /// Run on these nodes instead of the jobs' own: names, host sets (db[1-4]) or @tags, separated
+    /// Run on these nodes instead of the jobs' own (not of flows): names, host sets (db[1-4]) or @tags, separated
     /// by commas
     #[arg(long, value_name = "TARGETS", add = candidates::targets())]
     on: Option<String>,
@@ -58,7 +58,7 @@ pub fn once(candidates: &str, args: &Args) -> ExitCode {
     }
 }
 
-/// Whether every unit succeeded.
+/// Whether all of it succeeded.
 fn run(mut config: Config, args: &Args) -> io::Result<bool> {
     let work = plan(&config, args)?;
     let state = tempfile::Builder::new().prefix("loom-once-").tempdir()?;
@@ -82,6 +82,10 @@ fn plan(config: &Config, args: &Args) -> io::Result<Work> {
     let (mut work, mut unknown) = (Work::new(), Vec::new());
     for name in names {
         match config.job(name) {
+            Ok(job) if job.flow.is_some() && on.is_some() => unknown.push(format!(
+                "{} is a flow, and each of its jobs has nodes of its own: --on is not for it",
+                escape(name)
+            )),
             Ok(job) => {
                 let targets = on.as_ref().unwrap_or(&job.targets);
                 work.push((Arc::new(job.clone()), targets.clone()));
@@ -98,6 +102,10 @@ struct Once {
     stopping: Option<Stopping>,
     begun: Instant,
     summary: Summary,
+    /// Runs that are parts of flows: a flow may succeed without every unit.
+    parts: HashSet<RunId>,
+    /// A unit of no flow, or a flow, has not succeeded.
+    failed: bool,
     /// Of the nodes' names.
     width: usize,
 }
@@ -111,7 +119,8 @@ impl Once {
         let engine = Engine::new(config, RuntimeDir::of_process()?, ledger, &opened, Some(width))?;
         engine.poll.add(signals.fd(), Token::Signals.into(), Interest::Read)?;
         let (begun, summary) = (Instant::now(), Summary::default());
-        Ok(Once { engine, signals, stopping: None, begun, summary, width })
+        let (parts, failed) = (HashSet::new(), false);
+        Ok(Once { engine, signals, stopping: None, begun, summary, parts, failed, width })
     }
 
     fn finish(mut self) -> io::Result<bool> {
@@ -127,7 +136,7 @@ impl Once {
             }
         }
         self.engine.finish(Duration::from_secs(2));
-        let all = self.summary.all_succeeded();
+        let all = !self.failed && !self.summary.is_empty();
         self.summary.print(all, self.begun.elapsed());
         Ok(all)
     }
@@ -140,18 +149,40 @@ impl Once {
     fn take_events(&mut self) {
         for event in std::mem::take(&mut self.engine.events) {
             log_event(&event);
-            if let Event::UnitEnded { job, info, again: None, .. } = event {
-                self.tell_result(&info.node, info.result.as_deref());
-                let (success, outcome) = (info.outcome.is_success(), info.outcome.to_string());
-                self.summary.add(
-                    Some(&job.name),
-                    &info.node,
-                    success,
-                    &outcome,
-                    info.detail.as_deref(),
-                );
+            match event {
+                Event::UnitEnded { run, job, info, again: None, .. } => {
+                    self.tell_result(&info.node, info.result.as_deref());
+                    let (success, outcome) = (info.outcome.is_success(), info.outcome.to_string());
+                    self.failed |= !success && !self.parts.contains(&run);
+                    self.summary.add(
+                        Some(&job.name),
+                        &info.node,
+                        success,
+                        &outcome,
+                        info.detail.as_deref(),
+                    );
+                }
+                Event::RunQueued(run) => self.tell_part(&run),
+                Event::RunEnded { run, end, .. } if run.job.flow.is_some() => {
+                    self.failed |= end != RunEnd::Succeeded;
+                    eprintln!("loom: {}: {end}", escape(&run.job.name));
+                }
+                Event::RunEnded { .. }
+                | Event::UnitEnded { .. }
+                | Event::RunStarted { .. }
+                | Event::RunLate(_)
+                | Event::UnitStarted { .. }
+                | Event::Missed { .. } => {}
             }
         }
+    }
+
+    /// That a job has its turn in a flow.
+    fn tell_part(&mut self, run: &RunInfo) {
+        let Some(Within { place, .. }) = run.within else { return };
+        self.parts.insert(run.run);
+        let nodes = if run.units == 1 { "node" } else { "nodes" };
+        eprintln!("loom: {place}: {} on {} {nodes}", escape(&run.job.name), run.units);
     }
 
     /// On stderr: it is not what the task wrote.

@@ -36,6 +36,11 @@ impl Summary {
         self.others.entry(escape(outcome)).or_default().push(line);
     }
 
+    /// Nothing was to be done.
+    pub fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
     /// Every one of them; a run of no units did not succeed.
     pub fn all_succeeded(&self) -> bool {
         self.succeeded == self.total && self.total > 0

@@ -5,6 +5,7 @@ mod chapter;
 mod deployment;
 mod file;
 mod manifest;
+mod once;
 mod retry;
 mod roadrunner;
 mod witness;
