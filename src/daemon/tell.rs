@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::event::{Event, UnitInfo};
+use crate::event::{Event, PartEnd, RunInfo, UnitInfo};
 use crate::logging::seconds;
 use crate::unit::{Outcome, Reason, RunEnd};
 
@@ -13,7 +13,7 @@ pub fn log_event(event: &Event) {
     match event {
         Event::RunQueued(run) => log::info!(
             target: "loom::run", job = run.job.name.as_str(), run = run.run;
-            "{}: queued, units: {}", run.job.name, run.units
+            "{}: queued, {}units: {}{}", run.job.name, slots(run), run.units, place(run)
         ),
         Event::RunStarted { run, .. } => log::debug!(
             target: "loom::run", job = run.job.name.as_str(), run = run.run;
@@ -23,7 +23,7 @@ pub fn log_event(event: &Event) {
             target: "loom::run", job = run.job.name.as_str(), run = run.run;
             "{}: due at {} and not begun yet", run.job.name, instant(run.scheduled_at)
         ),
-        Event::RunEnded { run, started_at, at, end, succeeded, .. } => {
+        Event::RunEnded { run, started_at, at, end, succeeded, parts, units: _ } => {
             let level = match end {
                 RunEnd::Failed | RunEnd::Lost => log::Level::Warn,
                 // What was skipped has been told with its reason.
@@ -34,7 +34,8 @@ pub fn log_event(event: &Event) {
                 target: "loom::run", level,
                 job = run.job.name.as_str(), run = run.run, outcome = *end,
                 seconds = took.map(seconds);
-                "{}: {end}, {succeeded} of {} units succeeded", run.job.name, run.units
+                "{}: {end}, {succeeded} of {} units succeeded{}",
+                run.job.name, run.units, reached(run, parts)
             );
         }
         Event::UnitStarted { unit, run, job, node, worker_pid } => log::debug!(
@@ -90,6 +91,26 @@ pub fn log_event(event: &Event) {
                 "{}{node}: not run, {}: {when}", job.name, reason.as_str()
             );
         }
+    }
+}
+
+/// `slots: 3, ` of a flow.
+fn slots(run: &RunInfo) -> String {
+    run.job.flow.as_ref().map_or(String::new(), |flow| format!("slots: {}, ", flow.slots.len()))
+}
+
+/// Of what is a part of a flow: when it begins, so does its slot.
+fn place(run: &RunInfo) -> String {
+    run.within.map_or(String::new(), |within| format!("; {} of run {}", within.place, within.flow))
+}
+
+/// How far a flow came.
+fn reached(run: &RunInfo, parts: &[PartEnd]) -> String {
+    let last = parts.iter().map(|part| part.place.slot).max();
+    match (&run.job.flow, last) {
+        (Some(flow), Some(slot)) => format!(", up to slot {slot} of {}", flow.slots.len()),
+        (Some(_), None) => ", no slot begun".to_owned(),
+        (None, _) => String::new(),
     }
 }
 

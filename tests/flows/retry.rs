@@ -83,6 +83,14 @@ fn a_flow_is_taken_up_again_and_again_with_what_has_not_succeeded_yet() {
     let run = daemon.run("deploy");
     assert_eq!(ledger.wait_for_flow("deploy", run, SOON), "failed");
 
+    let lines = [
+        format!("deploy: queued, slots: 3, units: 8 (run {run})"),
+        format!("deploy/picky: queued, units: 3; slot 2, job 1 of run {run}"),
+        "deploy: failed, 5 of 8 units succeeded, up to slot 2 of 3".to_owned(),
+    ];
+    for line in lines {
+        daemon.wait_for_log(&line, SOON);
+    }
     // The constraint is of all three, as ever: two of them are left.
     well(&farm, "picky", &["n2"]);
     let (second, end) = take_up(&site, "deploy", run);
