@@ -9,25 +9,35 @@ use super::candidates;
 use super::reach::{self, Reach};
 use super::runs;
 use super::screen::{Cell, Column, Screen, Table, count, escape, print};
+use super::words;
 use crate::api::job::{Gap, Why};
 use crate::client::{Failure, Route};
 
 /// Say what became of an instant at which a job was due, and why
+///
+/// Of a flow it says which of its jobs did not do what they should, and what followed from that.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   loom why backup
   loom why backup --at 03:00
-  loom why backup --at 2026-11-21T03:00")]
+  loom why backup --at 2026-11-21T03:00
+  loom why deploy --run 4711")]
 pub struct Args {
-    /// The job's name
+    /// The job's or the flow's name
     #[arg(value_name = "JOB", add = candidates::jobs())]
     job: String,
 
     /// The instant: 03:00, 2026-11-21T03:00 on the clock of the job's zone, or
-    /// 2026-11-21T03:00:00+01:00 [default: the last at which it was due]
+    /// 2026-11-21T03:00:00+01:00 [default: the last at which it was due; of what never is, its last
+    /// run]
     #[arg(long, value_name = "T")]
     at: Option<String>,
+
+    /// This run of it, whenever it was
+    #[arg(long, value_name = "RUN", value_parser = words::run, conflicts_with = "at")]
+    #[arg(add = candidates::runs())]
+    run: Option<u64>,
 
     #[command(flatten)]
     reach: Reach,
@@ -39,7 +49,9 @@ pub fn why(candidates: &str, args: &Args) -> ExitCode {
 
 fn tell(candidates: &str, args: &Args) -> Result<u8, Failure> {
     let client = args.reach.client(candidates)?;
-    let route = Route::to(["jobs", &args.job, "why"]).maybe("at", args.at.as_ref());
+    let run = args.run.map(|run| run.to_string());
+    let route = Route::to(["jobs", &args.job, "why"]);
+    let route = route.maybe("at", args.at.as_ref()).maybe("run", run.as_ref());
     let answer: Value = client.get(&route)?;
     if let Some(why) = or_json::<Why>(answer, args.reach.json)? {
         print(&explain(&why, &Screen::stdout()))?;

@@ -122,6 +122,15 @@ fn a_flow_is_taken_up_again_and_again_with_what_has_not_succeeded_yet() {
     );
     let said = refused(&site, &["flow", "retry", &third.to_string()]);
     assert!(said.contains("the flow deploy has succeeded"), "{said}");
+    let (code, out, err) = loom(&site, &["why", "deploy", "--run", &run.to_string()]);
+    assert_eq!(code, Some(0), "{err}");
+    let why = [
+        "In slot 2 deploy/picky succeeded on 1 of 3 nodes, and needed 3".to_owned(),
+        format!("Run {second} took it up, and failed."),
+    ];
+    why.iter().for_each(|why| assert!(out.contains(why), "{out}"));
+    let (_, out, _) = loom(&site, &["why", "deploy"]);
+    assert!(out.contains(&format!("It takes up run {second} from slot 2")), "{out}");
     let audit = "select action, detail from audit where action = 'flow retry' order by id";
     let audit =
         ledger.query(audit, &[], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)));

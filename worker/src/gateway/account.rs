@@ -1,6 +1,8 @@
 //! What became of a due instant, in sentences that an operator understands. Words only: what there
 //! is to tell is found elsewhere.
 
+pub mod flow;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use loom::api::run::{Run, Tally};
@@ -15,7 +17,7 @@ const LATE: SignedDuration = SignedDuration::from_secs(60);
 /// Names that are listed, at most.
 const NAMED: usize = 5;
 
-/// A run of the same job that was under way, and where.
+/// A run of the same job that was under way, and where; a flow without saying where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StillRan {
     pub run: u64,
@@ -31,6 +33,8 @@ pub struct Circumstances {
     pub deadline: Option<String>,
     /// Who switched the job off, and when, if it still is.
     pub switched_off: Option<(String, Timestamp)>,
+    /// Of a run that is a flow's.
+    pub course: Option<flow::Course>,
 }
 
 /// A run of the instant, and the nodes it lacks.
@@ -65,6 +69,9 @@ pub fn of_run(
         let late = show_duration(begun.duration_since(due).unsigned_abs());
         text.push_str(&format!(" It began at {}, {late} after it was due.", show(begun, zone)));
     }
+    if let Some(course) = &around.course {
+        text.push_str(&flow::sentences(run, course));
+    }
     for (reason, nodes) in by_reason(gaps) {
         let (nodes, why) = (names(&nodes), meaning(reason, around, zone));
         text.push_str(&format!(" It left out {nodes}: {why}."));
@@ -91,7 +98,11 @@ fn meaning(reason: Reason, around: &Circumstances, zone: &TimeZone) -> String {
         Reason::Overlap => {
             let each = around.still_ran.iter().map(|still| {
                 let StillRan { run, since, nodes } = still;
-                format!("run {run}, since {}, on {}", show(*since, zone), names(nodes))
+                let on = match nodes.is_empty() {
+                    true => String::new(),
+                    false => format!(", on {}", names(nodes)),
+                };
+                format!("run {run}, since {}{on}", show(*since, zone))
             });
             format!("the job still ran ({})", each.collect::<Vec<_>>().join("; "))
         }

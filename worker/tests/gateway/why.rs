@@ -3,9 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 use loom::access::Role;
 use loom::api::job::{Verdict, Why};
+use loom::event::Within;
+use loom::job::flow::Place;
 use loom::protocol::control::{JobEntry, News, Switched};
 use loom::store::{Gap, Record};
-use loom::unit::{Outcome, Reason, RunEnd, RunId};
+use loom::unit::{Outcome, Reason, RunEnd, RunId, Trigger};
+use serde_json::json;
 
 use super::rig::{How, Rig, at, close_unit, job, known, node, open_run, whole_run};
 
@@ -184,4 +187,76 @@ fn of_a_job_that_is_gone_the_ledger_still_tells() {
     let limited = rig.client.clone().bearer(&rig.token("limited", Role::Viewer, &["other"]));
     assert_eq!(limited.get(path).problem(404), r#"there is no job "nightly""#);
     client.get("/api/v1/jobs/never/why").problem(404);
+}
+
+/// A run of the flow `nightly` whose second slot was left undone.
+fn flow(rig: &Rig, run: u64, how: &How) {
+    let part = |job: &str, needed: u32| {
+        json!({"job": job, "targets": ["n1", "n2"], "success": "100%", "needed": needed,
+               "at_once": [2], "attempts": 1, "on_failure": "stop"})
+    };
+    let slots = json!({"slots": [[part("first", 1)], [part("second", 2)]]});
+    let mut opening = open_run(run, "nightly", how, &[]);
+    let Record::OpenRun { plan, .. } = &mut opening else { unreachable!() };
+    *plan = Some(slots.to_string());
+    let mut records = vec![opening];
+    for (slot, job, end) in [(1, "first", RunEnd::Succeeded), (2, "second", RunEnd::Failed)] {
+        let ends = [("n1", Outcome::Succeeded), ("n2", Outcome::Failed { exit: Some(1) })];
+        let part = How { trigger: Trigger::Flow, scheduled_at: None, ..how.clone() };
+        let mut whole = whole_run(run + u64::from(slot), job, &part, &ends, end);
+        let Record::OpenRun { within, .. } = &mut whole[0] else { unreachable!() };
+        let place = Place { slot, part: 1, rescue: 0 };
+        *within = Some(Within { flow: RunId(run), place, missing: 0, succeeded: 0 });
+        records.extend(whole);
+    }
+    records.push(Record::CloseRun { run: RunId(run), end: RunEnd::Failed, at: how.at });
+    rig.record(&records);
+}
+
+#[test]
+fn a_flow_is_told_of_by_its_slots() {
+    let rig = rig();
+    let due = at("2026-02-01T01:00:00Z");
+    flow(&rig, 1, &How::scheduled(due));
+    let told = why(&rig, "2026-02-01T02:00");
+    let expected = "It was begun because it was due. In slot 2 second succeeded on 1 of 2 nodes, and \
+                    needed 2 (run 3). That ended it in slot 2 of 2. `loom flow retry 1` takes up \
+                    what is left of it.";
+    assert!(told.text.ends_with(expected), "{}", told.text);
+    assert_eq!((told.verdict, told.run.map(|run| run.id)), (Verdict::Run, Some(1)));
+
+    // One that is under way keeps out the next, without units of its own.
+    rig.record(&[open_run(10, "nightly", &How::manual(due), &[])]);
+    let next = "2026-02-02T01:00:00Z";
+    rig.record(&[Record::Gap(gap(None, next, next, 1, Reason::Overlap))]);
+    assert_eq!(why(&rig, next).text, "It did not run: the job still ran there.");
+    let manual = How { by: Some("ann".to_owned()), ..How::manual(due) };
+    let mut opening = open_run(11, "nightly", &manual, &[]);
+    let Record::OpenRun { plan, .. } = &mut opening else { unreachable!() };
+    *plan = Some(json!({"slots": []}).to_string());
+    rig.record(&[opening]);
+    let said = why(&rig, next).text;
+    assert_eq!(said, "It did not run: the job still ran (run 11, since 2026-02-01 02:00 CET).");
+}
+
+#[test]
+fn a_run_is_told_of_whenever_it_was_and_of_what_is_never_due_the_last_is() {
+    let rig = Rig::local(&[job("nightly", "@never"), job("other", "@never")], &[node("n1")]);
+    let day = at("2026-02-01T01:23:45Z");
+    let ask = |query: &str| rig.client.get(&format!("/api/v1/jobs/nightly/why{query}"));
+    assert_eq!(ask("").of::<Why>().verdict, Verdict::NotDue, "it has not run yet");
+    let ann = How { by: Some("ann".to_owned()), ..How::manual(day) };
+    let fine = [("n1", Outcome::Succeeded)];
+    rig.record(&whole_run(1, "nightly", &ann, &fine, RunEnd::Succeeded));
+    flow(&rig, 10, &ann);
+    let last: Why = ask("").of();
+    assert!(last.text.contains("It was begun because ann asked for it."), "{}", last.text);
+    assert_eq!((last.verdict, last.at, last.run.unwrap().id), (Verdict::Run, day, 10));
+    let first: Why = ask("?run=1").of();
+    assert!(first.text.contains("run 1 succeeded: its one node succeeded"), "{}", first.text);
+    rig.record(&whole_run(20, "other", &ann, &fine, RunEnd::Succeeded));
+    for run in [20, 99] {
+        assert!(ask(&format!("?run={run}")).problem(404).contains("of nightly"));
+    }
+    ask("?run=1&at=02:00").problem(400);
 }

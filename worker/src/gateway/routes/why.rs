@@ -1,4 +1,6 @@
-//! What became of a due instant of a job, and why.
+//! What became of a due instant of a job, or of a run of it, and why.
+
+mod found;
 
 use axum::Json;
 use axum::extract::State;
@@ -8,14 +10,16 @@ use loom::api::job::{Verdict, Why};
 use loom::api::run::Run;
 use loom::cron::Schedule;
 use loom::protocol::control::Switched;
-use loom::store::{Gap, JobRow, Reader, RunFilter, StoreError};
-use loom::unit::{Reason, RunId};
+use loom::store::{Gap, JobRow};
+use loom::unit::RunId;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::found::{Found, find, find_run};
 use super::jobs::no_such_job;
+use crate::gateway::account::flow::Course;
 use crate::gateway::account::{self, Circumstances, StillRan};
 use crate::gateway::auth::Caller;
 use crate::gateway::catalog;
@@ -24,9 +28,6 @@ use crate::gateway::extract::{Query, Segment};
 use crate::gateway::problem::{Error, Result};
 use crate::gateway::when::{self, show};
 use crate::gateway::{App, shape};
-
-/// Earlier runs that are looked at for one that still ran.
-const EARLIER: u32 = 10;
 
 /// Spans in which the last due instant is looked for, in hours; the last is as far as schedules
 /// reach.
@@ -42,9 +43,13 @@ struct Asked {
     /// The instant; the last that was due without it. RFC 3339, or on the clock of the job's zone,
     /// as in `2026-11-20T02:00` or, of today, `02:00`.
     at: Option<String>,
+    /// A run of it, instead of an instant.
+    run: Option<u64>,
 }
 
 /// What became of a due instant, and why.
+///
+/// Of what never falls due, without an instant: of its last run.
 #[utoipa::path(
     get,
     path = "/jobs/{name}/why",
@@ -70,16 +75,32 @@ async fn why(
         (None, None) => return Err(no_such_job(&catalog, &caller, &name)),
     };
     let now = Timestamp::now();
+    if asked.run.is_some() && asked.at.is_some() {
+        return Err(Error::invalid("`at` or `run`, one of them"));
+    }
+    let is_never_due = || rule.last_due(now).is_none() && rule.next_due(now).is_none();
+    if asked.run.is_some() || asked.at.is_none() && is_never_due() {
+        let (wanted, run) = (name.clone(), asked.run.map(RunId));
+        let found = app.history.read(move |ledger| find_run(ledger, &wanted, run)).await?;
+        match (found, asked.run) {
+            (Some(found), _) => return Ok(Json(of_run(name, found, &rule, asked.run.is_none()))),
+            (None, Some(run)) => {
+                let text = format!("there is no run {run} of {name}; it may have been pruned");
+                return Err(Error::unknown(text));
+            }
+            (None, None) => {}
+        }
+    }
     let at = match &asked.at {
         Some(text) => minute_of(when::parse("at", text, &rule.zone, now)?),
         // Of one that is gone, the last while it was there.
         None => rule.last_due(rule.removed_at.unwrap_or(now)).unwrap_or(minute_of(now)),
     };
     let wanted = name.clone();
-    let Found { runs, gaps, still_ran } =
+    let Found { runs, gaps, still_ran, course } =
         app.history.read(move |ledger| find(ledger, &wanted, at)).await?;
-    let case =
-        Case { at, now, rule: &rule, row: row.as_ref(), runs: &runs, gaps: &gaps, still_ran };
+    let (row, rule_of) = (row.as_ref(), &rule);
+    let case = Case { at, now, rule: rule_of, row, runs: &runs, gaps: &gaps, still_ran, course };
     let (verdict, mut text) = case.judge();
     // Who names no instant asks how it stands.
     if let (None, Some(why)) = (&asked.at, rule.hindrance()) {
@@ -95,6 +116,27 @@ async fn why(
         due_before: rule.last_due(just_before(at)),
         due_after: rule.next_due(at),
     }))
+}
+
+/// A run, whenever it was.
+fn of_run(job: String, found: Found, rule: &Rule, asks_how_it_stands: bool) -> Why {
+    let Found { runs, gaps, still_ran, course } = found;
+    let run = runs.into_iter().next_back();
+    let at = run.as_ref().map_or(Timestamp::MIN, |run| run.scheduled_at.unwrap_or(run.queued_at));
+    let around = Circumstances {
+        still_ran,
+        course,
+        deadline: rule.deadline.clone(),
+        ..Circumstances::default()
+    };
+    let told = run.as_ref().map(|run| account::of_run(run, at, &gaps, &around, &rule.zone));
+    let mut text = told.unwrap_or_default();
+    if let Some(why) = rule.hindrance().filter(|_| asks_how_it_stands) {
+        text.push_str(&format!(" As things are it does not run: {why}."));
+    }
+    let gaps = gaps.into_iter().map(shape::gap).collect();
+    let (due_before, due_after) = (rule.last_due(just_before(at)), rule.next_due(at));
+    Why { job, at, verdict: Verdict::Run, text, run, gaps, due_before, due_after }
 }
 
 /// By what a job comes due.
@@ -178,51 +220,6 @@ impl Rule {
     }
 }
 
-/// What the ledger has on an instant.
-struct Found {
-    runs: Vec<Run>,
-    gaps: Vec<Gap>,
-    still_ran: Vec<StillRan>,
-}
-
-fn find(ledger: &Reader, job: &str, at: Timestamp) -> std::result::Result<Found, StoreError> {
-    let covered = ledger.covering(job, at, None)?;
-    let own: Vec<RunId> = covered.runs.iter().map(|row| row.run).collect();
-    let overlaps = covered.gaps.iter().any(|gap| gap.reason == Reason::Overlap);
-    Ok(Found {
-        still_ran: if overlaps { still_ran(ledger, job, at, &own)? } else { Vec::new() },
-        runs: shape::runs(ledger, covered.runs)?,
-        gaps: covered.gaps,
-    })
-}
-
-/// Earlier runs with units that were not done at that time.
-fn still_ran(
-    ledger: &Reader,
-    job: &str,
-    at: Timestamp,
-    but: &[RunId],
-) -> std::result::Result<Vec<StillRan>, StoreError> {
-    let until = at.saturating_add(SignedDuration::from_millis(1)).ok();
-    let filter = RunFilter { job: Some(job.to_owned()), until, ..RunFilter::default() };
-    let open_then = |end: Option<Timestamp>| end.is_none_or(|end| end > at);
-    let mut found = Vec::new();
-    for row in ledger.runs_where(&filter, None, EARLIER)? {
-        if but.contains(&row.run) || !open_then(row.finished_at) {
-            continue;
-        }
-        let open = ledger.units(row.run)?.into_iter().filter(|unit| open_then(unit.finished_at));
-        let mut nodes: Vec<String> = open.map(|unit| unit.node).collect();
-        nodes.sort();
-        nodes.dedup();
-        if !nodes.is_empty() {
-            let since = row.started_at.unwrap_or(row.queued_at);
-            found.push(StillRan { run: row.run.0, since, nodes });
-        }
-    }
-    Ok(found)
-}
-
 /// All there is to judge an instant by.
 struct Case<'a> {
     at: Timestamp,
@@ -232,16 +229,18 @@ struct Case<'a> {
     runs: &'a [Run],
     gaps: &'a [Gap],
     still_ran: Vec<StillRan>,
+    course: Option<Course>,
 }
 
 impl Case<'_> {
     fn judge(self) -> (Verdict, String) {
-        let Case { at, now, rule, row, runs, gaps, still_ran } = self;
+        let Case { at, now, rule, row, runs, gaps, still_ran, course } = self;
         let off = rule.switched_off.as_ref().filter(|off| off.at <= at);
         let around = Circumstances {
             still_ran,
             deadline: rule.deadline.clone(),
             switched_off: off.map(|off| (off.by.clone(), off.at)),
+            course,
         };
         if let Some(run) = runs.last() {
             let lacks: Vec<Gap> =
