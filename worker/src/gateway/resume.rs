@@ -246,9 +246,13 @@ mod tests {
             ..part((2, 1, 0), RunEnd::Failed, &[])
         };
         let expected = vec![(1, "n1 n2".to_owned()), carried()];
-        assert_eq!(at(&plan, &[b.clone()]), Some((2, expected)));
+        assert_eq!(at(&plan, std::slice::from_ref(&b)), Some((2, expected)));
         let fine = Part { nodes: vec![("n2".to_owned(), OK), ("n3".to_owned(), OK)], ..b };
-        assert_eq!(at(&plan, &[fine.clone()]), Some((3, vec![])), "the whole slot is done");
+        assert_eq!(
+            at(&plan, std::slice::from_ref(&fine)),
+            Some((3, vec![])),
+            "the whole slot is done"
+        );
         // Of another slot than the one it began with, nothing was done before.
         let d = part((3, 1, 0), RunEnd::Failed, &[BAD, OK, BAD]);
         assert_eq!(at(&plan, &[fine, d]), Some((3, vec![(1, "n2".to_owned())])));
@@ -276,7 +280,7 @@ mod tests {
         let mended = plan(OnFailure::Rescue);
         assert_eq!(at(&mended, &[failed.clone(), rescue(RunEnd::Succeeded)]), Some((2, vec![])));
         assert_eq!(at(&mended, &[failed.clone(), rescue(RunEnd::Failed)]), again);
-        assert_eq!(at(&mended, &[failed.clone()]), again, "the rescue never began");
+        assert_eq!(at(&mended, std::slice::from_ref(&failed)), again, "the rescue never began");
         assert_eq!(at(&mended, &[rescue(RunEnd::Succeeded)]), Some((2, vec![])), "it ran nowhere");
         let tidied = plan(OnFailure::RescueAndStop);
         assert_eq!(at(&tidied, &[failed, rescue(RunEnd::Succeeded)]), again);
