@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::answer::{all_or_json, list, typed};
 use super::candidates;
 use super::reach::{self, Reach};
-use super::screen::{Cell, Column, NOTHING, Screen, Table, Tone, print};
+use super::screen::{Cell, Column, NOTHING, Screen, Table, Tone, names, print};
 use crate::api::job::Job;
 use crate::client::{Client, Failure, Route};
 
@@ -111,7 +111,7 @@ fn table(jobs: &[Job], screen: &Screen) -> Table {
             last.map_or(NOTHING.into(), |run| Cell::state(&run.state)),
             last.map_or(NOTHING.into(), |run| run.id.to_string().into()),
         ];
-        let last = [Cell::new(job.targets.join(",")), Cell::new(job.tags.join(","))];
+        let last = [Cell::new(names(&job.targets, ",")), Cell::new(job.tags.join(","))];
         table.row(cells.into_iter().chain(slots).chain(last));
     }
     table

@@ -10,7 +10,7 @@ use super::candidates;
 use super::reach::{self, Reach};
 use super::returned;
 use super::runs::{self, fared_in_full, took};
-use super::screen::{Cell, Column, NOTHING, Screen, Table, escape, lasted, print};
+use super::screen::{Cell, Column, NOTHING, Screen, Table, escape, lasted, names, print};
 use super::words;
 use crate::api::job::{Gap, JobDetail};
 use crate::api::node::NodeDetail;
@@ -197,7 +197,7 @@ fn show_job(
         (None, false) => sheet.line("enabled", "no, where it is written"),
         (None, true) => sheet.line("enabled", "yes"),
     }
-    sheet.text("targets", &job.targets.join(", "));
+    sheet.text("targets", &names(&job.targets, ", "));
     sheet.text("tags", &job.tags.join(", "));
     let mut name = "next";
     for time in next.iter().take(3) {

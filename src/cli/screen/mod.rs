@@ -20,6 +20,7 @@ pub use time::{ago, exact, lasted};
 
 use crate::client::Failure;
 pub use crate::config::diagnostic::escape;
+use crate::config::folding::fold;
 
 /// In place of what is not there.
 pub const NOTHING: &str = "-";
@@ -85,6 +86,12 @@ pub fn print(text: &str) -> Result<(), Failure> {
 pub fn print_json<T: Serialize>(value: &T) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Failure::odd(e.to_string()))?;
     print(&(text + "\n"))
+}
+
+/// A few names as they are written; many as a host set.
+pub fn names(names: &[String], between: &str) -> String {
+    const FEW: usize = 5;
+    if names.len() > FEW { fold(names) } else { names.join(between) }
 }
 
 /// `1 job`, `2 jobs`.
