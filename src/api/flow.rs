@@ -96,6 +96,13 @@ pub struct Planned {
     pub rescue: Option<Box<Planned>>,
 }
 
+impl Planned {
+    /// It, its rescue, the rescue of that.
+    pub fn chain(&self) -> impl Iterator<Item = &Planned> {
+        std::iter::successors(Some(self), |planned| planned.rescue.as_deref())
+    }
+}
+
 /// What follows when the success constraint is not met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -121,4 +128,11 @@ pub struct Part {
     #[serde(default)]
     #[schema(no_recursion)]
     pub rescued_by: Option<Box<Part>>,
+}
+
+impl Part {
+    /// It, and the rescues that have begun.
+    pub fn chain(&self) -> impl Iterator<Item = &Part> {
+        std::iter::successors(Some(self), |part| part.rescued_by.as_deref())
+    }
 }

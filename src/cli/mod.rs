@@ -36,6 +36,7 @@ pub mod switch;
 pub mod tasks;
 pub mod token;
 pub mod top;
+mod tree;
 mod webhook;
 pub mod why;
 mod words;

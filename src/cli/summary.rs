@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::screen::{Paint, escape};
+use crate::config::folding;
 
 #[derive(Debug, Default)]
 pub struct Summary {
@@ -39,6 +40,18 @@ impl Summary {
     /// Nothing was to be done.
     pub fn is_empty(&self) -> bool {
         self.total == 0
+    }
+
+    /// So many that did.
+    pub fn add_successes(&mut self, number: usize) {
+        self.total += number;
+        self.succeeded += number;
+    }
+
+    /// On several nodes alike.
+    pub fn add_alike(&mut self, job: &str, nodes: &[&str], outcome: &str, detail: Option<&str>) {
+        self.add(Some(job), &folding::fold(nodes), false, outcome, detail);
+        self.total += nodes.len().saturating_sub(1);
     }
 
     /// Every one of them; a run of no units did not succeed.

@@ -80,18 +80,32 @@ impl Events {
         self.last.as_deref()
     }
 
+    /// Returns once it is answered: what happens from then on will be among the events.
+    pub fn open(&mut self) -> Result<(), Failure> {
+        loop {
+            match self.stream().map(drop) {
+                Err(failure) if self.may_go_on(&failure) => {}
+                answered => return answered,
+            }
+        }
+    }
+
+    /// The stream there is, or one that is opened.
+    fn stream(&mut self) -> Result<&mut Lines, Failure> {
+        if self.stream.is_none() {
+            let (route, last) = (&self.route, self.last.as_deref());
+            let body = self.client.http.stream(route, "text/event-stream", last, Some(SILENCE))?;
+            self.begun = true;
+            self.stream = Some(Lines::of(body));
+        }
+        Ok(self.stream.as_mut().expect("it is there by now"))
+    }
+
     /// The next event of the stream there is, or of one that is opened for it.
     fn attempt(&mut self) -> Result<Option<Frame>, Failure> {
+        self.stream()?;
         let http = &self.client.http;
-        let stream = match &mut self.stream {
-            Some(stream) => stream,
-            None => {
-                let (route, last) = (&self.route, self.last.as_deref());
-                let body = http.stream(route, "text/event-stream", last, Some(SILENCE))?;
-                self.begun = true;
-                self.stream.insert(Lines::of(body))
-            }
-        };
+        let stream = self.stream.as_mut().expect("it is there by now");
         let frame = stream.next_frame();
         if stream.heard {
             self.silent_since = None;

@@ -118,7 +118,7 @@ impl Failure {
     }
 
     /// The same request may well be answered a moment later.
-    pub(super) fn is_passing(&self) -> bool {
+    pub fn is_passing(&self) -> bool {
         matches!(*self.0, Kind::Lost(_))
     }
 }

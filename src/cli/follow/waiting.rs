@@ -1,7 +1,6 @@
 //! Waiting for the end of a run: its output as it comes, how far it is, and the end.
 //!
-//! Ctrl-C asks whether to cancel the run, to detach or to go on; where nobody can be asked, and
-//! the second time, it detaches. Detaching ends the command and nothing else.
+//! Detaching ends the command and nothing else.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,10 +9,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::attention::{self, Leaving};
+use super::asking::{Asking, Inputs, QUESTION, farewell};
 use super::bottom::{Bottom, Progress};
+use super::flow;
 use super::fold::Fold;
 use super::lines::{Face, Lines, Pieces, Said, Stream, Style};
 use super::write::Out;
@@ -24,7 +24,6 @@ use crate::cli::screen::{Paint, escape};
 use crate::cli::summary::Summary;
 use crate::client::{Client, Failure, Frame, Route};
 use crate::config::folding;
-use crate::sys::signals::Signal;
 use crate::sys::terminal::{self, Restore};
 
 /// Events that may wait here before the daemon has to.
@@ -33,8 +32,6 @@ const ROOM: usize = 1024;
 const BATCH: usize = 256;
 /// The progress line is drawn anew.
 const TICK: Duration = Duration::from_millis(500);
-
-const QUESTION: &str = "cancel the run, detach, or go on? [c/d/g] ";
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct How {
@@ -47,7 +44,7 @@ pub struct How {
 /// How the waiting ended.
 #[derive(Debug)]
 pub enum End {
-    /// With the last attempt on each node.
+    /// With the last attempt on each node, unless it is a flow.
     Over { run: Box<Run>, units: Vec<Unit> },
     /// The run goes on; with the exit status of who has left.
     Detached(u8),
@@ -65,37 +62,31 @@ enum Input {
 
 /// Until it is over, or somebody has had enough.
 pub fn wait(client: &Client, run: &RunDetail, how: How) -> Result<End, Failure> {
+    if run.slots.is_some() {
+        return flow::wait(client, run.clone(), how);
+    }
     let (to, from) = sync_channel(ROOM);
     let id = run.run.id;
     let odd = |e: io::Error| Failure::odd(format!("cannot wait for run {id}: {e}"));
-    let leaving = Leaving::watch(to.clone(), || Input::Wake, farewell(id)).map_err(odd)?;
+    let inputs = Inputs { wake: || Input::Wake, key: Input::Key, cancelled: Input::Cancelled };
+    let asking = Asking::new(id, to.clone(), inputs).map_err(odd)?;
     let _restore = Restore;
-    let (theirs, events) = (client.clone(), to.clone());
+    let theirs = client.clone();
     let reader = thread::Builder::new().name("events".to_owned());
-    reader.spawn(move || read(&theirs, id, &events)).map_err(odd)?;
+    reader.spawn(move || read(&theirs, id, &to)).map_err(odd)?;
     let waiting = Waiting {
         client,
         id,
         how,
-        to,
-        leaving,
+        asking,
         begun: Instant::now(),
         bottom: Bottom::new(),
         out: Out::default(),
         lines: Lines::new(style(&run.nodes)),
         fold: Fold::default(),
         nodes: Nodes::expecting(run.run.units.total as usize),
-        asking: false,
-        cancelling: false,
     };
     waiting.until_end(&from)
-}
-
-/// What is said when the run is left to itself.
-fn farewell(id: u64) -> String {
-    format!(
-        "loom: detached; run {id} goes on: `loom logs -f {id}` follows it, `loom cancel {id}` ends it\n"
-    )
 }
 
 fn style(units: &[Unit]) -> Style {
@@ -151,16 +142,13 @@ struct Waiting<'a> {
     client: &'a Client,
     id: u64,
     how: How,
-    to: SyncSender<Input>,
-    leaving: Leaving,
+    asking: Asking<Input>,
     begun: Instant,
     bottom: Bottom,
     out: Out,
     lines: Lines,
     fold: Fold,
     nodes: Nodes,
-    asking: bool,
-    cancelling: bool,
 }
 
 impl Waiting<'_> {
@@ -170,7 +158,7 @@ impl Waiting<'_> {
             let first = match from.recv_timeout(TICK) {
                 Ok(input) => Some(input),
                 Err(RecvTimeoutError::Timeout) => None,
-                // We hold a sender ourselves.
+                // Who asks holds a sender.
                 Err(RecvTimeoutError::Disconnected) => unreachable!("the channel has a sender"),
             };
             let inputs: Vec<Input> = first.into_iter().chain(from.try_iter().take(BATCH)).collect();
@@ -188,7 +176,7 @@ impl Waiting<'_> {
             }
             let end = match end {
                 Some(end) => Some(end),
-                None => self.on_signals().map(Ok),
+                None => self.asking.on_signals().map(|status| Ok(End::Detached(status))),
             };
             match end {
                 Some(Ok(End::Over { run, .. })) => return self.finish(run),
@@ -208,9 +196,9 @@ impl Waiting<'_> {
     }
 
     fn draw(&mut self) {
-        if self.asking {
+        if self.asking.asks {
             self.bottom.draw(QUESTION);
-        } else if self.cancelling {
+        } else if self.asking.cancels {
             self.bottom.draw(&format!("cancelling; {} left", self.nodes.left()));
         } else {
             self.bottom.progress(self.nodes.progress(), self.begun.elapsed());
@@ -226,12 +214,13 @@ impl Waiting<'_> {
             Input::Lost(failure) => return Some(Err(failure)),
             // The signals are looked at after each input.
             Input::Wake => {}
-            Input::Key(key) => return self.answered(key).map(Ok),
-            Input::Cancelled(Ok(())) => {}
-            Input::Cancelled(Err(failure)) => {
-                self.cancelling = false;
+            Input::Key(key) => {
+                let left = self.asking.answered(self.client, key);
+                return left.map(|status| Ok(End::Detached(status)));
+            }
+            Input::Cancelled(answer) => {
                 self.bottom.clear();
-                eprintln!("loom: it is not cancelled: {failure}");
+                self.asking.on_cancelled(answer);
             }
         }
         None
@@ -279,49 +268,6 @@ impl Waiting<'_> {
             OutputEvent::Run(run) => return Some(run.clone()),
         }
         None
-    }
-
-    fn on_signals(&mut self) -> Option<End> {
-        for signal in self.leaving.take() {
-            let asks = signal == Signal::Int && !self.asking && terminal::can_ask();
-            if !asks || !self.ask() {
-                return Some(End::Detached(attention::status(signal)));
-            }
-        }
-        None
-    }
-
-    /// Whether there is somebody to be asked.
-    fn ask(&mut self) -> bool {
-        self.asking = attention::one_of(b"cdg", self.to.clone(), Input::Key).is_ok();
-        self.asking
-    }
-
-    fn answered(&mut self, key: Option<u8>) -> Option<End> {
-        self.asking = false;
-        terminal::restore();
-        match key {
-            Some(b'c') => self.cancel(),
-            Some(b'g') => {}
-            Some(_) | None => return Some(End::Detached(attention::status(Signal::Int))),
-        }
-        None
-    }
-
-    /// Meanwhile output goes on.
-    fn cancel(&mut self) {
-        self.cancelling = true;
-        let (client, id, to) = (self.client.clone(), self.id, self.to.clone());
-        let ask = move || {
-            let route = Route::to(["runs", &id.to_string(), "cancel"]);
-            let answer = client.post::<_, Value>(&route, &json!({}), None);
-            // Who is gone does not want to know.
-            let _ = to.send(Input::Cancelled(answer.map(drop)));
-        };
-        if let Err(e) = thread::Builder::new().name("cancel".to_owned()).spawn(ask) {
-            self.cancelling = false;
-            eprintln!("loom: it is not cancelled: {e}");
-        }
     }
 
     fn finish(mut self, run: Box<Run>) -> Result<End, Failure> {
