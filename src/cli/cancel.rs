@@ -9,10 +9,11 @@ use super::candidates;
 use super::reach::{self, Reach};
 use super::screen::print;
 use super::words;
-use crate::client::Failure;
-use crate::client::Route;
+use crate::api::run::RunDetail;
+use crate::client::{Client, Failure, Route};
 
-/// End runs: their units here and on their nodes; nothing more of them starts
+/// End runs: their units here and on their nodes; nothing more of them starts, of a flow no other
+/// part
 ///
 /// Returns when the daemon has begun to. `loom show RUN` tells what became of the units.
 #[derive(Debug, clap::Args)]
@@ -32,6 +33,21 @@ pub fn cancel(candidates: &str, args: &Args) -> ExitCode {
     reach::finish(end(candidates, args))
 }
 
+/// What else follows, for a flow or a part of one, if it is told.
+fn and_what(client: &Client, run: u64) -> String {
+    let detail: Result<RunDetail, Failure> = client.get(&Route::to(["runs", &run.to_string()]));
+    match detail {
+        Ok(RunDetail { slots: Some(_), .. }) => {
+            "; no other part of the flow begins, those under way end".to_owned()
+        }
+        Ok(RunDetail { run, .. }) => match run.flow {
+            Some(place) => format!("; run {}, its flow, ends after slot {}", place.run, place.slot),
+            None => String::new(),
+        },
+        Err(_) => String::new(),
+    }
+}
+
 fn end(candidates: &str, args: &Args) -> Result<u8, Failure> {
     let client = args.reach.client(candidates)?;
     let mut answers = Vec::new();
@@ -42,7 +58,7 @@ fn end(candidates: &str, args: &Args) -> Result<u8, Failure> {
             answers.push(answer);
             return Ok(());
         }
-        print(&format!("run {run} is being cancelled\n"))
+        print(&format!("run {run} is being cancelled{}\n", and_what(&client, *run)))
     });
     if args.reach.json {
         print_answers(answers)?;

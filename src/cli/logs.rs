@@ -19,14 +19,16 @@ use super::run::detail;
 use super::screen::{Paint, Screen, escape};
 use super::words::Subject;
 use crate::api::event::Event;
-use crate::api::run::{Run, RunDetail};
+use crate::api::flow::Part;
+use crate::api::run::{Place, Run, RunDetail};
 use crate::api::unit::{OutputEvent, Unit};
 use crate::client::{Class, Client, Failure, Frame, Route};
+use crate::job::flow;
 
 /// Show the output of a run, or of a job's latest one
 ///
 /// Where the run is on one node only, its output is shown as it was written; else each line stands
-/// behind its node's name, node after node. Both streams go to stdout. On a terminal control
+/// behind its node's name, node after node; of a flow, part after part. Both streams go to stdout. On a terminal control
 /// characters are shown as escapes; in a pipe or a file the output is the same, byte for byte.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
@@ -82,8 +84,7 @@ fn show(candidates: &str, args: &Args) -> Result<u8, Failure> {
     let client = args.reach.client(candidates)?;
     match subject(&client, &args.subject)? {
         Wanted::Run(id) => {
-            let run = detail(&client, id)?;
-            Logs::new(&client, args, &run)?.show(&run)?;
+            show_one(&client, args, &detail(&client, id)?, args.tail)?;
         }
         Wanted::Job(job) if args.follow => return follow_job(&client, args, &job),
         Wanted::Job(job) => {
@@ -91,8 +92,7 @@ fn show(candidates: &str, args: &Args) -> Result<u8, Failure> {
             let Some(latest) = latest else {
                 return Err(Failure::odd(format!("{} has not run yet", escape(&job))));
             };
-            let run = detail(&client, latest.id)?;
-            Logs::new(&client, args, &run)?.show(&run)?;
+            show_one(&client, args, &detail(&client, latest.id)?, args.tail)?;
         }
     }
     Ok(0)
@@ -159,8 +159,7 @@ fn follow_job(client: &Client, args: &Args, job: &str) -> Result<u8, Failure> {
             last = run.id;
             eprintln!("run {} of {}", run.id, escape(job));
             let run = detail(client, run.id)?;
-            let logs = Logs { tail, ..Logs::new(client, args, &run)? };
-            if logs.show(&run)? {
+            if show_one(client, args, &run, tail)? {
                 return Ok(0);
             }
             tail = None;
@@ -204,9 +203,77 @@ fn concerns(frame: &Frame, job: &str) -> Result<bool, Failure> {
     }
 }
 
+/// A run, or a flow part after part. Whether nobody reads it any more.
+fn show_one(
+    client: &Client,
+    args: &Args,
+    run: &RunDetail,
+    tail: Option<u64>,
+) -> Result<bool, Failure> {
+    let Some(slots) = &run.slots else {
+        let names = nodes(run.nodes.iter().map(|unit| unit.node.as_str()), args, run)?;
+        return Logs::new(client, args, &run.nodes, &names, tail).show(run);
+    };
+    let targets = slots.iter().flatten().flat_map(|part| part.planned.chain());
+    let targets = targets.flat_map(|planned| planned.targets.iter().map(String::as_str));
+    let names = nodes(targets, args, run)?;
+    let mut parts = Vec::new();
+    for id in begun(slots) {
+        parts.push(detail(client, id)?);
+    }
+    if args.follow && !run.run.is_over() {
+        let units: Vec<Unit> = parts.into_iter().flat_map(|part| part.nodes).collect();
+        return Logs::new(client, args, &units, &names, tail).follow(run);
+    }
+    for part in parts {
+        let logs = Logs::new(client, args, &part.nodes, &names, tail);
+        if logs.units.is_empty() {
+            continue;
+        }
+        if !args.reach.json {
+            eprintln!("{}", heading(&part.run));
+        }
+        if logs.show(&part)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Those that are wanted, which there must be if one was named.
+fn nodes<'a>(
+    all: impl Iterator<Item = &'a str>,
+    args: &Args,
+    run: &RunDetail,
+) -> Result<BTreeSet<&'a str>, Failure> {
+    let wanted = |node: &&str| args.node.as_ref().is_none_or(|wanted| wanted == node);
+    let names: BTreeSet<&str> = all.filter(wanted).collect();
+    if let (Some(node), true) = (&args.node, names.is_empty()) {
+        let (id, node) = (run.run.id, escape(node));
+        return Err(Failure::odd(format!(
+            "run {id} is not on {node}; `loom show {id}` tells where"
+        )));
+    }
+    Ok(names)
+}
+
+/// Runs that are parts, in the order of their places.
+fn begun(slots: &[Vec<Part>]) -> Vec<u64> {
+    let parts = slots.iter().flatten().flat_map(Part::chain);
+    parts.filter_map(|part| Some(part.run.as_ref()?.id)).collect()
+}
+
+/// `run 13 of pkg1: slot 1, job 1`.
+fn heading(run: &Run) -> String {
+    let place = run.flow.map(|Place { slot, part, rescue, .. }| flow::Place { slot, part, rescue });
+    let place = place.map(|place| format!(": {place}")).unwrap_or_default();
+    format!("run {} of {}{place}", run.id, escape(&run.job))
+}
+
 struct Logs<'a> {
     client: &'a Client,
     args: &'a Args,
+    several: bool,
     lines: Lines,
     out: Out,
     units: Vec<Unit>,
@@ -214,17 +281,18 @@ struct Logs<'a> {
 }
 
 impl<'a> Logs<'a> {
-    fn new(client: &'a Client, args: &'a Args, run: &RunDetail) -> Result<Logs<'a>, Failure> {
-        let of = |unit: &&Unit| args.node.as_ref().is_none_or(|node| *node == unit.node);
-        let units: Vec<Unit> = run.nodes.iter().filter(of).cloned().collect();
-        if let (Some(node), true) = (&args.node, units.is_empty()) {
-            let (id, node) = (run.run.id, escape(node));
-            return Err(Failure::odd(format!(
-                "run {id} is not on {node}; `loom show {id}` tells where"
-            )));
-        }
-        let lines = Lines::new(style(args, &units));
-        Ok(Logs { client, args, lines, out: Out::default(), units, tail: args.tail })
+    /// `names`: of all nodes that may have a line.
+    fn new(
+        client: &'a Client,
+        args: &'a Args,
+        units: &[Unit],
+        names: &BTreeSet<&str>,
+        tail: Option<u64>,
+    ) -> Logs<'a> {
+        let of = |unit: &&Unit| names.contains(unit.node.as_str());
+        let units = units.iter().filter(of).cloned().collect();
+        let (several, lines) = (names.len() > 1, Lines::new(style(args, names)));
+        Logs { client, args, several, lines, out: Out::default(), units, tail }
     }
 
     /// Whether nobody reads it any more.
@@ -262,7 +330,7 @@ impl<'a> Logs<'a> {
     }
 
     fn raw(&mut self, unit: &Unit) -> Result<(), Failure> {
-        if self.lines_have_names() {
+        if self.several {
             eprintln!("unit {} on {}", unit.id, escape(&unit.node));
         }
         let Some(mut body) = self.body(unit)? else { return Ok(()) };
@@ -271,10 +339,6 @@ impl<'a> Logs<'a> {
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             copied => copied.map_err(|e| lost(unit, &e)),
         }
-    }
-
-    fn lines_have_names(&self) -> bool {
-        several(&self.units)
     }
 
     /// The time of the last line.
@@ -390,17 +454,12 @@ fn lost(unit: &Unit, why: &io::Error) -> Failure {
     Failure::lost(format!("the output of unit {} is not complete: {why}", unit.id))
 }
 
-fn several(units: &[Unit]) -> bool {
-    let nodes: BTreeSet<&str> = units.iter().map(|unit| unit.node.as_str()).collect();
-    nodes.len() > 1
-}
-
-fn style(args: &Args, units: &[Unit]) -> Style {
+fn style(args: &Args, nodes: &BTreeSet<&str>) -> Style {
     let stdout = Screen::stdout();
-    let width = units.iter().map(|unit| escape(&unit.node).chars().count()).max();
+    let width = nodes.iter().map(|node| escape(node).chars().count()).max();
     let colours = Paint::for_stderr().has_colours();
     Style {
-        names: width.filter(|_| several(units)),
+        names: width.filter(|_| nodes.len() > 1),
         times: args.timestamps,
         stdout: Face { terminal: stdout.is_terminal(), colours: stdout.paint.has_colours() },
         stderr: Face { terminal: io::stderr().is_terminal(), colours },

@@ -7,6 +7,7 @@ use super::follow::{self, End, How};
 use super::reach::{self, Reach};
 use super::screen::{self, count, escape};
 use super::words::{self, Argument};
+use crate::api::flow::Part;
 use crate::api::job::RunRequest;
 use crate::api::run::{Run, RunDetail, Started};
 use crate::client::{Client, Failure, Route, new_key};
@@ -16,6 +17,9 @@ use crate::client::{Client, Failure, Route, new_key};
 /// Prints the run's number; with --wait, what it says on each node as it comes, each line behind
 /// the node's name, and a summary at the end. Ctrl-C while it waits asks whether to cancel the
 /// run, to detach from it or to go on; where nobody can be asked, it detaches.
+///
+/// Of a flow, --wait shows slots, jobs and units as a tree, or in a pipe a line for each part that
+/// begins or ends and each unit that fails; `loom logs` has what its parts say.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Args {
@@ -114,10 +118,23 @@ fn tell(client: &Client, id: u64, started: &Started, args: &Args) -> Result<u8, 
         return Ok(0);
     }
     // It runs, whatever else we get to know about it.
-    let nodes = detail(client, id).ok().map(|detail| detail.run);
-    screen::print(&format!("{}\n", announced(id, Some(&args.job), nodes.as_ref())))?;
+    let said = match detail(client, id) {
+        Ok(RunDetail { slots: Some(slots), .. }) => announced_flow(id, &args.job, &slots),
+        Ok(detail) => announced(id, Some(&args.job), Some(&detail.run)),
+        Err(_) => announced(id, Some(&args.job), None),
+    };
+    screen::print(&format!("{said}\n"))?;
     eprintln!("`loom logs -f {id}` follows it, `loom cancel {id}` ends it");
     Ok(0)
+}
+
+/// `run 12 of deploy: 2 slots, 3 jobs, 116 units`.
+pub fn announced_flow(id: u64, job: &str, slots: &[Vec<Part>]) -> String {
+    let parts = || slots.iter().flatten();
+    let units: usize = parts().map(|part| part.planned.targets.len()).sum();
+    let counts = [(slots.len(), "slot"), (parts().count(), "job"), (units, "unit")];
+    let [slots, jobs, units] = counts.map(|(number, word)| count(number, word));
+    format!("run {id} of {}: {slots}, {jobs}, {units}", escape(job))
 }
 
 /// `run 12 of nightly on 5 nodes`.

@@ -11,21 +11,26 @@ use super::candidates;
 use super::instant;
 use super::reach::{self, Reach};
 use super::screen::{Cell, Column, NOTHING, Screen, Table, Tone, count, lasted, print};
+use super::words;
 use crate::api::run::{Run, Tally};
 use crate::client::{Failure, Route};
 
 /// As the API has them.
 pub const STATES: [&str; 7] =
     ["queued", "running", "succeeded", "failed", "cancelled", "lost", "skipped"];
-const TRIGGERS: [&str; 4] = ["schedule", "manual", "retry", "exec"];
+const TRIGGERS: [&str; 5] = ["schedule", "manual", "retry", "exec", "flow"];
 
 /// List runs, the latest first
+///
+/// Runs that are parts of flows are left out, unless they are asked for: by --flow, --parts, or by a
+/// job, a node or a trigger.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   loom runs
   loom runs --job backup --state failed --since 1d
   loom runs --state running,queued
+  loom runs --flow 4711
   loom runs --node db1 --since 2026-11-21T03:00 --limit 1000 --json")]
 pub struct Args {
     /// Only of this job; @exec for commands that are of no job
@@ -45,6 +50,14 @@ pub struct Args {
     /// Only those with a unit on this node
     #[arg(long, value_name = "NODE", add = candidates::nodes())]
     node: Option<String>,
+
+    /// Only the parts of this run of a flow
+    #[arg(long, value_name = "RUN", value_parser = words::run, add = candidates::runs())]
+    flow: Option<u64>,
+
+    /// Also runs that are parts of flows
+    #[arg(long)]
+    parts: bool,
 
     /// Only those since then: 2h or 1d for so long ago, or a time
     #[arg(long, value_name = "T", value_parser = instant::since)]
@@ -93,6 +106,14 @@ impl Args {
             .maybe("node", self.node.as_ref())
             .maybe("since", self.since)
             .maybe("until", self.until)
+            .maybe("flow", self.flow)
+            .maybe("parts", (!self.wants_parts()).then_some(false))
+    }
+
+    /// A flow's own line stands for its parts, where that says what was asked for.
+    fn wants_parts(&self) -> bool {
+        let asks = self.job.is_some() || self.node.is_some() || !self.trigger.is_empty();
+        self.parts || self.flow.is_some() || asks
     }
 }
 
@@ -107,13 +128,21 @@ pub fn table(runs: &[Run], screen: &Screen) -> Table {
             Cell::new(&run.job),
             Cell::state(&run.state),
             units(&run.units),
-            Cell::new(&run.trigger),
+            trigger(run),
             Cell::maybe(run.by.as_ref()),
             screen.when(run.queued_at).into(),
             took(run, screen).into(),
         ]);
     }
     table
+}
+
+/// `flow 12` of a part of that.
+fn trigger(run: &Run) -> Cell {
+    match &run.flow {
+        Some(place) => Cell::new(format!("{} {}", run.trigger, place.run)),
+        None => Cell::new(&run.trigger),
+    }
 }
 
 /// From the start of its first unit; that of one that is open is so far.
@@ -154,6 +183,27 @@ pub fn fared_in_full(tally: &Tally) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Alone {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn parts_of_flows_are_listed_where_they_are_asked_for() {
+        let route = |line: &[&str]| {
+            let line = std::iter::once("runs").chain(line.iter().copied());
+            Alone::try_parse_from(line).unwrap().args.route().to_string()
+        };
+        assert!(route(&[]).ends_with("/runs?parts=false"));
+        assert!(route(&["--state", "failed"]).ends_with("/runs?state=failed&parts=false"));
+        assert!(route(&["--flow", "12"]).ends_with("/runs?flow=12"));
+        for all in [&["--parts"][..], &["--job", "a"], &["--node", "a"], &["--trigger", "flow"]] {
+            assert!(!route(all).contains("parts="), "{all:?}");
+        }
+    }
 
     #[test]
     fn how_units_fared_names_what_there_is() {

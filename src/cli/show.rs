@@ -1,4 +1,4 @@
-//! `loom show`: a run with its units, a job, or a node.
+//! `loom show`: a run with its units, a flow as a tree, a job, or a node.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -11,14 +11,16 @@ use super::reach::{self, Reach};
 use super::returned;
 use super::runs::{self, fared_in_full, took};
 use super::screen::{Cell, Column, NOTHING, Screen, Table, escape, lasted, names, print};
+use super::tree::{self, Tree};
 use super::words;
 use crate::api::job::{Gap, JobDetail};
 use crate::api::node::NodeDetail;
-use crate::api::run::RunDetail;
+use crate::api::run::{Place, Run, RunDetail};
 use crate::api::unit::Unit;
 use crate::client::{Class, Client, Failure, Route};
+use crate::job::flow::FLOW;
 
-/// Show a run with its units; or a job, a flow or a node with what ran there
+/// Show a run with its units, a flow with its parts; or a job, a flow or a node with what ran there
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -51,7 +53,14 @@ fn look(candidates: &str, args: &Args) -> Result<u8, Failure> {
     let client = args.reach.client(candidates)?;
     let (json, screen) = (args.reach.json, Screen::stdout());
     let text = match find(&client, args)? {
-        Found::Run(run) => or_json::<RunDetail>(run, json)?.map(|run| show_run(&run, &screen)),
+        Found::Run(run) => match or_json::<RunDetail>(run, json)? {
+            Some(flow) if flow.slots.is_some() => {
+                let tree = tree::complete(&client, flow.clone())?;
+                Some(show_flow(&flow, &tree, &screen))
+            }
+            Some(run) => Some(show_run(&run, flow_of(&client, &run.run).as_deref(), &screen)),
+            None => None,
+        },
         Found::Job(job) => or_json::<JobDetail>(job, json)?.map(|job| show_job(&job, &screen)),
         Found::Node(node) => {
             or_json::<NodeDetail>(node, json)?.map(|node| show_node(&node, &screen))
@@ -125,6 +134,33 @@ impl Sheet {
         }
     }
 
+    /// `flow`: which it is a part of, and where it stands there.
+    fn run(&mut self, run: &Run, flow: Option<&str>, screen: &Screen) {
+        self.line("run", run.id.to_string());
+        let what = if run.job == FLOW { "from" } else { "command" };
+        self.text("job", &run.job);
+        self.text(what, run.command.as_deref().unwrap_or_default());
+        self.text("part of", flow.unwrap_or_default());
+        let state = screen.paint.tone(super::screen::Tone::of(&run.state), &escape(&run.state));
+        let reason =
+            run.reason.as_ref().map_or(String::new(), |reason| format!(" ({})", escape(reason)));
+        self.line("state", format!("{state}{reason}: {}", fared_in_full(&run.units)));
+        let by = run.by.as_ref().map_or(String::new(), |by| format!(" by {by}"));
+        let of = run.retry_of.map_or(String::new(), |run| format!(" of run {run}"));
+        self.text("trigger", &format!("{}{of}{by}", run.trigger));
+        if let Some(due) = run.scheduled_at {
+            self.line("due", screen.when_in_full(due));
+        }
+        self.line("queued", screen.when_in_full(run.queued_at));
+        if let Some(started) = run.started_at {
+            self.line("started", screen.when_in_full(started));
+        }
+        if let Some(finished) = run.finished_at {
+            self.line("finished", screen.when_in_full(finished));
+        }
+        self.line("took", took(run, screen));
+    }
+
     /// What the units' tasks have returned, whole: a table would cut it.
     fn results(&mut self, units: &[Unit], screen: &Screen) {
         for unit in units {
@@ -139,32 +175,34 @@ impl Sheet {
     }
 }
 
+/// `deploy, run 12: slot 2, job 1, its rescue`; without its name if nobody tells that.
+fn flow_of(client: &Client, run: &Run) -> Option<String> {
+    let Place { run: flow, slot, part, rescue } = run.flow?;
+    let detail: Result<RunDetail, Failure> = client.get(&Route::to(["runs", &flow.to_string()]));
+    let name = detail.map(|flow| format!("{}, ", flow.run.job)).unwrap_or_default();
+    let place = crate::job::flow::Place { slot, part, rescue };
+    Some(format!("{name}run {flow}: {place}"))
+}
+
+fn show_flow(RunDetail { run, gaps, .. }: &RunDetail, tree: &Tree, screen: &Screen) -> String {
+    let mut sheet = Sheet(String::new());
+    sheet.run(run, None, screen);
+    sheet.0.push('\n');
+    for line in tree::whole(tree, screen.now, screen.width) {
+        sheet.0.push_str(&line.show(screen.paint));
+        sheet.0.push('\n');
+    }
+    sheet.table(&left_out(gaps), screen);
+    sheet.0
+}
+
 fn show_run(
-    RunDetail { run, nodes, gaps, slots: _, resumed: _ }: &RunDetail,
+    RunDetail { run, nodes, gaps, .. }: &RunDetail,
+    flow: Option<&str>,
     screen: &Screen,
 ) -> String {
     let mut sheet = Sheet(String::new());
-    sheet.line("run", run.id.to_string());
-    sheet.text("job", &run.job);
-    sheet.text("command", run.command.as_deref().unwrap_or_default());
-    let state = screen.paint.tone(super::screen::Tone::of(&run.state), &escape(&run.state));
-    let reason =
-        run.reason.as_ref().map_or(String::new(), |reason| format!(" ({})", escape(reason)));
-    sheet.line("state", format!("{state}{reason}: {}", fared_in_full(&run.units)));
-    let by = run.by.as_ref().map_or(String::new(), |by| format!(" by {by}"));
-    let of = run.retry_of.map_or(String::new(), |run| format!(" of run {run}"));
-    sheet.text("trigger", &format!("{}{of}{by}", run.trigger));
-    if let Some(due) = run.scheduled_at {
-        sheet.line("due", screen.when_in_full(due));
-    }
-    sheet.line("queued", screen.when_in_full(run.queued_at));
-    if let Some(started) = run.started_at {
-        sheet.line("started", screen.when_in_full(started));
-    }
-    if let Some(finished) = run.finished_at {
-        sheet.line("finished", screen.when_in_full(finished));
-    }
-    sheet.line("took", took(run, screen));
+    sheet.run(run, flow, screen);
     sheet.table(&units(nodes, false, screen), screen);
     sheet.results(nodes, screen);
     sheet.table(&left_out(gaps), screen);
@@ -307,9 +345,14 @@ mod tests {
                       "reason": "overlap"}],
         }))
         .unwrap();
-        let shown = show_run(&run, &Screen::pipe(AT.parse().unwrap()));
+        let shown = show_run(
+            &run,
+            Some("deploy, run 9: slot 2, job 1"),
+            &Screen::pipe(AT.parse().unwrap()),
+        );
         for part in [
             "job          backup\\u{1b}[2J\n",
+            "part of      deploy, run 9: slot 2, job 1\n",
             "state        failed: 1 of 2 units succeeded, 1 failed\n",
             "trigger      manual by ann\n",
             "took         1m 05s\n",

@@ -68,7 +68,8 @@ fn look(client: &Client) -> Result<Snapshot, Failure> {
     let daemon = client.get(&Route::to(["daemon"]))?;
     let units = Route::to(["units"]).with("state", "open").with("limit", UNITS);
     let units: Page<Unit> = client.get(&units)?;
-    let ended = Route::to(["runs"]).with("state", ended).with("limit", ENDED);
+    // A flow stands for its parts.
+    let ended = Route::to(["runs"]).with("state", ended).with("limit", ENDED).with("parts", false);
     let mut ended: Vec<Run> = client.get::<Page<Run>>(&ended)?.items;
     ended.sort_by_key(|run| std::cmp::Reverse(run.finished_at));
     Ok(Snapshot { at: Timestamp::now(), daemon, units: units.items, ended })
