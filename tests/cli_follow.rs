@@ -4,7 +4,7 @@
 mod api;
 mod logs;
 mod real;
-mod terminal;
+pub mod terminal;
 mod top;
 
 use std::io::Read;

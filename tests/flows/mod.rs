@@ -8,4 +8,5 @@ mod manifest;
 mod once;
 mod retry;
 mod roadrunner;
+mod tree;
 mod witness;
