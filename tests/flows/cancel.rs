@@ -117,14 +117,18 @@ fn one_under_way_ends_here_and_on_its_nodes_and_nothing_is_rescued() {
 fn that_a_part_may_fail_does_not_make_a_success_of_one_that_was_ended_in_it() {
     let farm = Farm::start(2);
     let site = Site::new(&farm);
-    let tolerant = own("a", "test $LOOM_NODE != n1 || exit 1; sleep 600", &["n1", "n2"]);
+    // Once it has failed on one node, it would not begin on the other any more.
+    let waits = "until test -e $LOOM_EVIDENCE/go; do sleep 0.05; done; exit 1";
+    let command = format!("test $LOOM_NODE = n2 || {{ {waits}; }}; sleep 600");
+    let tolerant = own("a", &command, &["n1", "n2"]);
     let tolerant = with(tolerant, json!({"on_failure": "continue"}));
     site.write_flow("deploy", json!({"slots": [[tolerant]]}));
     let daemon = Daemon::start_with_control(&site);
     let ledger = daemon.ledger();
     let run = daemon.run("deploy");
-    ledger.wait_for("deploy/a", "failed", SOON);
     begun(&farm, 2);
+    fs::write(farm.node("n1").evidence().join("go"), "").unwrap();
+    ledger.wait_for("deploy/a", "failed", SOON);
     cancel(&daemon, run);
     assert_eq!(end_of(&ledger, "deploy", run), cancelled());
     assert_eq!(parts(&ledger, run), [((1, 1, 0), "failed".to_owned())]);
