@@ -116,7 +116,7 @@ fn parts_are_listed_by_their_flow_or_left_out() {
     assert_eq!(part.slots, None);
 }
 
-fn runs_of(parts: &Vec<loom::api::flow::Part>) -> Vec<Option<u64>> {
+fn runs_of(parts: &[loom::api::flow::Part]) -> Vec<Option<u64>> {
     parts.iter().map(|part| part.run.as_ref().map(|run| run.id)).collect()
 }
 
