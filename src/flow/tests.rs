@@ -1,14 +1,14 @@
 //! Flows of any shape, whose parts end in any order and any way, against the rules as the manual
 //! has them: read off afterwards, from what began and how it ended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
 use crate::cron::Schedule;
-use crate::job::flow::FLOW;
+use crate::job::flow::{FLOW, Flow, OnFailure, Part, Then};
 use crate::job::hooks::{Action, Hook, Occasion};
 use crate::job::{Job, Source};
 use crate::unit::{Outcome, Reason, Trigger};
