@@ -14,9 +14,8 @@ use super::runtime::RuntimeDir;
 use super::sockets::Sockets;
 use super::token::Token;
 use crate::config::{Config, Settings};
-use crate::event::{Cause, Event};
+use crate::event::Event;
 use crate::executable::Executable;
-use crate::flow::{Resume, Start};
 use crate::job::Job;
 use crate::master::askpass::Askpass;
 use crate::master::{Master, Parameters};
@@ -25,11 +24,10 @@ use crate::node_state::{self, MasterId};
 use crate::pool;
 use crate::pool::child::Workers;
 use crate::protocol::message::ToWorker;
-use crate::scheduler::{Action, Now, Numbers, Scheduler, Target};
+use crate::scheduler::{Action, Now, Numbers, Scheduler};
 use crate::store::{self, Condition, Opened, Record, Seq, Switched, Writer};
 use crate::sys::poll::{Interest, Poll};
-use crate::sys::user;
-use crate::unit::{RunId, UnitId};
+use crate::unit::UnitId;
 
 /// Where things are written.
 #[derive(Debug)]
@@ -169,52 +167,6 @@ impl Engine {
         let up = |id: &MasterId| self.scheduler.is_connected(*id);
         let names = self.parameter_index.iter().filter(|(_, id)| up(id));
         names.map(|(name, _)| name.clone()).collect()
-    }
-
-    /// Makes a run of `job` on the nodes of these names, or of the flow that it is; see
-    /// [`Scheduler::begin_run`] and [`Scheduler::begin_flow`].
-    pub fn begin_run(&mut self, job: &Arc<Job>, nodes: &[String], cause: Cause) -> Option<RunId> {
-        if job.flow.is_some() {
-            return self.begin_flow(job, None, cause);
-        }
-        let (targets, _) = self.targets(nodes, false);
-        let run = self.scheduler.begin_run(Now::read(), job, &targets, cause);
-        self.settle();
-        run
-    }
-
-    pub fn begin_flow(
-        &mut self,
-        job: &Arc<Job>,
-        resume: Option<Resume>,
-        cause: Cause,
-    ) -> Option<RunId> {
-        let run = self.scheduler.begin_flow(Now::read(), job, resume, cause);
-        self.settle();
-        run
-    }
-
-    fn begin_part(&mut self, flow: RunId, start: &Start) {
-        let (targets, missing) = self.targets(&start.nodes, start.any_host);
-        self.scheduler.begin_part(Now::read(), flow, start, &targets, missing);
-    }
-
-    /// The nodes of these names with their connections, and the names that stand for none; with
-    /// `any_host` these are hosts.
-    fn targets(&mut self, names: &[String], any_host: bool) -> (Vec<Target>, Vec<String>) {
-        let (mut targets, mut missing) = (Vec::new(), Vec::new());
-        for name in names {
-            let options = &self.config.settings.ssh_options;
-            let host = || Arc::new(Node::host_of(name, &user::own(), options));
-            match self.nodes.get(name).cloned().or_else(|| any_host.then(host)) {
-                Some(node) => {
-                    let master = self.master_of(&node);
-                    targets.push((node, master));
-                }
-                None => missing.push(name.clone()),
-            }
-        }
-        (targets, missing)
     }
 
     /// Nothing is recorded, queued or running.

@@ -5,6 +5,7 @@
 //! `gateway` has the processes that speak HTTP, `control` answers what they ask and `speak` tells them
 //! the rest, `tell` logs what happens, `stop` ends in good order.
 
+mod begin;
 mod connections;
 mod control;
 mod engine;
