@@ -5,6 +5,9 @@
 //! happens. A reply to a change, and news, are told once the ledger's readers can see them.
 //! Nothing here holds a secret but [`Who::Token`] and [`Answer::Token`].
 
+mod flow;
+mod status;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -14,8 +17,9 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Globs, Role};
 use crate::arg::Arg;
 use crate::job::flow::Place;
-use crate::job::policy::Share;
 use crate::unit::{Outcome, Reason, RunEnd, RunId, Trigger, UnitId};
+pub use flow::{FlowOf, FlowOrder, GivenPart, TakeUp};
+pub use status::{Counters, Status, Units};
 
 /// To a gateway.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -273,54 +277,6 @@ pub struct Exec {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FlowOrder {
-    pub flow: FlowOf,
-    pub resume: Option<TakeUp>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum FlowOf {
-    /// One of the configuration.
-    Job(String),
-    Given {
-        /// For people: the name of a file.
-        from: String,
-        slots: Vec<Vec<GivenPart>>,
-        /// Hosts that are no nodes are taken with the defaults.
-        any_host: bool,
-    },
-}
-
-/// A command line at its place in a flow.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GivenPart {
-    pub name: String,
-    pub command: String,
-    /// Names, host sets and `@tag`s.
-    pub targets: Vec<String>,
-    pub success: Share,
-    /// Empty: all at once.
-    pub parallel: Vec<Share>,
-    /// Milliseconds, of each attempt.
-    pub timeout: Option<u64>,
-    /// On each node in all, whatever made them fail; 1 or more.
-    pub attempts: u32,
-}
-
-/// Where a flow is taken up again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TakeUp {
-    /// The run that did not come to its end.
-    pub run: RunId,
-    /// From 1.
-    pub slot: u32,
-    /// By part of that slot, from 1: nodes that have succeeded.
-    pub done: Vec<(u32, Vec<String>)>,
-    /// The names of its jobs, slot by slot; it must be the same flow still.
-    pub jobs: Vec<Vec<String>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reply {
     pub id: u64,
     pub answer: Result<Answer, Refusal>,
@@ -375,56 +331,4 @@ impl fmt::Debug for Answer {
             Answer::Token(_) => f.write_str("a token"),
         }
     }
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Status {
-    pub paused: bool,
-    pub stopping: bool,
-    /// Open runs.
-    pub runs: usize,
-    pub units: Units,
-    /// Live worker processes, and how many of them have a unit.
-    pub workers: usize,
-    pub busy: usize,
-    pub min_workers: u32,
-    pub max_workers: u32,
-    /// Names of nodes whose connection is up.
-    pub connected: Vec<String>,
-    /// Records not yet known to be on the disk.
-    pub backlog: u64,
-    /// Why the ledger cannot be written, if so.
-    pub trouble: Option<String>,
-    /// Why the last reload was refused, if it was.
-    pub reload_trouble: Option<String>,
-    pub counters: Counters,
-}
-
-/// Open units by how far they have come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Units {
-    /// Their rows are on the way to the ledger.
-    pub recording: usize,
-    /// Held back: by splay or retry delay, overlap, `parallel`, or a lock.
-    pub held: usize,
-    /// For their node and a worker.
-    pub waiting: usize,
-    pub running: usize,
-}
-
-/// Since the daemon was started.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counters {
-    /// Ended runs, by state.
-    pub runs: Vec<(String, u64)>,
-    /// Ended units, by outcome.
-    pub units: Vec<(String, u64)>,
-    /// Due instants that were not run, by reason.
-    pub missed: Vec<(String, u64)>,
-    pub workers_started: u64,
-    pub connections_made: u64,
-    pub reloads: u64,
-    pub reloads_refused: u64,
-    /// Milliseconds that units took in all, from their worker's start.
-    pub unit_millis: u64,
 }
