@@ -195,6 +195,11 @@ impl Scheduler {
         }
     }
 
+    /// Ends flows that the configuration lacks, as what runs of them ends: no other part begins.
+    pub fn end_removed_flows(&mut self, now: Now, is_gone: impl Fn(&Job) -> bool) {
+        self.end_flows(now, RunEnd::Skipped { reason: Reason::Removed }, is_gone);
+    }
+
     /// Parts whose turn had come and that have not begun yet.
     fn drop_starts(&mut self, now: Now, flow: RunId) {
         let mut dropped = Vec::new();

@@ -7,6 +7,7 @@
 //! (tests/simulation).
 
 mod flows;
+mod gaps;
 mod masters;
 mod rejoin;
 mod runs;

@@ -17,7 +17,7 @@ use crate::node_state::MasterId;
 use crate::pool;
 use crate::protocol::message::Report;
 use crate::run::Step;
-use crate::store::{Gap, OpenUnit, Record};
+use crate::store::{OpenUnit, Record};
 use crate::unit::{Canceller, Kill, Outcome, Reason, RunEnd, RunId, Trigger, UnitId};
 
 /// A run that has not begun so long after it should have is late.
@@ -152,58 +152,6 @@ impl Scheduler {
         self.skip(now, unsent, reason);
     }
 
-    /// One gap for a due instant of which nothing could run, else one for each node left out: a
-    /// run that somebody asked for accounts for no instant.
-    fn left_out(
-        &mut self,
-        job: &Arc<Job>,
-        nodes: Vec<String>,
-        instant: Fires,
-        trigger: Trigger,
-        run: Option<RunId>,
-    ) {
-        if !nodes.is_empty() && run.is_none() && trigger == Trigger::Schedule {
-            self.gap(job, None, instant, Reason::Overlap, None);
-            return;
-        }
-        for node in nodes {
-            self.gap(job, Some(node), instant, Reason::Overlap, run);
-        }
-    }
-
-    /// Due instants that are not run.
-    pub fn gap(
-        &mut self,
-        job: &Arc<Job>,
-        node: Option<String>,
-        fires: Fires,
-        reason: Reason,
-        run: Option<RunId>,
-    ) {
-        self.gap_in(self.numbers.epoch, job, node, fires, reason, run);
-    }
-
-    fn gap_in(
-        &mut self,
-        epoch: u32,
-        job: &Arc<Job>,
-        node: Option<String>,
-        fires: Fires,
-        reason: Reason,
-        run: Option<RunId>,
-    ) {
-        let Fires { first: first_at, last: last_at, count } = fires;
-        let (name, at) = (job.name.clone(), node.clone());
-        let gap = Gap { job: name, node: at, first_at, last_at, count, epoch, reason, run };
-        self.record(Record::Gap(gap));
-        self.tell(Event::Missed { job: job.clone(), node, fires, reason });
-    }
-
-    /// Due instants of another epoch of the clock, which could not be recorded then.
-    pub fn gap_of_epoch(&mut self, job: &Arc<Job>, epoch: u32, fires: Fires, reason: Reason) {
-        self.gap_in(epoch, job, None, fires, reason, None);
-    }
-
     /// The rows of these units are on the disk.
     pub fn recorded(&mut self, now: Now, units: impl IntoIterator<Item = UnitId>) {
         for id in units {
@@ -267,11 +215,6 @@ impl Scheduler {
             let detail = "its worker did not end it in time and was killed".to_owned();
             self.end_unit(now, id, Report::of(outcome, Some(detail)));
         }
-    }
-
-    /// Ends flows of these names as what runs of them ends: no other part begins.
-    pub fn end_removed_flows(&mut self, now: Now, is_gone: impl Fn(&Job) -> bool) {
-        self.end_flows(now, RunEnd::Skipped { reason: Reason::Removed }, is_gone);
     }
 
     /// Ends what has not begun and is of a job or node that is no more. What runs goes on, and is
