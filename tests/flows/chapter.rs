@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use loom::api::flow::Plan;
 use loom::config::Config;
@@ -28,7 +27,7 @@ fn plan_of(manifest: &str, flow: &str) -> Plan {
     site.write("nodes.yaml", NODES);
     site.write("jobs/flows.yaml", manifest);
     let check = |args: &[&str]| {
-        let output = process::run(&mut Command::from(site.loom(args)), SOON);
+        let output = process::run(&mut site.loom(args), SOON);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success() && said.is_empty(), "{said}\n{manifest}");
         output.stdout

@@ -108,7 +108,8 @@ fn parts_are_listed_by_their_flow_or_left_out() {
     client.get("/api/v1/runs?parts=some").problem(400);
     let shown: RunDetail = client.get("/api/v1/runs/1").of();
     assert_eq!(shown.run.units.total, 3);
-    let runs: Vec<Vec<Option<u64>>> = shown.slots.unwrap().iter().map(|parts| runs_of(parts)).collect();
+    let runs: Vec<Vec<Option<u64>>> =
+        shown.slots.unwrap().iter().map(|parts| runs_of(parts)).collect();
     assert_eq!(runs, [vec![Some(2), Some(3)], vec![None]]);
     let part: RunDetail = client.get("/api/v1/runs/3").of();
     let place = part.run.flow.unwrap();
