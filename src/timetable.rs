@@ -188,9 +188,8 @@ impl Entry {
         epoch: u32,
         standstill: Standstill,
     ) -> Vec<Verdict> {
-        let once = |at: Timestamp| Fires { first: at, last: at, count: 1 };
         if let Some(reason) = self.standing(standstill) {
-            let all = [due.missed, due.run.map(once), due.passed_over];
+            let all = [due.missed, due.run.map(Fires::once), due.passed_over];
             all.into_iter().flatten().for_each(|fires| self.grow(fires, reason, epoch));
             if standstill.ledger_down {
                 return Vec::new();
@@ -202,7 +201,7 @@ impl Entry {
         verdicts.extend(due.missed.map(|fires| Verdict::Gap(fires, Reason::Deadline)));
         verdicts.extend(due.run.map(|at| match is_in_time(&self.job, at, now) {
             true => Verdict::Run(at),
-            false => Verdict::Gap(once(at), Reason::Deadline),
+            false => Verdict::Gap(Fires::once(at), Reason::Deadline),
         }));
         verdicts.extend(due.passed_over.map(|fires| Verdict::Gap(fires, Reason::ClockJump)));
         verdicts

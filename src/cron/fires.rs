@@ -35,6 +35,13 @@ pub struct Fires {
     pub count: u64,
 }
 
+impl Fires {
+    /// A single one.
+    pub fn once(at: Timestamp) -> Fires {
+        Fires { first: at, last: at, count: 1 }
+    }
+}
+
 pub(super) fn next(schedule: &Schedule, zone: &TimeZone, after: Timestamp) -> Option<Timestamp> {
     let after = whole_seconds(after);
     Passages::new(schedule, zone, after, after + HORIZON_SECONDS)

@@ -30,8 +30,7 @@ impl Scheduler {
             Entrance::Open => false,
             Entrance::Waits => true,
             Entrance::Refused => {
-                let instant = cause.scheduled_at.unwrap_or(now.wall);
-                let fires = Fires { first: instant, last: instant, count: 1 };
+                let fires = Fires::once(cause.scheduled_at.unwrap_or(now.wall));
                 if cause.trigger == Trigger::Schedule {
                     self.gap(job, None, fires, Reason::Overlap, None);
                 }
@@ -48,24 +47,10 @@ impl Scheduler {
             units: resume.as_ref().map_or(flow.units(), |resume| resume.units(flow)),
             within: None,
         });
-        self.record(Record::OpenRun {
-            run,
-            job: job.name.clone(),
-            trigger: cause.trigger,
-            scheduled_at: cause.scheduled_at,
-            epoch: self.numbers.epoch,
-            at: now.wall,
-            by: cause.by,
-            retry_of: cause.retry_of,
-            command: cause.command,
-            within: None,
-            plan: Some(plan::text_of_run(job, resume.as_ref())),
-            units: Vec::new(),
-        });
-        self.set_run_timers(now, &info);
-        self.tell(Event::RunQueued(info.clone()));
+        let (taken_up, plan) = (cause.retry_of, plan::text_of_run(job, resume.as_ref()));
+        self.queue_run(now, info.clone(), cause, Some(plan), Vec::new());
         self.flows.open(info, resume, waits);
-        if let Some(taken_up) = cause.retry_of {
+        if let Some(taken_up) = taken_up {
             self.flows.note_taken_up(run, taken_up);
         }
         if !waits {
@@ -90,7 +75,7 @@ impl Scheduler {
         let cause = Cause { within: Some(within), ..Cause::new(Trigger::Flow, None) };
         let job = Arc::new(part.job.clone());
         let run = self.begin_run(now, &job, targets, cause);
-        let at = Fires { first: now.wall, last: now.wall, count: 1 };
+        let at = Fires::once(now.wall);
         let reason = match (targets.is_empty(), missing.is_empty()) {
             (false, _) => Reason::Overlap,
             (true, false) => Reason::Removed,
@@ -222,11 +207,7 @@ impl Scheduler {
         if self.flows.has_started(flow) {
             return true;
         }
-        if let Some(at) = info.scheduled_at {
-            let fires = Fires { first: at, last: at, count: 1 };
-            let job = info.job.clone();
-            self.tell(Event::Missed { job, node: None, fires, reason: Reason::Deadline });
-        }
+        self.tell_too_late(&info);
         self.flows.end(flow, RunEnd::Skipped { reason: Reason::Deadline });
         self.drop_starts(now, flow);
         for run in self.runs.of_flow(flow) {

@@ -65,8 +65,7 @@ impl Scheduler {
             rows.push(new.row(unit));
             self.units.insert(unit, new);
         }
-        let instant = scheduled_at.unwrap_or(now.wall);
-        let instant = Fires { first: instant, last: instant, count: 1 };
+        let instant = Fires::once(scheduled_at.unwrap_or(now.wall));
         if targets.is_empty() {
             if trigger == Trigger::Schedule {
                 self.gap(job, None, instant, Reason::NoTargets, None);
@@ -106,29 +105,41 @@ impl Scheduler {
         units: Vec<OpenUnit>,
     ) -> bool {
         self.take_run_id();
-        let (run, job) = (info.run, info.job.clone());
+        let run = info.run;
         let all = targets + info.within.map_or(0, |within| within.missing + within.succeeded);
         let room = self.runs.open(info.clone(), all);
         if let Some(room) = room {
             self.dispatcher.open_run(run, room.limit, room.quota);
         }
+        self.queue_run(now, info, cause, None, units);
+        room.is_some()
+    }
+
+    /// Its row is on its way, and who watches is told of it. `plan`: of a flow, which has no units.
+    pub(super) fn queue_run(
+        &mut self,
+        now: Now,
+        info: Arc<RunInfo>,
+        cause: Cause,
+        plan: Option<String>,
+        units: Vec<OpenUnit>,
+    ) {
         self.set_run_timers(now, &info);
         self.record(Record::OpenRun {
-            run,
-            job: job.name.clone(),
+            run: info.run,
+            job: info.job.name.clone(),
             trigger: info.trigger,
             scheduled_at: info.scheduled_at,
             epoch: self.numbers.epoch,
-            at: now.wall,
+            at: info.queued_at,
             by: cause.by,
             retry_of: cause.retry_of,
             command: cause.command,
             within: info.within,
-            plan: None,
+            plan,
             units,
         });
         self.tell(Event::RunQueued(info));
-        room.is_some()
     }
 
     pub(super) fn take_run_id(&mut self) -> RunId {
@@ -137,7 +148,7 @@ impl Scheduler {
         run
     }
 
-    pub(super) fn set_run_timers(&mut self, now: Now, info: &RunInfo) {
+    fn set_run_timers(&mut self, now: Now, info: &RunInfo) {
         let Some(scheduled_at) = info.scheduled_at else { return };
         let (run, job) = (info.run, &info.job);
         let late = now.after(scheduled_at, job.splay + LATE);
@@ -310,13 +321,18 @@ impl Scheduler {
             return;
         }
         if !self.runs.has_started(run) {
-            if let Some(info) = self.runs.info(run).cloned()
-                && let Some(at) = info.scheduled_at
-            {
-                let (job, fires) = (info.job.clone(), Fires { first: at, last: at, count: 1 });
-                self.tell(Event::Missed { job, node: None, fires, reason: Reason::Deadline });
+            if let Some(info) = self.runs.info(run).cloned() {
+                self.tell_too_late(&info);
             }
             self.skip_unsent(now, run, Reason::Deadline);
+        }
+    }
+
+    /// The run accounts for its instant: there is no gap.
+    pub(super) fn tell_too_late(&mut self, info: &RunInfo) {
+        if let Some(at) = info.scheduled_at {
+            let (job, fires) = (info.job.clone(), Fires::once(at));
+            self.tell(Event::Missed { job, node: None, fires, reason: Reason::Deadline });
         }
     }
 }
