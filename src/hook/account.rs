@@ -236,12 +236,11 @@ impl Run {
     }
 
     pub fn ended(run: &RunInfo, started_at: Option<Timestamp>, at: Timestamp, end: RunEnd) -> Run {
-        let (state, reason) = state(end);
         Run {
             started_at: started_at.map(to_the_millisecond),
             finished_at: Some(to_the_millisecond(at)),
-            state,
-            reason,
+            state: end.word(),
+            reason: end.reason().map(Reason::as_str),
             ..Run::queued(run)
         }
     }
@@ -313,17 +312,6 @@ impl<'a> Gap<'a> {
     pub fn new(node: Option<&'a str>, fires: Fires, reason: Reason) -> Gap<'a> {
         let Fires { first, last, count } = fires;
         Gap { first_at: first, last_at: last, count, reason: reason.as_str(), node }
-    }
-}
-
-/// How a run has ended, and why if it was skipped.
-pub fn state(end: RunEnd) -> (&'static str, Option<&'static str>) {
-    match end {
-        RunEnd::Succeeded => ("succeeded", None),
-        RunEnd::Failed => ("failed", None),
-        RunEnd::Cancelled => ("cancelled", None),
-        RunEnd::Lost => ("lost", None),
-        RunEnd::Skipped { reason } => ("skipped", Some(reason.as_str())),
     }
 }
 

@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::account::state;
 use crate::event::{PartEnd, Within};
 use crate::job::flow::{self, Place};
-use crate::unit::RunId;
+use crate::unit::{Reason, RunId};
 
 /// Slot by slot.
 #[derive(Debug, Clone, Serialize)]
@@ -74,11 +73,10 @@ impl<'a> Part<'a> {
         };
         let next = Place { rescue: place.rescue + 1, ..place };
         let rescue = written.rescue().filter(|_| find(next).is_some());
-        let (state, reason) = state(end.end);
         Part {
             run: end.run.map(|run| run.0),
-            state: Some(state),
-            reason,
+            state: Some(end.end.word()),
+            reason: end.end.reason().map(Reason::as_str),
             succeeded: end.succeeded,
             total: end.nodes,
             rescue: rescue.map(|rescue| Box::new(Part::new(rescue, next, reached, ends))),

@@ -1,8 +1,9 @@
 //! Which hooks an event fires, and what they are given to read.
 //!
 //! Owns what must be remembered for that: which jobs are failing, when each occasion of a job was
-//! last told, and what the open flows are called. It takes the time and an event and returns firings; [`child`] alone does I/O,
-//! at the hands of `daemon::hooks`, which knows how many may run at once.
+//! last told, and what the open flows are called. It takes the time and an event and returns
+//! firings; [`child`] alone does I/O, at the hands of `daemon::hooks`, which knows how many may run
+//! at once.
 
 mod account;
 pub mod child;
