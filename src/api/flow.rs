@@ -96,6 +96,14 @@ pub struct Planned {
     pub rescue: Option<Box<Planned>>,
 }
 
+impl Plan {
+    /// The names of its jobs, slot by slot.
+    pub fn jobs(&self) -> Vec<Vec<String>> {
+        let slot = |parts: &Vec<Planned>| parts.iter().map(|part| part.job.clone()).collect();
+        self.slots.iter().map(slot).collect()
+    }
+}
+
 impl Planned {
     /// It, its rescue, the rescue of that.
     pub fn chain(&self) -> impl Iterator<Item = &Planned> {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::unit::Unit;
+use crate::job::flow;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Run {
@@ -54,6 +55,12 @@ pub struct Place {
     pub part: u32,
     /// 0 for the job itself, 1 for its rescue, 2 for the rescue of that.
     pub rescue: u32,
+}
+
+impl From<Place> for flow::Place {
+    fn from(Place { run: _, slot, part, rescue }: Place) -> flow::Place {
+        flow::Place { slot, part, rescue }
+    }
 }
 
 impl Run {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::answer::print_answers;
 use super::candidates;
 use super::reach::{self, Reach};
+use super::run::detail;
 use super::screen::print;
 use super::words;
 use crate::api::run::RunDetail;
@@ -35,8 +36,7 @@ pub fn cancel(candidates: &str, args: &Args) -> ExitCode {
 
 /// What else follows, for a flow or a part of one, if it is told.
 fn and_what(client: &Client, run: u64) -> String {
-    let detail: Result<RunDetail, Failure> = client.get(&Route::to(["runs", &run.to_string()]));
-    match detail {
+    match detail(client, run) {
         Ok(RunDetail { slots: Some(_), .. }) => {
             "; no other part of the flow begins, those under way end".to_owned()
         }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::diff::{self, Side};
 use super::reach::{self, Reach};
-use super::screen::{Cell, Screen, Table};
+use super::screen::{Cell, Screen, Table, count};
 use crate::api::MAX_LIMIT;
 use crate::api::access::Whoami;
 use crate::api::job::Job;
@@ -221,8 +221,4 @@ fn warnings(number: usize) -> Option<String> {
 
 fn join(text: String, more: Option<String>) -> String {
     more.map_or(text.clone(), |more| format!("{text}, {more}"))
-}
-
-fn count(number: usize, word: &str) -> String {
-    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }

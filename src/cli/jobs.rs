@@ -10,6 +10,7 @@ use super::reach::{self, Reach};
 use super::screen::{Cell, Column, NOTHING, Screen, Table, Tone, names, print};
 use crate::api::job::Job;
 use crate::client::{Client, Failure, Route};
+use crate::job::flow::own_name;
 
 /// List jobs and flows: when each runs next, and what became of its last run
 #[derive(Debug, clap::Args)]
@@ -119,10 +120,7 @@ fn table(jobs: &[Job], screen: &Screen) -> Table {
 
 /// `pkg1,pkg2; restart`: the flow's own jobs without its name.
 fn slots_of(flow: &str, slots: &[Vec<String>]) -> String {
-    let short = |job: &String| {
-        let own = job.strip_prefix(flow).and_then(|rest| rest.strip_prefix('/'));
-        own.unwrap_or(job).to_owned()
-    };
+    let short = |job: &String| own_name(flow, job).unwrap_or(job).to_owned();
     let slot = |jobs: &Vec<String>| jobs.iter().map(short).collect::<Vec<_>>().join(",");
     slots.iter().map(slot).collect::<Vec<_>>().join("; ")
 }

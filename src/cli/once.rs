@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::candidates;
 use super::returned;
-use super::screen::escape;
+use super::screen::{count, escape};
 use super::summary::Summary;
 use crate::config::{self, Config};
 use crate::daemon::{Engine, RuntimeDir, Stopping, Token, log_event};
@@ -37,8 +37,8 @@ pub struct Args {
     #[arg(required = true, value_name = "JOB", add = candidates::jobs())]
     jobs: Vec<String>,
 
-    /// Run on these nodes instead of the jobs' own (not of flows): names, host sets (db[1-4]) or @tags, separated
-    /// by commas
+    /// Run on these nodes instead of the jobs' own (not of flows): names, host sets (db[1-4]) or
+    /// @tags, separated by commas
     #[arg(long, value_name = "TARGETS", add = candidates::targets())]
     on: Option<String>,
 }
@@ -181,8 +181,7 @@ impl Once {
     fn tell_part(&mut self, run: &RunInfo) {
         let Some(Within { place, .. }) = run.within else { return };
         self.parts.insert(run.run);
-        let nodes = if run.units == 1 { "node" } else { "nodes" };
-        eprintln!("loom: {place}: {} on {} {nodes}", escape(&run.job.name), run.units);
+        eprintln!("loom: {place}: {} on {}", escape(&run.job.name), count(run.units, "node"));
     }
 
     /// On stderr: it is not what the task wrote.

@@ -9,6 +9,7 @@ use super::answer::typed;
 use super::candidates;
 use super::follow::{self, End, How};
 use super::reach::{self, FAILED, Reach};
+use super::run::status;
 use super::screen::{print, print_json};
 use super::words;
 use crate::api::MAX_WAIT;
@@ -108,14 +109,13 @@ pub fn begin(client: &Client, of: u64, only: Retry, manner: Manner) -> Result<u8
         return Ok(0);
     }
     eprintln!("loom: {told}");
-    let succeeded = |run: &Run| if run.state == "succeeded" { 0 } else { FAILED };
     if json {
         let answer = self::wait(client, run)?;
         print_json(&answer)?;
-        return Ok(succeeded(&typed(answer)?));
+        return Ok(status(&typed(answer)?));
     }
     Ok(match follow::wait(client, &detail, How { fold, json: false })? {
-        End::Over { run, .. } => succeeded(&run),
+        End::Over { run, .. } => status(&run),
         End::Detached(status) => status,
     })
 }

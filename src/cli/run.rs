@@ -89,7 +89,7 @@ fn start(candidates: &str, args: &Args) -> Result<u8, Failure> {
     let detail = detail(&client, id)?;
     let how = How { fold: args.fold, json: args.reach.json };
     match follow::wait(&client, &detail, how)? {
-        End::Over { run, .. } => Ok(if run.state == "succeeded" { 0 } else { reach::FAILED }),
+        End::Over { run, .. } => Ok(status(&run)),
         End::Detached(status) => Ok(status),
     }
 }
@@ -106,6 +106,11 @@ pub fn post<B: serde::Serialize>(
         None => new_key()?,
     };
     client.post(route, request, Some(&key))
+}
+
+/// The exit status of who has waited for its end.
+pub fn status(run: &Run) -> u8 {
+    if run.state == "succeeded" { 0 } else { reach::FAILED }
 }
 
 pub fn detail(client: &Client, id: u64) -> Result<RunDetail, Failure> {

@@ -9,16 +9,17 @@ use super::answer::or_json;
 use super::candidates;
 use super::reach::{self, Reach};
 use super::returned;
+use super::run::detail;
 use super::runs::{self, fared_in_full, took};
-use super::screen::{Cell, Column, NOTHING, Screen, Table, escape, lasted, names, print};
+use super::screen::{Cell, Column, NOTHING, Screen, Table, count, escape, lasted, names, print};
 use super::tree::{self, Tree};
 use super::words;
 use crate::api::job::{Gap, JobDetail};
 use crate::api::node::NodeDetail;
-use crate::api::run::{Place, Run, RunDetail};
+use crate::api::run::{Run, RunDetail};
 use crate::api::unit::Unit;
 use crate::client::{Class, Client, Failure, Route};
-use crate::job::flow::FLOW;
+use crate::job::flow::{FLOW, Place};
 
 /// Show a run with its units, a flow with its parts; or a job, a flow or a node with what ran there
 #[derive(Debug, clap::Args)]
@@ -177,11 +178,10 @@ impl Sheet {
 
 /// `deploy, run 12: slot 2, job 1, its rescue`; without its name if nobody tells that.
 fn flow_of(client: &Client, run: &Run) -> Option<String> {
-    let Place { run: flow, slot, part, rescue } = run.flow?;
-    let detail: Result<RunDetail, Failure> = client.get(&Route::to(["runs", &flow.to_string()]));
-    let name = detail.map(|flow| format!("{}, ", flow.run.job)).unwrap_or_default();
-    let place = crate::job::flow::Place { slot, part, rescue };
-    Some(format!("{name}run {flow}: {place}"))
+    let place = run.flow?;
+    let flow = place.run;
+    let name = detail(client, flow).map(|flow| format!("{}, ", flow.run.job)).unwrap_or_default();
+    Some(format!("{name}run {flow}: {}", Place::from(place)))
 }
 
 fn show_flow(RunDetail { run, gaps, .. }: &RunDetail, tree: &Tree, screen: &Screen) -> String {
@@ -295,10 +295,6 @@ fn units(units: &[Unit], of_node: bool, screen: &Screen) -> Table {
         ]);
     }
     table
-}
-
-fn count(number: usize, word: &str) -> String {
-    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
 
 fn left_out(gaps: &[Gap]) -> Table {

@@ -17,7 +17,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Without a job where it is of none. `outcome` is for people, `failed, exit 3`; `detail` may quote what a node said.
+    /// Without a job where it is of none. `outcome` is for people, `failed, exit 3`; `detail` may
+    /// quote what a node said.
     pub fn add(
         &mut self,
         job: Option<&str>,

@@ -9,7 +9,7 @@ use super::fields::show_duration;
 use super::{Config, Listen, Settings};
 use crate::arg::Arg;
 use crate::job::Job;
-use crate::job::flow::{Flow, OnFailure, Part, Then};
+use crate::job::flow::{Flow, OnFailure, Part, Then, own_name};
 use crate::job::hooks::{Action, Hook, Hooks};
 use crate::job::policy::{Parallel, Retries, Share};
 use crate::node::Node;
@@ -107,7 +107,7 @@ fn slots(flow: &str, Flow { slots, .. }: &Flow) -> Value {
 
 /// As it would be written. Of a job that stands elsewhere, what can be said of it in a slot.
 fn part(flow: &str, Part { job, on_failure }: &Part) -> Value {
-    let own = job.name.strip_prefix(flow).and_then(|rest| rest.strip_prefix('/'));
+    let own = own_name(flow, &job.name);
     let mut said = match own {
         Some(name) => {
             let mut said = Map::from_iter([("name".to_owned(), json!(name))]);

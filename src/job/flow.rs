@@ -3,6 +3,7 @@
 //! The jobs of a slot run beside each other; the next slot begins when each of them has done what
 //! it should. Values only; what follows from them is decided in [`crate::flow`].
 
+use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -131,22 +132,23 @@ impl Flow {
         }
     }
 
+    /// Of all its parts, rescues included, each once.
+    pub fn targets(&self) -> Vec<String> {
+        let mut seen = HashSet::new();
+        let all = self.parts().flat_map(|(_, part)| &part.job.targets);
+        all.filter(|name| seen.insert(name.as_str())).cloned().collect()
+    }
+
     /// Units of all slots, but for rescues.
     pub fn units(&self) -> usize {
         self.slots.iter().flatten().map(|part| part.job.targets.len()).sum()
     }
-}
 
-impl Flow {
     /// One that stands in no manifest, as if it stood in one.
     pub fn given(any_host: bool, slots: Vec<Vec<CommandLine>>) -> Job {
         let parts = |slot: Vec<CommandLine>| slot.into_iter().map(Part::from).collect();
         let flow = Flow { any_host, slots: slots.into_iter().map(parts).collect() };
-        let of_all = flow.parts().flat_map(|(_, part)| part.job.targets.iter().cloned());
-        let mut targets: Vec<String> = of_all.collect();
-        targets.sort();
-        targets.dedup();
-        Job { flow: Some(flow), targets, ..bare(FLOW.to_owned(), FLOW) }
+        Job { targets: flow.targets(), flow: Some(flow), ..bare(FLOW.to_owned(), FLOW) }
     }
 }
 
@@ -173,6 +175,11 @@ impl From<CommandLine> for Part {
 fn bare(name: String, task: &str) -> Job {
     let source = Source { file: Default::default(), line: 0 };
     Job { overlap: Overlap::Allow, ..Job::new(name, task.to_owned(), Schedule::never(), source) }
+}
+
+/// What the job is called in the flow of this name, if the flow holds it itself.
+pub fn own_name<'a>(flow: &str, job: &'a str) -> Option<&'a str> {
+    job.strip_prefix(flow)?.strip_prefix('/')
 }
 
 impl Part {

@@ -1,14 +1,12 @@
 //! `loom flow retry`: a flow that did not come to its end, taken up where it ended.
 
-use serde_json::Value;
-
 use crate::api::run::{Retry, RunDetail};
-use crate::cli::answer::typed;
 use crate::cli::reach::{FAILED, Reach};
 use crate::cli::retry::{self, Manner};
+use crate::cli::run::detail;
 use crate::cli::screen::escape;
 use crate::cli::{candidates, words};
-use crate::client::{Failure, Route};
+use crate::client::Failure;
 
 /// Take up a flow that failed, was cancelled or was interrupted
 ///
@@ -36,8 +34,7 @@ pub struct Args {
 pub fn retry(candidates: &str, args: &Args) -> Result<u8, Failure> {
     let Args { run, wait, reach } = args;
     let client = reach.client(candidates)?;
-    let detail: Value = client.get(&Route::to(["runs", &run.to_string()]))?;
-    let RunDetail { run: found, slots, .. } = typed(detail)?;
+    let RunDetail { run: found, slots, .. } = detail(&client, *run)?;
     let why = match (&slots, found.flow) {
         (Some(_), _) => None,
         (None, Some(part)) => {

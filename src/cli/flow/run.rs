@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::api::MAX_LIMIT;
 use crate::api::node::Node;
-use crate::api::run::Run;
 use crate::cli::follow::{self, End, How};
 use crate::cli::reach::{self, Reach};
-use crate::cli::run::{detail, post};
+use crate::cli::run::{detail, post, status};
 use crate::cli::screen::plan::{self, size};
 use crate::cli::screen::{self, Screen, count, escape};
 use crate::client::{Client, Failure, Route};
@@ -149,8 +148,4 @@ fn start(client: &Client, given: &Given, args: &Args) -> Result<u8, Failure> {
     screen::print(&format!("run {id} of {from}: {}\n", whole.unwrap_or_default()))?;
     eprintln!("`loom show {id}` tells how it goes, `loom cancel {id}` ends it");
     Ok(0)
-}
-
-fn status(run: &Run) -> u8 {
-    if run.state == "succeeded" { 0 } else { reach::FAILED }
 }

@@ -19,7 +19,9 @@ use super::live::{self, Live};
 use super::waiting::{End, How};
 use super::write::Out;
 use crate::api::event::Event;
+use crate::api::flow::Part;
 use crate::api::run::RunDetail;
+use crate::cli::answer::typed;
 use crate::cli::screen::{Screen, escape, print_json};
 use crate::cli::summary::Summary;
 use crate::cli::tree::{self, Tree};
@@ -86,8 +88,8 @@ pub fn wait(client: &Client, flow: RunDetail, how: How) -> Result<End, Failure> 
     waiting.until_end(&from)
 }
 
-fn not_begun(slots: Vec<Vec<crate::api::flow::Part>>) -> Vec<Vec<crate::api::flow::Part>> {
-    let part = |part| crate::api::flow::Part { run: None, rescued_by: None, ..part };
+fn not_begun(slots: Vec<Vec<Part>>) -> Vec<Vec<Part>> {
+    let part = |part| Part { run: None, rescued_by: None, ..part };
     slots.into_iter().map(|slot| slot.into_iter().map(part).collect()).collect()
 }
 
@@ -274,10 +276,10 @@ impl Waiting<'_> {
         let route = Route::to(["runs", &self.id.to_string()]);
         // Units that never began may have had no event.
         let detail: Result<Value, Failure> = self.client.get(&route);
-        if let Ok(tree) = detail.as_ref().map(Value::clone).map_err(|_| ()).and_then(|detail| {
-            let detail = serde_json::from_value(detail).map_err(|_| ())?;
-            tree::complete(self.client, detail).map_err(|_| ())
-        }) {
+        if let Ok(detail) = &detail
+            && let Ok(flow) = typed(detail.clone())
+            && let Ok(tree) = tree::complete(self.client, flow)
+        {
             self.tree.renew(tree);
         }
         match &mut self.view {

@@ -8,6 +8,7 @@ use super::{Screen, count, cut, escape};
 use crate::api::flow::{OnFailure, Plan, Planned};
 use crate::config::folding::fold;
 use crate::config::show_duration;
+use crate::job::flow::own_name;
 
 /// A job's own lines are this deep, those about it deeper by as much.
 const INDENT: usize = 2;
@@ -35,8 +36,7 @@ pub fn size(plan: &Plan) -> String {
 }
 
 fn job(lines: &mut String, flow: &str, part: &Planned, depth: usize, screen: &Screen) {
-    let own = part.job.strip_prefix(flow).and_then(|rest| rest.strip_prefix('/'));
-    let name = escape(own.unwrap_or(&part.job));
+    let name = escape(own_name(flow, &part.job).unwrap_or(&part.job));
     let command = part.command.as_ref().map_or(String::new(), |command| {
         let command = format!(": {}", escape(command));
         match screen.width {

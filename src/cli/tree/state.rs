@@ -12,6 +12,7 @@ use crate::api::event::Event;
 use crate::api::flow::Part;
 use crate::api::run::{Place, Run, RunDetail, Tally};
 use crate::cli::screen::Tone;
+use crate::job::flow::own_name;
 
 #[derive(Debug, Clone)]
 pub struct Tree {
@@ -85,8 +86,7 @@ impl Tree {
     /// The job's name where it is clear which flow is meant: of its own jobs, what they are called
     /// there.
     pub fn name<'a>(&self, job: &'a str) -> &'a str {
-        let own = job.strip_prefix(self.run.job.as_str()).and_then(|rest| rest.strip_prefix('/'));
-        own.unwrap_or(job)
+        own_name(&self.run.job, job).unwrap_or(job)
     }
 
     pub fn is_over(&self) -> bool {

@@ -8,7 +8,6 @@ mod chain;
 mod lookup;
 mod parts;
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use super::jobs::{Jobs, job_name};
 use super::report::Report;
 use super::yaml::{Item, Value};
 use crate::cron::Schedule;
-use crate::job::flow::{FLOW, Flow, Part};
+use crate::job::flow::{FLOW, Flow, Part, own_name};
 use crate::job::{Job, Source};
 use parts::Slots;
 
@@ -129,7 +128,7 @@ fn flow(
     let slots = slots.and_then(|item| Slots::read(item, &name, &source, jobs, report));
     let flow = slots.and_then(|slots| slots.build(jobs, report));
     let (flow, description) = (flow?, description?);
-    let targets = targets(&flow);
+    let targets = flow.targets();
     if !jobs.has_room_for_targets(key, targets.len(), report) {
         return None;
     }
@@ -170,18 +169,10 @@ fn misplaced(key: &str) -> Option<String> {
     }
 }
 
-/// Of all its parts, each once.
-fn targets(flow: &Flow) -> Vec<String> {
-    let mut seen = HashSet::new();
-    let all = flow.parts().flat_map(|(_, part)| &part.job.targets);
-    all.filter(|name| seen.insert(name.as_str())).cloned().collect()
-}
-
 /// `a, b; c`: its jobs, slot by slot.
 fn default_description(name: &str, flow: &Flow) -> String {
     const SHOWN: usize = 100;
-    let own = format!("{name}/");
-    let short = |part: &Part| part.job.name.strip_prefix(&own).unwrap_or(&part.job.name).to_owned();
+    let short = |part: &Part| own_name(name, &part.job.name).unwrap_or(&part.job.name).to_owned();
     let slot = |parts: &Vec<Part>| parts.iter().map(short).collect::<Vec<_>>().join(", ");
     let text = flow.slots.iter().map(slot).collect::<Vec<_>>().join("; ");
     match text.char_indices().nth(SHOWN) {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use loom::api::flow::{OnFailure, Plan, Planned};
-use loom::job::flow::{FLOW, Place};
+use loom::job::flow::{FLOW, Place, own_name};
 use loom::job::policy::Share;
 use loom::protocol::control::{FlowOf, GivenPart, TakeUp};
 use loom::store::{RunState, UnitRow, UnitState};
@@ -62,8 +62,7 @@ pub fn left(run: RunId, plan: &Plan, parts: &[Part]) -> Option<TakeUp> {
             done.push((number, nodes));
         }
     }
-    let jobs = |parts: &Vec<Planned>| parts.iter().map(|part| part.job.clone()).collect();
-    let jobs = plan.slots.iter().map(jobs).collect();
+    let jobs = plan.jobs();
     match is_done {
         false => Some(TakeUp { run, slot, done, jobs }),
         true if (slot as usize) < plan.slots.len() => {
@@ -134,29 +133,21 @@ pub fn given(plan: &Plan, from: String) -> Option<FlowOf> {
 fn given_part(planned: &Planned) -> Option<GivenPart> {
     let timeout = planned.timeout.map(Duration::try_from_secs_f64).transpose().ok()?;
     Some(GivenPart {
-        name: planned.job.strip_prefix(FLOW)?.strip_prefix('/')?.to_owned(),
+        name: own_name(FLOW, &planned.job)?.to_owned(),
         command: planned.command.clone()?,
         targets: planned.targets.clone(),
-        success: share(&planned.success)?,
+        success: planned.success.parse().ok()?,
         parallel: planned.parallel.as_deref().map_or(Some(Vec::new()), shares)?,
         timeout: timeout.map(|timeout| timeout.as_millis() as u64),
         attempts: planned.attempts,
     })
 }
 
-/// `80%`, or a count.
-fn share(text: &str) -> Option<Share> {
-    match text.strip_suffix('%') {
-        Some(percent) => Some(Share::Percent(percent.parse().ok()?)),
-        None => Some(Share::Count(text.parse().ok()?)),
-    }
-}
-
 /// One, or steps: `[1, 10%, 100%]`.
 fn shares(text: &str) -> Option<Vec<Share>> {
     match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
-        Some(steps) => steps.split(", ").map(share).collect(),
-        None => Some(vec![share(text)?]),
+        Some(steps) => steps.split(", ").map(|step| step.parse().ok()).collect(),
+        None => Some(vec![text.parse().ok()?]),
     }
 }
 

@@ -104,10 +104,7 @@ pub fn job(shelf: &Shelf, job: &catalog::Job, now: Timestamp, last_run: Option<R
         name: entry.name.clone(),
         description: entry.description.clone(),
         task: entry.task.clone(),
-        slots: job.plan.as_ref().map(|plan| {
-            let slot = |jobs: &Vec<Planned>| jobs.iter().map(|each| each.job.clone()).collect();
-            plan.slots.iter().map(slot).collect()
-        }),
+        slots: job.plan.as_ref().map(Plan::jobs),
         schedule: entry.schedule.clone(),
         timezone: entry.timezone.clone(),
         targets: entry.targets.clone(),
