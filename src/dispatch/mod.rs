@@ -7,9 +7,9 @@
 //! ```
 //! Aside until it is admitted (its row is written, its splay or retry delay is over); behind an
 //! earlier unit of the same job on the same node; pending while its run has as many units under way
-//! as it may, or no more of it may begin before others have ended; locked while another unit on the node holds one of its locks; queued until its
-//! node's connection and a worker are free. Owns these books, and knows ids and limits only; does
-//! no I/O.
+//! as it may, or no more of it may begin before others have ended; locked while another unit on the
+//! node holds one of its locks; queued until its node's connection and a worker are free. Owns these
+//! books, and knows ids and limits only; does no I/O.
 
 mod locks;
 mod names;

@@ -2,8 +2,9 @@
 //!
 //! The pool keeps between `min` and `max` workers, hands each one unit at a time, and lets no
 //! worker's death touch anything but its own unit. The rules are those of Ampoule's ProcessPool
-//! as the original used it, mended where the house says so. It knows unit ids and slots, not
-//! jobs, and does no I/O: [`child`] does, at the event loop's hands.
+//! as the original used it, mended where the house says so. It knows unit ids and slots, which are
+//! the places of workers here, not those of flows; it does not know jobs, and does no I/O:
+//! [`child`] does, at the event loop's hands.
 
 pub mod child;
 mod index;

@@ -2,7 +2,7 @@
 //!
 //! One SQLite file in the state directory, whose tables `docs/ledger.md` describes. The daemon
 //! writes it through a [`Writer`], a thread that turns [`Record`]s into rows and says when they
-//! are safe; everyone else reads it through a [`Reader`]. This module knows records: not slots,
+//! are safe; everyone else reads it through a [`Reader`]. This module knows records: not workers,
 //! not schedules, and not what should happen next.
 
 mod backup;
