@@ -6,6 +6,7 @@ use super::nodes::host_problem;
 use super::report::Hints;
 use super::{Config, diagnostic::quoted, hostset};
 use crate::job::Job;
+use crate::job::flow::own_name;
 
 /// `; did you mean "…"?`, when one of the known words is near.
 pub fn near<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
@@ -27,10 +28,7 @@ impl Config {
             None => vec![job],
             Some(flow) => {
                 let mut seen = HashSet::new();
-                let is_own = |part: &&Job| {
-                    let rest = part.name.strip_prefix(&job.name);
-                    rest.is_some_and(|rest| rest.starts_with('/'))
-                };
+                let is_own = |part: &&Job| own_name(&job.name, &part.name).is_some();
                 let own = flow.parts().map(|(_, part)| &part.job).filter(is_own);
                 own.filter(|part| seen.insert(part.name.as_str())).collect()
             }
