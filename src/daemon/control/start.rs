@@ -86,7 +86,6 @@ impl Daemon {
         let targets = self.engine.config.resolve_targets(&exec.on).map_err(invalid)?;
         let Exec { task, args, kwargs, timeout, parallel, .. } = exec;
         check_call(task, args, kwargs)?;
-        let schedule = Schedule::parse("@yearly").map_err(|e| invalid(e.to_string()))?;
         let source = job::Source { file: Default::default(), line: 0 };
         let job = Job {
             args: args.clone(),
@@ -98,7 +97,7 @@ impl Daemon {
                 .filter(|at_once| *at_once > 0)
                 .map(|at_once| Share::Count(at_once).into()),
             overlap: Overlap::Allow,
-            ..Job::new(job::EXEC.to_owned(), task.clone(), schedule, source)
+            ..Job::new(job::EXEC.to_owned(), task.clone(), Schedule::never(), source)
         };
         let cause = Cause {
             trigger: Trigger::Exec,
