@@ -8,7 +8,7 @@ use super::reach::{self, Reach};
 use super::screen::{self, count, escape};
 use super::words::{self, Argument};
 use crate::api::flow::Part;
-use crate::api::job::RunRequest;
+use crate::api::job::{JobDetail, RunRequest};
 use crate::api::run::{Run, RunDetail, Started};
 use crate::client::{Client, Failure, Route, new_key};
 
@@ -77,10 +77,7 @@ fn start(candidates: &str, args: &Args) -> Result<u8, Failure> {
         if args.reach.json {
             screen::print_json(&started)?;
         }
-        let job = escape(&args.job);
-        eprintln!(
-            "loom: {job} is not run: it still runs on all of these nodes; `loom why {job}` tells"
-        );
+        eprintln!("loom: {}", not_begun(&client, &args.job));
         return Ok(reach::FAILED);
     };
     if !args.wait {
@@ -91,6 +88,24 @@ fn start(candidates: &str, args: &Args) -> Result<u8, Failure> {
     match follow::wait(&client, &detail, how)? {
         End::Over { run, .. } => Ok(status(&run)),
         End::Detached(status) => Ok(status),
+    }
+}
+
+/// Why there is no run. If nobody says what was to run, it is taken for a plain job.
+fn not_begun(client: &Client, name: &str) -> String {
+    let detail: Result<JobDetail, Failure> = client.get(&Route::to(["jobs", name]));
+    let is_flow = detail.is_ok_and(|detail| detail.plan.is_some());
+    let name = escape(name);
+    match is_flow {
+        true => format!(
+            "{name} is not run: another run of it is under way, and its `overlap` allows no more; \
+             `loom runs --job {name}` lists them"
+        ),
+        false => {
+            format!(
+                "{name} is not run: it still runs on all of these nodes; `loom why {name}` tells"
+            )
+        }
     }
 }
 

@@ -187,6 +187,23 @@ fn one_run_of_a_flow_waits_for_another_and_a_further_one_is_left_out() {
 }
 
 #[test]
+fn who_runs_a_flow_that_is_under_way_is_told_so() {
+    let farm = Farm::start(1);
+    let site = Site::new(&farm);
+    let slots = format!("[[{}]]", own("a", "n1", "gate"));
+    site.write("jobs/f.yaml", &format!("flows: {{f: {{overlap: skip, slots: {slots}}}}}\n"));
+    let mut daemon = Daemon::start(&site);
+    shown(&site, &["run", "f"]);
+    assert_eq!(
+        refused(&site, &["run", "f", "--wait"]),
+        "loom: f is not run: another run of it is under way, and its `overlap` allows no more; \
+         `loom runs --job f` lists them\n"
+    );
+    open_gate(&farm, "n1", "gate");
+    daemon.stop();
+}
+
+#[test]
 fn a_flow_that_is_taken_away_ends_and_begins_nothing_more() {
     let farm = Farm::start(1);
     let site = Site::new(&farm);
