@@ -44,10 +44,20 @@ pub struct Report {
     errors: usize,
     /// Errors, those included that were told before, through another alias.
     told: usize,
+    /// What is being read, the outermost first, for messages that do not name it.
+    within: Vec<String>,
     pub hints: Hints,
 }
 
 impl Report {
+    /// What is wrong while `read` is at work is wrong with this, and says so: `flow`, `deploy`.
+    pub fn in_this<T>(&mut self, kind: &str, name: &str, read: impl FnOnce(&mut Report) -> T) -> T {
+        self.within.push(format!("{kind} {}", quoted(name)));
+        let what = read(self);
+        self.within.pop();
+        what
+    }
+
     pub fn error(&mut self, at: impl Into<Place>, message: impl Into<String>) {
         self.add(Severity::Error, at.into(), message.into(), None, true);
     }
@@ -117,6 +127,11 @@ impl Report {
                 .filter(|via| differs(via, &at.span))
                 .map(|via| format!("used at {}", self.position(via))),
         );
+        let within: Vec<&str> = self.within.iter().rev().map(String::as_str).collect();
+        let is_told = |within: &[&str]| within.len() == 1 && key.1.contains(within[0]);
+        if !within.is_empty() && !is_told(&within) {
+            notes.push(format!("in {}", within.join(" of ")));
+        }
         let diagnostic = Diagnostic {
             severity,
             file: self.sources.shown(at.span.file).to_path_buf(),
@@ -231,7 +246,7 @@ fn differs(via: &Span, at: &Span) -> bool {
 impl Diagnostic {
     /// The same mistake reached through another alias is told once.
     fn used_again(&mut self) {
-        if let Some(note) = self.notes.last_mut().filter(|n| n.starts_with("used at "))
+        if let Some(note) = self.notes.iter_mut().find(|n| n.starts_with("used at "))
             && !note.ends_with(" and elsewhere")
         {
             note.push_str(" and elsewhere");

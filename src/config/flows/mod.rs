@@ -74,11 +74,13 @@ pub fn read(written: &[Written], jobs: &mut Jobs<'_>, report: &mut Report) {
     }
     for (path, name, key, value) in flows {
         let source = Source { file: path.clone(), line: key.node.span.line };
-        if let Some(job) = flow(key, value, name, source, jobs, report)
-            && jobs.has_room(key, &job, report)
-        {
-            jobs.by_name.insert(job.name.clone(), job);
-        }
+        report.in_this(A_FLOW, &name.clone(), |report| {
+            if let Some(job) = flow(key, value, name, source, jobs, report)
+                && jobs.has_room(key, &job, report)
+            {
+                jobs.by_name.insert(job.name.clone(), job);
+            }
+        });
         if jobs.is_full() {
             return;
         }

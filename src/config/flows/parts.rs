@@ -169,16 +169,22 @@ impl<'i> Slots<'i> {
             let name = fields::text(item, "the name of a job", report)?;
             return Some(Entry { at: item, job: Which::Named(name, None), on_failure: None });
         }
-        let has = |key| Fields { map: item }.key_and_value(key).is_some();
-        match (has("job"), has("name")) {
-            (false, true) => self.own(item, jobs, report),
-            (true, false) => self.named(item, jobs, report),
-            (true, true) => {
+        let get = |key| Fields { map: item }.key_and_value(key).map(|(_, value)| value);
+        match (get("job"), get("name")) {
+            (None, Some(own)) => match own.text().filter(|_| !own.is_null()) {
+                Some(name) => report.in_this("job", name, |report| self.own(item, jobs, report)),
+                None => self.own(item, jobs, report),
+            },
+            (Some(job), None) => match job.text().filter(|_| !job.is_null()) {
+                Some(name) => report.in_this("job", name, |report| self.named(item, jobs, report)),
+                None => self.named(item, jobs, report),
+            },
+            (Some(_), Some(_)) => {
                 let message = "a job of a flow has either \"job\" or \"name\", not both";
                 report.error_noting(item, message, FORMS);
                 None
             }
-            (false, false) => {
+            (None, None) => {
                 let message = "a job of a flow has neither \"job\" nor \"name\"";
                 report.error_noting(item, message, FORMS);
                 None

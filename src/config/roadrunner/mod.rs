@@ -157,7 +157,16 @@ impl Reader<'_> {
         }
         let jobs = fields.require("jobs", item, "the slot", report)?;
         let items = list(jobs, "jobs", "job", report)?;
-        let jobs: Vec<_> = items.into_iter().map(|item| self.job(item, report)).collect();
+        let read = |item: Item<'_>| {
+            let id = (Fields { map: item })
+                .key_and_value("job_id")
+                .and_then(|(_, id)| id.text().filter(|_| !id.is_null()));
+            match id {
+                Some(id) => report.in_this("job", id, |report| self.job(item, report)),
+                None => self.job(item, report),
+            }
+        };
+        let jobs: Vec<_> = items.into_iter().map(read).collect();
         jobs.into_iter().collect()
     }
 

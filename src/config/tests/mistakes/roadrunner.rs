@@ -68,27 +68,34 @@ flow.json:8:7: error: job "a" has no "hosts"
 flow.json:8:35: error: unknown key "host"; did you mean "hosts"?
     8 |       {"job_id": "a", "cmd": "x", "host": ["db1"]},
       |                                   ^^^^^^
+      = in job "a"
 flow.json:9:18: error: job_id "a" is used twice
     9 |       {"job_id": "a", "cmd": "", "hosts": ["db[10-12]", "@dbs", "web1", "db[3…
       |                  ^^^
       = first at flow.json:8
+      = in job "a"
 flow.json:9:30: error: cmd is empty
     9 |       {"job_id": "a", "cmd": "", "hosts": ["db[10-12]", "@dbs", "web1", "db[3-1]"]},
       |                              ^^
+      = in job "a"
 flow.json:9:44: error: unknown node "db11" (of "db[10-12]"), nor 1 more; did you mean "db1"?
     9 |       {"job_id": "a", "cmd": "", "hosts": ["db[10-12]", "@dbs", "web1", "db[3-1]"]},
       |                                            ^^^^^^^^^^^
       = with --any-host, hosts that are no nodes are taken with the defaults
+      = in job "a"
 flow.json:9:57: error: no node has the tag "dbs"; did you mean "@db"?
     9 |       {"job_id": "a", "cmd": "", "hosts": ["db[10-12]", "@dbs", "web1", "db[3-1]"]},
       |                                                         ^^^^^^
+      = in job "a"
 flow.json:9:65: error: unknown node "web1"
     9 | …  {"job_id": "a", "cmd": "", "hosts": ["db[10-12]", "@dbs", "web1", "db[3-1]"]},
       |                                                              ^^^^^^
       = with --any-host, hosts that are no nodes are taken with the defaults
+      = in job "a"
 flow.json:9:77: error: host set "db[3-1]": the range runs backwards; write [1-3]
     9 | … "a", "cmd": "", "hosts": ["db[10-12]", "@dbs", "web1", "db[3-1]"]},
       |                                                              ^^^
+      = in job "a"
 flow.json:10:7: error: the job has no "job_id"
    10 |       {"cmd": ["x"], "hosts": [], "success_constraint": "101%", "p…
       |       ^
@@ -141,6 +148,7 @@ flow.json:1:25: error: the job has no "hosts"
 flow.json:1:45: error: "cmd" has no value
     1 | {"job_flow": [{"jobs": [{}, {"job_id": "b", "cmd": null, "hosts": "db1"}, "x"]}]}
       |                                             ^^^^^
+      = in job "b"
 flow.json:1:75: error: a job is a mapping of settings, not a single value
     1 | …{"jobs": [{}, {"job_id": "b", "cmd": null, "hosts": "db1"}, "x"]}]}
       |                                                              ^^^
