@@ -73,6 +73,39 @@ pub struct Fires {
     pub times: Vec<Timestamp>,
 }
 
+/// What comes due, over all jobs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Coming {
+    #[schema(value_type = String, format = DateTime)]
+    pub from: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    pub until: Timestamp,
+    /// Seconds to a span.
+    pub step: u32,
+    /// Those in which something comes due, in order.
+    pub spans: Vec<Span>,
+    /// What comes first, one by one.
+    pub next: Vec<Due>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Span {
+    /// Where it begins.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Due instants, of all jobs together.
+    pub count: u64,
+    /// Names of jobs that come due in it, five at most.
+    pub jobs: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Due {
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    pub job: String,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunRequest {

@@ -23,7 +23,7 @@ use super::auth::{Origin, Porter};
 use super::problem::{self, Error, Result};
 use super::routes::metrics::Meter;
 use super::routes::openapi::{Known, Operation};
-use super::{App, body, host, say};
+use super::{App, body, host, say, web};
 
 const HEADERS: [(&str, &str); 6] = [
     ("cache-control", "no-store"),
@@ -88,6 +88,10 @@ async fn pass(
     let (mut parts, body) = request.into_parts();
     if let Some(names) = &guard.names {
         host::meant_for_us(&parts.uri, &parts.headers, names)?;
+    }
+    // It holds nothing, so that whoever comes, by whatever link, may have it.
+    if web::is_public(route) {
+        return Ok(next.run(Request::from_parts(parts, Body::empty())).await);
     }
     host::sent_by_us(&parts.headers)?;
     let caller = guard.porter.identify(origin, &parts.headers).await?;

@@ -3,8 +3,9 @@
 //! A child of the parent, which hands it a control channel and a listening socket. It answers from
 //! three sources: the parent, over the control channel ([`channel`]); the ledger, which it only
 //! reads ([`history`]); and the output files ([`output`]). Which jobs and nodes there are and what
-//! happens to runs it is told ([`catalog`], [`news`]). It decides nothing about who may change
-//! what: the parent does, by the word that was shown ([`auth`]).
+//! happens to runs it is told ([`catalog`], [`news`]). The page in the browser is its own too
+//! ([`web`]). It decides nothing about who may change what: the parent does, by the word that was
+//! shown ([`auth`]).
 
 pub mod account;
 pub mod args;
@@ -34,6 +35,7 @@ pub mod sse;
 pub mod tell;
 pub mod tls;
 pub mod wait;
+pub mod web;
 pub mod when;
 
 use std::fmt;

@@ -6,6 +6,7 @@ mod control;
 mod daemon;
 mod events;
 mod exec;
+mod fires;
 mod flows;
 mod jobs;
 pub mod metrics;
@@ -25,7 +26,7 @@ use loom::api::BASE;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::App;
+use super::{App, web};
 use super::guard::{Guard, guard};
 use super::problem::Error;
 use metrics::Meter;
@@ -34,7 +35,7 @@ use openapi::{Document, Known};
 /// To be made once: all connections share it.
 pub fn router(app: App) -> Router {
     let (router, _) = api().split_for_parts();
-    guarded(router, Known::of(openapi::document()), app)
+    guarded(router.merge(web::routes()), Known::of(openapi::document()), app)
 }
 
 /// `router` behind all that every request has to pass.
@@ -57,6 +58,7 @@ pub fn api() -> OpenApiRouter<App> {
         .merge(daemon::routes())
         .merge(events::routes())
         .merge(exec::routes())
+        .merge(fires::routes())
         .merge(flows::routes())
         .merge(jobs::routes())
         .merge(nodes::routes())

@@ -1,0 +1,80 @@
+// The API, and the token that it wants over the network. The token is kept for as long as the tab
+// is, and shown to nothing but this daemon.
+
+const BASE = new URL("api/v1/", document.baseURI);
+const KEPT = "loom-token";
+
+let token = sessionStorage.getItem(KEPT);
+let onRefused = () => {};
+
+export function signIn(with_) {
+  token = with_;
+  if (token) sessionStorage.setItem(KEPT, token);
+  else sessionStorage.removeItem(KEPT);
+}
+
+export const isSignedIn = () => Boolean(token);
+
+/** What is done when the daemon does not know who we are. */
+export function whenRefused(work) {
+  onRefused = work;
+}
+
+/** What the daemon says against a request. */
+export class Problem extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+async function problem(response) {
+  let detail = response.statusText || `HTTP ${response.status}`;
+  try {
+    detail = (await response.json()).detail ?? detail;
+  } catch {
+    // Something between us and the daemon has answered.
+  }
+  return new Problem(response.status, detail);
+}
+
+/** A response that went well. `path` is below the API; its parts are to be encoded. */
+export async function ask(path, { method = "GET", params, headers, body, signal } = {}) {
+  const url = new URL(path, BASE);
+  for (const name in params) if (params[name] !== undefined && params[name] !== "") url.searchParams.set(name, params[name]);
+  const all = { ...headers };
+  if (token) all.Authorization = `Bearer ${token}`;
+  if (body) all["Content-Type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(url, { method, headers: all, body: body && JSON.stringify(body), signal, cache: "no-store", credentials: "omit", redirect: "error" });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem(0, "The daemon cannot be reached.");
+  }
+  if (response.ok) return response;
+  const why = await problem(response);
+  if (response.status === 401) onRefused(why);
+  throw why;
+}
+
+export const get = async (path, params, signal) => (await ask(path, { params, signal })).json();
+
+/** Of what starts something, the same key twice is carried out once: it may be sent again. */
+export async function post(path, body = {}) {
+  const headers = { "Idempotency-Key": crypto.getRandomValues(new Uint32Array(4)).join("-") };
+  const response = await ask(path, { method: "POST", body, headers });
+  return response.headers.get("content-type")?.startsWith("application/json") ? response.json() : null;
+}
+
+/** A list, page by page. */
+export async function* pages(path, params, { first = 100, then = 1000, signal } = {}) {
+  let cursor;
+  do {
+    const page = await get(path, { ...params, limit: cursor ? then : first, cursor }, signal);
+    yield page.items;
+    cursor = page.next;
+  } while (cursor);
+}
+
+export const part = encodeURIComponent;

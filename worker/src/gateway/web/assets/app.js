@@ -1,0 +1,100 @@
+// The frame around all views: who looks, where one can go, and whether news arrive.
+
+import { h, fill } from "./dom.js";
+import { get, isSignedIn, signIn, whenRefused } from "./api.js";
+import { follow } from "./events.js";
+import { route, start, stop, go } from "./router.js";
+import * as signin from "./signin.js";
+
+const app = document.getElementById("app");
+const ROLES = ["viewer", "operator", "admin"];
+let living = new AbortController();
+let started = false;
+let me = null;
+
+// A view is fetched when it is first gone to.
+const from = (name) => async (...with_) => (await import(`./${name}.js`))[name](...with_);
+
+route("", () => "Overview", from("overview"));
+route("jobs", () => "Jobs", from("jobs"));
+route("jobs/:name", ({ name }) => name, from("job"));
+route("runs", () => "Runs", from("runs"));
+route("runs/:id", ({ id }) => `Run ${id}`, from("run"));
+route("nodes", () => "Nodes", from("nodes"));
+route("nodes/:name", ({ name }) => name, from("node"));
+route("audit", () => "Audit", from("audit"));
+
+function leave(why) {
+  living.abort();
+  stop();
+  signIn(null);
+  me = null;
+  document.title = "Loom";
+  signin.show(app, why, enter);
+}
+
+function enter(who) {
+  const at_least = (role) => ROLES.indexOf(who.role) >= ROLES.indexOf(role);
+  const all = who.jobs.length === 0;
+  me = { ...who, operates: at_least("operator"), administers: at_least("admin") && all };
+  living = new AbortController();
+  const links = [["#/", "Overview"], ["#/jobs", "Jobs"], ["#/runs", "Runs"], ["#/nodes", "Nodes"]];
+  if (me.administers) links.push(["#/audit", "Audit"]);
+  const live = h("span", { class: "live", role: "status" }, "connecting");
+  fill(app,
+    h("header", null,
+      h("a", { class: "brand", href: "#/" }, "Loom"),
+      h("nav", { "aria-label": "Views" }, links.map(([href, name]) => h("a", { href }, name))),
+      h("div", { class: "who" }, live,
+        h("span", { class: "quiet" }, `${who.name} · ${who.role}${all ? "" : ` · ${who.jobs.join(", ")}`}`),
+        isSignedIn() && h("button", { class: "plain", onclick: () => leave("") }, "Sign out"))),
+    h("main", { id: "main", tabindex: "-1" }));
+  follow(living.signal, (is) => {
+    fill(live, is ? "live" : "reconnecting");
+    live.classList.toggle("off", !is);
+  }).catch((error) => fill(live, error.message));
+  if (started) go();
+  else start(render);
+  started = true;
+}
+
+async function render(found, signal) {
+  const main = document.getElementById("main");
+  if (!me || !main) return;
+  document.title = found ? `${found.title} · Loom` : "Loom";
+  const path = location.hash.split("?")[0].split("/")[1] ?? "";
+  for (const link of app.querySelectorAll("nav a")) {
+    if (link.getAttribute("href") === `#/${path}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  const before = document.activeElement;
+  fill(main, found ? h("h1", null, found.title) : [h("h1", null, "There is no such page"), h("p", null, h("a", { href: "#/" }, "Overview"))]);
+  scrollTo(0, 0);
+  // Who came by a link begins at the top of what it led to.
+  if (before && !before.isConnected) main.focus({ preventScroll: true });
+  if (!found) return;
+  try {
+    await found.view(main, { ...found, me, signal });
+  } catch (error) {
+    if (!signal.aborted) main.append(h("div", { class: "notice bad", role: "alert" }, error.message));
+  }
+}
+
+addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest?.("input, textarea, select, dialog")) return;
+  const filter = document.querySelector("[data-filter]");
+  if (!filter) return;
+  event.preventDefault();
+  filter.focus();
+  filter.select();
+});
+
+whenRefused((why) => {
+  if (me) leave(why.message);
+});
+try {
+  enter(await get("whoami"));
+} catch (error) {
+  leave(error.status === 401 && !isSignedIn() ? "" : error.message);
+}

@@ -1,0 +1,51 @@
+// Asking before something is done.
+
+import { h, tell } from "./dom.js";
+import { post } from "./api.js";
+
+let opened = 0;
+
+/** Whether it was agreed to; with `field`, what was written there. */
+export function confirm({ title, text, action, danger, field }) {
+  const id = `dialog-${++opened}`;
+  return new Promise((done) => {
+    const input = field && h("input", { id: `${id}-field`, placeholder: field.hint, autocomplete: "off", spellcheck: "false" });
+    const close = (answer) => {
+      dialog.close();
+      dialog.remove();
+      done(answer);
+    };
+    const form = h("form", { onsubmit: (event) => { event.preventDefault(); close(field ? input.value.trim() : true); } },
+      h("h2", { id }, title), h("p", null, text),
+      field && h("p", null, h("label", { for: `${id}-field` }, field.label), input),
+      h("div", { class: "buttons" },
+        h("button", { type: "button", onclick: () => close(null) }, "Do nothing"),
+        h("button", { type: "submit", class: danger ? "danger" : "primary" }, action)));
+    const dialog = h("dialog", { "aria-labelledby": id, oncancel: (event) => { event.preventDefault(); close(null); } }, form);
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+/** Carries something out, with a word on how it went beside the button. */
+export async function carryOut(button, path, body, done) {
+  button.disabled = true;
+  try {
+    const answer = await post(path, body);
+    const says = done(answer);
+    if (says) tell(says);
+  } catch (error) {
+    complain(error);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+/** A notice that stays until it is put away. */
+export function complain(error) {
+  const notice = h("div", { class: "notice bad", role: "alert" }, error.message,
+    h("button", { class: "plain", "aria-label": "Put this notice away", onclick: () => notice.remove() }, "×"));
+  const main = document.getElementById("main");
+  main.querySelector(":scope > .notice")?.remove();
+  main.prepend(notice);
+}

@@ -1,0 +1,85 @@
+// Elements out of text. Nothing here or elsewhere makes markup of a string: whatever a node or a
+// manifest says arrives as a text node, with what a terminal or a reader could be fooled by made
+// visible.
+
+const SVG = "http://www.w3.org/2000/svg";
+// Colours and the like of a terminal: nothing is lost without them.
+const COLOURS = /\x1b\[[0-9;:]*m/g;
+const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
+// They would turn the order of what stands around them.
+const TURNS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const ODD = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
+
+const code = (at) => `\u27e8U+${at.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`;
+const picture = (at) => (at < " " ? String.fromCharCode(0x2400 + at.charCodeAt(0)) : at === "\x7f" ? "\u2421" : code(at));
+
+export function clean(text) {
+  text = String(text);
+  if (!ODD.test(text)) return text;
+  return text.replace(COLOURS, "").replace(/\r+(?=\n|$)/g, "").replace(CONTROLS, picture).replace(TURNS, code);
+}
+
+function add(to, child) {
+  if (child === null || child === undefined || child === false) return;
+  if (Array.isArray(child)) for (const one of child) add(to, one);
+  else to.append(child instanceof Node ? child : clean(child));
+}
+
+function set(element, name, value) {
+  if (value === null || value === undefined || value === false) return;
+  if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+  // A link leads to another view of this page, and nowhere else.
+  else if (name === "href" && !value.startsWith("#")) return;
+  else if (name === "value" || name === "checked" || name === "disabled" || name === "hidden") element[name] = value;
+  else element.setAttribute(name, value === true ? "" : clean(value));
+}
+
+function make(element, attributes, children) {
+  for (const name in attributes) set(element, name, attributes[name]);
+  add(element, children);
+  return element;
+}
+
+/** An element with attributes (`onclick: f` listens) and children: texts, nodes, lists, nothing. */
+export const h = (tag, attributes, ...children) => make(document.createElement(tag), attributes, children);
+
+export const svg = (tag, attributes, ...children) => make(document.createElementNS(SVG, tag), attributes, children);
+
+export function fill(element, ...children) {
+  element.replaceChildren();
+  add(element, children);
+  return element;
+}
+
+/** A heading with what belongs to it, as a landmark of that name. */
+export function section(title, ...children) {
+  const id = `s-${title.toLowerCase().replace(/[^a-z0-9]+/g, "-")}`;
+  return h("section", { "aria-labelledby": id }, h("h2", { id }, title), children);
+}
+
+/** Pairs of a term and what it is; without those that are nothing. */
+export const facts = (...pairs) =>
+  h("dl", { class: "facts" }, pairs.filter((pair) => pair && pair[1] !== null && pair[1] !== undefined && pair[1] !== "")
+    .map(([term, is]) => h("div", null, h("dt", null, term), h("dd", null, is))));
+
+let turn = 0;
+/** Told to who cannot see it. */
+export function tell(text) {
+  const news = document.getElementById("news");
+  // The same words again would not be read out again.
+  news.textContent = clean(text) + (turn++ % 2 ? "\u00a0" : "");
+}
+
+/** At most once a while, the last time included. */
+export function seldom(wait, work) {
+  let timer = 0;
+  let last = -Infinity;
+  return () => {
+    if (timer) return;
+    timer = setTimeout(() => {
+      timer = 0;
+      last = performance.now();
+      work();
+    }, Math.max(0, last + wait - performance.now()));
+  };
+}

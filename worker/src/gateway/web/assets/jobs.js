@@ -1,0 +1,122 @@
+// All jobs, filtered by the daemon and shown as far as they are in view.
+
+import { h, fill, seldom } from "./dom.js";
+import { pages } from "./api.js";
+import { listen } from "./events.js";
+import { to, remember } from "./router.js";
+import { badge, FLOW } from "./state.js";
+import { when, ago, took } from "./time.js";
+import { listed } from "./list.js";
+
+const STATES = ["failed", "lost", "running", "queued", "succeeded", "cancelled", "skipped"];
+
+export async function jobs(main, { query, signal }) {
+  const count = h("p", { class: "quiet", role: "status" });
+  const name = h("input", { id: "f-name", type: "search", "data-filter": true, placeholder: "part of a name, or web-*", value: query.get("name") ?? "", spellcheck: "false", autocomplete: "off" });
+  const tag = h("input", { id: "f-tag", type: "search", list: "tags", value: query.get("tag") ?? "", spellcheck: "false", autocomplete: "off" });
+  const tags = h("datalist", { id: "tags" });
+  const state = choice("f-state", ["", "any"], STATES.map((word) => [word, word]), query.get("state"));
+  const enabled = choice("f-on", ["", "on and off"], [["true", "on"], ["false", "off"]], query.get("enabled"));
+  main.append(h("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
+    field("Name", name), field("Tag", tag), tags, field("Last run", state), field("Schedule", enabled), count));
+
+  const rows = listed({
+    label: "Jobs",
+    key: (job) => job.name,
+    empty: "No job is like that.",
+    columns: [
+      { name: "Job", class: "wide", cell: (job) => [h("a", { href: to("jobs", job.name) }, job.name), job.task === FLOW && h("span", { class: "mark" }, "flow")] },
+      { name: "Last run", class: "middle", cell: lastRun },
+      { name: "Took", class: "number minor", cell: (job) => (job.last_run ? took(job.last_run) : "–") },
+      { name: "Schedule", class: "minor", cell: (job) => [h("code", null, job.schedule), job.timezone && h("span", { class: "quiet" }, ` ${job.timezone}`)] },
+      { name: "Next", class: "middle", cell: (job) => (job.enabled ? when(job.next_at, job.timezone) : h("span", { class: "mark off" }, "off")) },
+      { name: "Tags", class: "minor", cell: (job) => job.tags.map((word) => h("button", { class: "tag", type: "button", onclick: () => { tag.value = word; load(); } }, word)) },
+    ],
+  }, signal);
+  main.append(rows.element);
+
+  let turn = new AbortController();
+  signal.addEventListener("abort", () => turn.abort());
+
+  async function load() {
+    turn.abort();
+    turn = new AbortController();
+    const { signal: own } = turn;
+    const wanted = { name: name.value.trim(), tag: tag.value.trim(), state: state.value, enabled: enabled.value };
+    remember(wanted);
+    const items = [];
+    const known = new Set();
+    try {
+      for await (const page of pages("jobs", wanted, { signal: own })) {
+        if (own.aborted) return;
+        items.push(...page);
+        rows.set(items.slice(), false);
+        fill(count, `${items.length} jobs, …`);
+        for (const job of page) for (const word of job.tags) known.add(word);
+        await idle();
+      }
+    } catch (error) {
+      if (!own.aborted) fill(count, error.message);
+      return;
+    }
+    rows.set(items);
+    fill(tags, [...known].sort().slice(0, 200).map((word) => h("option", { value: word })));
+    const says = items.length === 1 ? "1 job" : `${items.length} jobs`;
+    fill(count, says);
+    return says;
+  }
+
+  let typing = 0;
+  const typed = () => {
+    clearTimeout(typing);
+    typing = setTimeout(load, 150);
+  };
+  for (const input of [name, tag]) input.addEventListener("input", typed);
+  for (const select of [state, enabled]) select.addEventListener("change", load);
+  name.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown") rows.element.querySelector("tbody a")?.focus();
+  });
+
+  const again = seldom(2000, () => {
+    if (!signal.aborted) load();
+  });
+  listen((events) => {
+    for (const event of events) {
+      if (["resync", "reloaded", "switched", "paused"].includes(event.type)) return again();
+      const job = event.job && rows.get(event.job);
+      if (job && event.type.startsWith("run_")) rows.replace({ ...job, last_run: after(job.last_run, event) });
+    }
+  }, signal);
+  await load();
+}
+
+/** The last run, once this has happened. */
+function after(run, event) {
+  if (event.type === "run_queued") return { id: event.run, state: "queued", queued_at: event.at };
+  if (run?.id !== event.run) return run;
+  if (event.type === "run_started") return { ...run, state: "running", started_at: event.at };
+  return { ...run, state: event.state, finished_at: event.at };
+}
+
+function lastRun(job) {
+  const run = job.last_run;
+  if (!run) return h("span", { class: "quiet" }, "never ran");
+  const at = run.started_at ?? run.queued_at;
+  return [h("a", { href: to("runs", run.id) }, badge(run.state)), h("time", { class: "quiet", datetime: at }, ` ${ago(at)}`)];
+}
+
+export const field = (label, input) => h("div", { class: "field" }, h("label", { for: input.id }, label), input);
+
+export function choice(id, any, choices, chosen) {
+  const options = [any, ...choices].map(([value, name]) => h("option", { value }, name));
+  const select = h("select", { id }, options);
+  if (chosen && choices.some(([value]) => value === chosen)) select.value = chosen;
+  else if (chosen) {
+    select.append(h("option", { value: chosen }, chosen));
+    select.value = chosen;
+  }
+  return select;
+}
+
+/** Between two tasks, so that none of them is long. */
+const idle = () => new Promise((done) => setTimeout(done, 0));

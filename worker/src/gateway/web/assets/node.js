@@ -1,0 +1,45 @@
+// One node: how it fares, and what runs there.
+
+import { h, fill, section, facts, seldom } from "./dom.js";
+import { get, part } from "./api.js";
+import { listen } from "./events.js";
+import { to } from "./router.js";
+import { badge, unitWord } from "./state.js";
+import { when, took } from "./time.js";
+import { table } from "./list.js";
+import { address, connection, contact, failures } from "./nodes.js";
+
+export async function node(main, { params: { name }, signal }) {
+  const body = h("div");
+  main.append(body);
+  async function load() {
+    const is = await get(`nodes/${part(name)}`, {}, signal);
+    const open = body.querySelector("details")?.open;
+    fill(body,
+      facts(
+        ["Connection", connection(is)],
+        ["Last contact", contact(is.last_contact)],
+        ["Failures", failures(is)],
+        ["Address", address(is)],
+        ["Tags", is.tags.join(", ")]),
+      section("What ran there last", is.units.length
+        ? table("Latest units", [
+          { name: "Job", cell: (unit) => h("a", { href: `${to("runs", unit.run)}?node=${part(name)}` }, unit.job) },
+          { name: "State", cell: (unit) => badge(unitWord(unit), unit.summary) },
+          { name: "Begun", cell: (unit) => when(unit.started_at) },
+          { name: "Took", class: "number", cell: took },
+        ], is.units)
+        : h("p", { class: "quiet" }, "Nothing has run there.")),
+      section("Jobs that run there", is.jobs.length
+        ? h("ul", { class: "names" }, is.jobs.map((job) => h("li", null, h("a", { href: to("jobs", job) }, job))))
+        : h("p", { class: "quiet" }, "None.")),
+      h("details", { open }, h("summary", null, "All its keys"), h("pre", { tabindex: "0" }, JSON.stringify(is.manifest, null, 2))));
+  }
+  await load();
+  const again = seldom(1000, () => {
+    if (!signal.aborted) load().catch(() => {});
+  });
+  listen((events) => {
+    if (events.some((event) => event.node === name || event.type === "resync" || event.type === "reloaded")) again();
+  }, signal);
+}

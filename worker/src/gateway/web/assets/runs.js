@@ -1,0 +1,85 @@
+// Runs of all jobs, the latest first; further ones come as one scrolls.
+
+import { h, seldom } from "./dom.js";
+import { get } from "./api.js";
+import { listen } from "./events.js";
+import { to, remember } from "./router.js";
+import { badge, tally } from "./state.js";
+import { when, took } from "./time.js";
+import { listed } from "./list.js";
+import { field, choice } from "./jobs.js";
+
+const STATES = ["queued,running", "failed,lost", "succeeded", "failed", "cancelled", "lost", "skipped"];
+
+export async function runs(main, { query, signal }) {
+  const job = h("input", { id: "f-job", type: "search", "data-filter": true, placeholder: "its whole name", value: query.get("job") ?? "", spellcheck: "false", autocomplete: "off" });
+  const node = h("input", { id: "f-node", type: "search", value: query.get("node") ?? "", spellcheck: "false", autocomplete: "off" });
+  const state = choice("f-state", ["", "any"], STATES.map((word) => [word, word.replace(",", " or ")]), query.get("state"));
+  main.append(h("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
+    field("Job", job), field("Node", node), field("State", state)));
+  const wanted = () => ({ job: job.value.trim(), node: node.value.trim(), state: state.value });
+  const { element, load } = runList("Runs", wanted, signal);
+  main.append(element);
+  const reload = () => {
+    remember(wanted());
+    load();
+  };
+  let typing = 0;
+  for (const input of [job, node]) input.addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(reload, 250);
+  });
+  state.addEventListener("change", reload);
+  await load();
+}
+
+/** A list of runs; `wanted` says of which. */
+export function runList(label, wanted, signal, without = []) {
+  let items = [];
+  let cursor;
+  let turn = 0;
+  const columns = [
+    { name: "Run", class: "narrow", cell: (run) => h("a", { href: to("runs", run.id) }, `${run.id}`) },
+    { name: "Job", class: "wide", cell: (run) => (run.command ? h("code", null, run.command) : h("a", { href: to("jobs", run.job) }, run.job)) },
+    { name: "State", class: "middle", cell: (run) => badge(run.state) },
+    { name: "Units", class: "middle minor", cell: (run) => tally(run.units) },
+    { name: "Begun", class: "middle", cell: (run) => when(run.started_at ?? run.queued_at) },
+    { name: "Took", class: "number", cell: took },
+    { name: "By", class: "minor", cell: (run) => (run.by ? `${run.trigger}, ${run.by}` : run.trigger) },
+  ];
+  const rows = listed({
+    label,
+    key: (run) => run.id,
+    empty: "There is no such run.",
+    columns: columns.filter(({ name }) => !without.includes(name)),
+    more,
+  }, signal);
+
+  async function more() {
+    const own = turn;
+    const page = await get("runs", { ...wanted(), limit: 200, cursor }, signal);
+    if (own !== turn) return true;
+    items = items.concat(page.items);
+    cursor = page.next;
+    rows.set(items, !cursor);
+    return Boolean(cursor);
+  }
+
+  async function load() {
+    const own = ++turn;
+    const page = await get("runs", { ...wanted(), limit: 100 }, signal);
+    if (own !== turn) return;
+    ({ items, next: cursor } = page);
+    rows.set(items, !cursor);
+    return items;
+  }
+
+  const again = seldom(1000, () => {
+    // Who has scrolled away reads what is there.
+    if (!signal.aborted && items.length <= 100) load().catch(() => {});
+  });
+  listen((events) => {
+    for (const { type } of events) if (type.startsWith("run_") || type === "resync") return again();
+  }, signal);
+  return { element: rows.element, load };
+}
