@@ -12,13 +12,13 @@ export function timeline({ from, until, step, spans }) {
   const [wide, tall] = [960, 96];
   const most = Math.max(1, ...spans.map((span) => span.count));
   const x = (at) => ((at - begin) / (end - begin)) * wide;
-  const width = Math.max(2, (step / (end - begin)) * wide - 2);
   const bars = spans.map(({ at, count, jobs }) => {
     // A single one is to be seen beside thousands.
-    const height = 8 + (Math.log1p(count) / Math.log1p(most)) * (tall - 12);
-    const begun = Math.max(begin, new Date(at) / 1000);
+    const height = 8 + (count / most) * (tall - 12);
+    const left = x(Math.max(begin, new Date(at) / 1000));
+    const width = Math.max(1.5, x(Math.min(end, new Date(at) / 1000 + step)) - left - 1.5);
     const more = count > jobs.length ? ", …" : "";
-    return svg("rect", { class: "bar", x: x(begun), width, y: tall - height, height, rx: 1 }, svg("title", null, `${clock(at)}: ${count} due (${jobs.join(", ")}${more})`));
+    return svg("rect", { class: "bar", x: left, width, y: tall - height, height, rx: 1 }, svg("title", null, `${clock(at)}: ${count} due (${jobs.join(", ")}${more})`));
   });
   const hours = [];
   for (let at = Math.ceil(begin / 3600) * 3600; at < end; at += 3600) {

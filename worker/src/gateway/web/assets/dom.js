@@ -11,12 +11,13 @@ const TURNS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const ODD = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
 
 const code = (at) => `\u27e8U+${at.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`;
-const picture = (at) => (at < " " ? String.fromCharCode(0x2400 + at.charCodeAt(0)) : at === "\x7f" ? "\u2421" : code(at));
+// As terminals show them: `^[` of an escape.
+const caret = (at) => (at < " " || at === "\x7f" ? `^${String.fromCharCode(at.charCodeAt(0) ^ 64)}` : code(at));
 
 export function clean(text) {
   text = String(text);
   if (!ODD.test(text)) return text;
-  return text.replace(COLOURS, "").replace(/\r+(?=\n|$)/g, "").replace(CONTROLS, picture).replace(TURNS, code);
+  return text.replace(COLOURS, "").replace(/\r+(?=\n|$)/g, "").replace(CONTROLS, caret).replace(TURNS, code);
 }
 
 function add(to, child) {

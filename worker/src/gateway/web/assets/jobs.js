@@ -25,11 +25,11 @@ export async function jobs(main, { query, signal }) {
     key: (job) => job.name,
     empty: "No job is like that.",
     columns: [
-      { name: "Job", class: "wide", cell: (job) => [h("a", { href: to("jobs", job.name) }, job.name), job.task === FLOW && h("span", { class: "mark" }, "flow")] },
+      { name: "Job", cell: (job) => [h("a", { href: to("jobs", job.name) }, job.name), job.task === FLOW && h("span", { class: "mark" }, "flow")] },
       { name: "Last run", class: "middle", cell: lastRun },
       { name: "Took", class: "number minor", cell: (job) => (job.last_run ? took(job.last_run) : "–") },
-      { name: "Schedule", class: "minor", cell: (job) => [h("code", null, job.schedule), job.timezone && h("span", { class: "quiet" }, ` ${job.timezone}`)] },
-      { name: "Next", class: "middle", cell: (job) => (job.enabled ? when(job.next_at, job.timezone) : h("span", { class: "mark off" }, "off")) },
+      { name: "Schedule", class: "minor", cell: (job) => h("code", { title: job.timezone }, job.schedule) },
+      { name: "Next", class: "due-at", cell: (job) => (job.enabled ? when(job.next_at, job.timezone) : h("span", { class: "mark off" }, "off")) },
       { name: "Tags", class: "minor", cell: (job) => job.tags.map((word) => h("button", { class: "tag", type: "button", onclick: () => { tag.value = word; load(); } }, word)) },
     ],
   }, signal);

@@ -23,6 +23,7 @@ export async function run(main, { params: { id }, query, me, signal }) {
   const zone = await zoneOf(is, signal);
   const top = h("div");
   const picture = h("div");
+  fill(main.querySelector("h1"), `Run ${id} `, h("span", { class: "quiet" }, is.job === EXEC ? "of a command" : `of ${is.job}`));
   main.append(top, picture);
 
   const units = new Map(is.nodes.map((unit) => [unit.id, unit]));

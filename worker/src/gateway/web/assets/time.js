@@ -25,10 +25,15 @@ function format(zone, seconds) {
 
 const today = () => format(HERE, false).format(new Date()).slice(0, 10);
 
-/** On the viewer's clock; without the date if that is today's. */
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** On the viewer's clock; without the date if that is today's, without the year if it is this. */
 export function clock(at, seconds = false) {
   const text = format(HERE, seconds).format(new Date(at));
-  return text.startsWith(today()) ? text.slice(11) : text;
+  const now = today();
+  if (text.startsWith(now)) return text.slice(11);
+  if (!text.startsWith(now.slice(0, 4))) return text;
+  return `${Number(text.slice(8, 10))} ${MONTHS[Number(text.slice(5, 7)) - 1]} ${text.slice(11)}`;
 }
 
 /** On the clock of a zone, if it says something else than the viewer's. */
@@ -38,7 +43,8 @@ export function there(at, zone) {
   if (!its) return null;
   const [shown, other] = [mine.format(new Date(at)), its.format(new Date(at))];
   if (shown === other) return null;
-  return shown.slice(0, 10) === other.slice(0, 10) ? other.slice(11) : other;
+  if (shown.slice(0, 10) === other.slice(0, 10)) return other.slice(11);
+  return `${new Intl.DateTimeFormat("en-GB", { weekday: "short", timeZone: zone }).format(new Date(at))} ${other.slice(11)}`;
 }
 
 /** A time as an element: the viewer's, then the zone's. */
@@ -53,7 +59,8 @@ const short = (zone) => zone.slice(zone.lastIndexOf("/") + 1).replaceAll("_", " 
 
 /** Seconds, in the two greatest units that say something. */
 export function duration(seconds) {
-  if (seconds < 10) return `${Math.max(0, seconds).toFixed(1)} s`;
+  if (seconds < 1) return `${Math.max(0, Math.round(seconds * 1000))} ms`;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
   if (seconds < 60) return `${Math.round(seconds)} s`;
   const steps = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
   let left = Math.round(seconds);
