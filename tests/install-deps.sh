@@ -30,6 +30,8 @@ need fish command -v fish
 need mandoc command -v mandoc
 need man-db command -v man
 need rsync command -v rsync
+need chromium command -v chromium
+need chromium-driver command -v chromedriver
 need python3-venv python3 -c 'import ensurepip, venv'
 
 [ -n "$missing" ] || exit 0

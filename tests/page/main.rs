@@ -1,0 +1,21 @@
+//! The page, in a real browser, served by a real daemon.
+//!
+//! A file for each theme. [`Scene`] is a daemon on a farm that listens, [`Browser`] a headless
+//! Chromium. Without one, each test reports that it was skipped. What the page looked like is left
+//! in `target/screenshots`.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod access;
+mod browser;
+mod hostile;
+mod live;
+mod many;
+mod roles;
+mod scene;
+mod shape;
+mod views;
+
+use browser::Browser;
+use scene::Scene;
