@@ -1,6 +1,6 @@
 // The frame around all views: who looks, where one can go, and whether news arrive.
 
-import { h, fill } from "./dom.js";
+import { h, fill, complain } from "./dom.js";
 import { get, isSignedIn, signIn, whenRefused } from "./api.js";
 import { follow } from "./events.js";
 import { route, start, stop, go } from "./router.js";
@@ -41,7 +41,7 @@ function enter(who) {
   const links = [["#/", "Overview"], ["#/jobs", "Jobs"], ["#/runs", "Runs"], ["#/nodes", "Nodes"]];
   if (me.administers) links.push(["#/audit", "Audit"]);
   const live = h("span", { class: "live", role: "status" }, "connecting");
-  fill(app,
+  app.replaceChildren(
     h("header", null,
       h("a", { class: "brand", href: "#/" }, "Loom"),
       h("nav", { "aria-label": "Views" }, links.map(([href, name]) => h("a", { href }, name))),
@@ -88,6 +88,10 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
   filter.focus();
   filter.select();
+});
+
+addEventListener("unhandledrejection", ({ reason }) => {
+  if (me && reason?.name !== "AbortError") complain(reason);
 });
 
 whenRefused((why) => {

@@ -42,19 +42,19 @@ export function timeline({ from, until, step, spans }) {
 
 /** Runs, the newest last, a cell for each; a link to it. */
 export function heat(runs) {
-  const cells = [...runs].reverse().map((run) => {
+  const cells = [...runs].reverse().map((run, nth) => {
     const [shape, kind] = look(run.state);
     const label = `Run ${run.id}, ${run.state}, ${clock(run.scheduled_at ?? run.queued_at)}`;
-    return h("li", null, h("a", { class: `cell ${kind}`, href: to("runs", run.id), title: label, "aria-label": label, tabindex: "-1" }, shape));
+    return h("li", null, h("a", { class: `cell ${kind}`, href: to("runs", run.id), title: label, "aria-label": label, tabindex: nth === runs.length - 1 ? "0" : "-1" }, shape));
   });
-  cells.at(-1)?.firstChild.setAttribute("tabindex", "0");
   const move = (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
     if (!step) return;
     event.preventDefault();
-    const at = cells.findIndex((cell) => cell.firstChild === document.activeElement);
-    const next = cells[Math.max(0, Math.min(cells.length - 1, at + step))]?.firstChild;
-    cells[at]?.firstChild.setAttribute("tabindex", "-1");
+    const links = [...event.currentTarget.querySelectorAll("a")];
+    const at = links.indexOf(document.activeElement);
+    const next = links[Math.max(0, Math.min(links.length - 1, at + step))];
+    links[at]?.setAttribute("tabindex", "-1");
     next?.setAttribute("tabindex", "0");
     next?.focus();
   };

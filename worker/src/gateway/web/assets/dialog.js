@@ -1,6 +1,6 @@
 // Asking before something is done.
 
-import { h, tell } from "./dom.js";
+import { h, tell, complain } from "./dom.js";
 import { post } from "./api.js";
 
 let opened = 0;
@@ -39,13 +39,4 @@ export async function carryOut(button, path, body, done) {
   } finally {
     button.disabled = false;
   }
-}
-
-/** A notice that stays until it is put away. */
-export function complain(error) {
-  const notice = h("div", { class: "notice bad", role: "alert" }, error.message,
-    h("button", { class: "plain", "aria-label": "Put this notice away", onclick: () => notice.remove() }, "×"));
-  const main = document.getElementById("main");
-  main.querySelector(":scope > .notice")?.remove();
-  main.prepend(notice);
 }

@@ -26,9 +26,14 @@ function add(to, child) {
   else to.append(child instanceof Node ? child : clean(child));
 }
 
+const listening = new WeakSet();
+
 function set(element, name, value) {
   if (value === null || value === undefined || value === false) return;
-  if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+  if (name.startsWith("on")) {
+    element.addEventListener(name.slice(2), value);
+    listening.add(element);
+  }
   // A link leads to another view of this page, and nowhere else.
   else if (name === "href" && !value.startsWith("#")) return;
   else if (name === "value" || name === "checked" || name === "disabled" || name === "hidden") element[name] = value;
@@ -46,10 +51,33 @@ export const h = (tag, attributes, ...children) => make(document.createElement(t
 
 export const svg = (tag, attributes, ...children) => make(document.createElementNS(SVG, tag), attributes, children);
 
+/**
+ * Has these children and no others. What is there already and looks the same stays, so that nobody
+ * loses what has the focus or is just being pressed.
+ */
 export function fill(element, ...children) {
-  element.replaceChildren();
-  add(element, children);
+  const wanted = document.createElement("div");
+  add(wanted, children);
+  renew(element, wanted);
   return element;
+}
+
+function renew(old, fresh) {
+  const [were, are] = [[...old.childNodes], [...fresh.childNodes]];
+  are.forEach((is, at) => {
+    const was = were[at];
+    if (!was) old.append(is);
+    else if (was === is || was.isEqualNode(is)) return;
+    else if (alike(was, is)) renew(was, is);
+    else was.replaceWith(is);
+  });
+  for (const one of were.slice(are.length)) one.remove();
+}
+
+/** Elements but for what is in them. One that listens may mean something else by now. */
+function alike(a, b) {
+  return a.nodeType === Node.ELEMENT_NODE && b.nodeType === Node.ELEMENT_NODE && !listening.has(a) && !listening.has(b)
+    && a.cloneNode(false).isEqualNode(b.cloneNode(false));
 }
 
 /** A heading with what belongs to it, as a landmark of that name. */
@@ -69,6 +97,15 @@ export function tell(text) {
   const news = document.getElementById("news");
   // The same words again would not be read out again.
   news.textContent = clean(text) + (turn++ % 2 ? "\u00a0" : "");
+}
+
+/** A notice that stays until it is put away. */
+export function complain(error) {
+  const notice = h("div", { class: "notice bad", role: "alert" }, error.message,
+    h("button", { class: "plain", "aria-label": "Put this notice away", onclick: () => notice.remove() }, "×"));
+  const main = document.getElementById("main");
+  main.querySelector(":scope > .notice")?.remove();
+  main.prepend(notice);
 }
 
 /** At most once a while, the last time included. */

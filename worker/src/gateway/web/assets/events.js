@@ -13,9 +13,15 @@ export async function* stream(path, { params, signal, onState = () => {} }) {
   let last = null;
   let pause = 500;
   while (!signal.aborted) {
+    await looked();
+    if (signal.aborted) return;
+    const unseen = new AbortController();
+    const leave = () => unseen.abort();
+    signal.addEventListener("abort", leave, { once: true });
+    const hidden = whenHidden(leave);
     try {
       const headers = last === null ? {} : { "Last-Event-ID": last };
-      const response = await ask(path, { params, headers, signal });
+      const response = await ask(path, { params, headers, signal: unseen.signal });
       onState(true);
       for await (const event of parsed(response.body)) {
         if (event.id !== null) last = event.id;
@@ -30,11 +36,39 @@ export async function* stream(path, { params, signal, onState = () => {} }) {
       if (signal.aborted) return;
       // It will say the same next time.
       if (error instanceof Problem && error.status >= 400 && error.status < 500 && error.status !== 429) throw error;
+    } finally {
+      hidden();
+      signal.removeEventListener("abort", leave);
     }
+    if (document.hidden) continue;
     onState(false);
     await new Promise((done) => setTimeout(done, pause * (0.5 + Math.random())));
     pause = Math.min(pause * 2, 15000);
   }
+}
+
+// A browser has six connections to a host, over all its tabs: those that nobody looks at let go of
+// theirs after a while, and go on where they were when somebody does.
+const LEFT = 10000;
+
+const looked = () => new Promise((done) => {
+  if (!document.hidden) return done();
+  document.addEventListener("visibilitychange", done, { once: true });
+});
+
+/** The answer stops it. */
+function whenHidden(work) {
+  let timer = 0;
+  const look = () => {
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(work, LEFT);
+  };
+  document.addEventListener("visibilitychange", look);
+  look();
+  return () => {
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", look);
+  };
 }
 
 async function* parsed(body) {

@@ -1,6 +1,6 @@
 // Long tables, of which only the rows in view are there. All rows are of one height.
 
-import { h } from "./dom.js";
+import { h, fill } from "./dom.js";
 
 const MARGIN = 12;
 
@@ -31,6 +31,13 @@ export function list({ label, columns, key, empty, more, inside }) {
   const row = (item, at) => h("tr", { "aria-rowindex": at + 2, "data-key": key(item) },
     columns.map(({ cell, class: kind }, n) => h(n ? "td" : "th", { class: kind, scope: n ? null : "row" }, cell(item))));
 
+  // What heads a row is what it is known by, and stays.
+  function change(row, item) {
+    columns.forEach(({ cell }, n) => {
+      if (n) fill(row.children[n], cell(item));
+    });
+  }
+
   // Where what can be seen begins, and how high that is.
   const view = () => (inside ? [element.getBoundingClientRect().top, element.clientHeight] : [0, innerHeight]);
 
@@ -41,30 +48,33 @@ export function list({ label, columns, key, empty, more, inside }) {
     const first = Math.max(0, Math.min(items.length, Math.floor(top / height)) - MARGIN);
     const last = Math.min(items.length, Math.max(0, Math.ceil((top + seen) / height)) + MARGIN);
     const wanted = new Map();
-    const held = body.contains(document.activeElement) ? document.activeElement.closest("tr") : null;
+    const held = body.contains(document.activeElement) ? document.activeElement : null;
+    const where = held?.closest("tr");
     for (let at = first; at < last; at++) {
       const item = items[at];
-      const old = drawn.get(item);
-      if (old) old.setAttribute("aria-rowindex", at + 2);
-      wanted.set(item, old ?? row(item, at));
+      const old = drawn.get(key(item));
+      if (old) {
+        old.row.setAttribute("aria-rowindex", at + 2);
+        if (old.item !== item) change(old.row, item);
+      }
+      wanted.set(key(item), { item, row: old?.row ?? row(item, at) });
     }
-    for (const [item, element] of drawn) if (!wanted.has(item)) element.remove();
+    for (const [name, { row }] of drawn) if (!wanted.has(name)) row.remove();
     let at = above;
-    for (const element of wanted.values()) {
-      if (at.nextSibling !== element) at.after(element);
-      at = element;
+    for (const { row } of wanted.values()) {
+      if (at.nextSibling !== row) at.after(row);
+      at = row;
     }
     drawn = wanted;
-    // Its row was drawn anew, or has left the view.
+    // It was drawn anew, or has left the view.
     if (held && !held.isConnected) {
-      const same = [...wanted].find(([item]) => String(key(item)) === held.dataset.key)?.[1];
-      (same?.querySelector("a, button") ?? table.closest("main"))?.focus({ preventScroll: true });
+      (where?.isConnected ? where.querySelector("a, button") : table.closest("main"))?.focus({ preventScroll: true });
     }
     above.firstChild.style.height = `${first * height}px`;
     below.firstChild.style.height = `${(items.length - Math.max(first, last)) * height}px`;
     above.hidden = first === 0;
     below.hidden = last >= items.length;
-    const measured = wanted.values().next().value?.offsetHeight;
+    const measured = wanted.values().next().value?.row.offsetHeight;
     if (measured && Math.abs(measured - height) > 0.5) {
       height = measured;
       return later();
@@ -107,9 +117,13 @@ export function list({ label, columns, key, empty, more, inside }) {
     const top = body.getBoundingClientRect().top + at * height - begin;
     if (top < 60 || top + height > seen - 10) scrolling.scrollBy(0, top - seen / 2);
     draw();
-    drawn.get(items[at])?.querySelector("a, button")?.focus({ preventScroll: true });
+    drawn.get(key(items[at]))?.row.querySelector("a, button")?.focus({ preventScroll: true });
   }
 
+  // What was just now is so no more.
+  const aging = setInterval(() => {
+    if (!document.hidden) for (const { item, row } of drawn.values()) change(row, item);
+  }, 30000);
   scrolling.addEventListener("scroll", later, { passive: true });
   addEventListener("resize", later, { passive: true });
 
@@ -118,7 +132,7 @@ export function list({ label, columns, key, empty, more, inside }) {
     get items() {
       return items;
     },
-    /** Others; those that are the same objects keep their rows. */
+    /** Others; those that have the same key keep their rows. */
     set(others, whole = true) {
       items = others;
       places = new Map(items.map((item, at) => [key(item), at]));
@@ -139,6 +153,7 @@ export function list({ label, columns, key, empty, more, inside }) {
     },
     draw: later,
     end() {
+      clearInterval(aging);
       scrolling.removeEventListener("scroll", later);
       removeEventListener("resize", later);
     },

@@ -52,7 +52,7 @@ export async function overview(main, { me, signal }) {
     fill(work, facts(
       ["Workers", `${workers.busy} busy of ${workers.live} (${workers.min} to ${workers.max})`],
       ["Units", `${units.running} running, ${units.waiting} waiting, ${units.held} held back`],
-      ["Nodes", [h("a", { href: "#/nodes" }, `${is.nodes}`), `, ${is.connections} connected`]],
+      ["Nodes", h("a", { href: "#/nodes" }, `${is.nodes}, ${is.connections} connected`)],
       ["Jobs", h("a", { href: "#/jobs" }, `${is.jobs}`)],
       ["Daemon", `${is.version} on ${is.hostname}, up since ${clock(is.started_at)}`]));
     fill(trouble,

@@ -198,6 +198,8 @@ function outputs(main, run, units, query, signal) {
     for (const { name: known, button } of tabs) button.setAttribute("aria-pressed", String(known === name));
     showing.abort();
     showing = new AbortController();
+    // What is drawn next keeps hold of its own parts.
+    pane.replaceChildren();
     const { signal: own } = showing;
     const failed = (error) => {
       if (!own.aborted) fill(pane, h("p", { class: "error" }, error.message));

@@ -21,7 +21,7 @@ export function show(app, why, done) {
       button.disabled = false;
     }
   };
-  fill(app, h("main", { id: "main", class: "signin", tabindex: "-1" },
+  app.replaceChildren(h("main", { id: "main", class: "signin", tabindex: "-1" },
     h("h1", null, "Loom"),
     h("form", { onsubmit: submit },
       h("label", { for: "token" }, "Token"), input, said, button),
