@@ -181,6 +181,11 @@ impl Browser {
         self.ask("POST", "/goog/cdp/execute", Some(json!({ "cmd": command, "params": params })));
     }
 
+    /// A script that runs in every page from now on, before any of its own.
+    pub fn before_pages(&self, source: &str) {
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source }));
+    }
+
     pub fn size(&self, (width, height): (u32, u32)) {
         let mobile = width < 500;
         let size =
@@ -212,7 +217,9 @@ impl Browser {
         let severe =
             log.as_array().into_iter().flatten().filter(|entry| entry["level"] == "SEVERE");
         let said = severe.filter_map(|entry| entry["message"].as_str());
-        said.filter(|said| !said.contains("the server responded with a status of 4")).map(str::to_owned).collect()
+        said.filter(|said| !said.contains("the server responded with a status of 4"))
+            .map(str::to_owned)
+            .collect()
     }
 }
 

@@ -9,6 +9,7 @@ mod harness;
 
 mod access;
 mod browser;
+mod busy;
 mod hostile;
 mod live;
 mod many;

@@ -13,6 +13,7 @@ mod runs;
 mod scale;
 mod starting;
 mod streams;
+mod web;
 mod why;
 
 use std::time::{Duration, Instant};

@@ -132,11 +132,11 @@ export function list({ label, columns, key, empty, more, inside }) {
     get items() {
       return items;
     },
-    /** Others; those that have the same key keep their rows. */
+    /** Others; those that have the same key keep their rows. Unless they are the `whole`, there are more. */
     set(others, whole = true) {
       items = others;
       places = new Map(items.map((item, at) => [key(item), at]));
-      all = whole;
+      all = whole || !more;
       nothing.hidden = items.length > 0 || !whole;
       table.hidden = items.length === 0;
       table.setAttribute("aria-rowcount", whole ? items.length + 1 : -1);
