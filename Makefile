@@ -13,7 +13,7 @@ SKIPS   := $(CURDIR)/target/skips
 FAULTS  := $(CURDIR)/target/faults
 
 .DEFAULT_GOAL := help
-.PHONY: help deps schemathesis fabric build release test test-full libraries simulation faults fuzz lint fmt doc man tasks-page demo bench install clean
+.PHONY: help deps schemathesis axe fabric build release test test-full libraries simulation faults fuzz lint fmt doc man tasks-page demo bench install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ deps: ## install what tests and demo need from Debian (only what is missing)
 schemathesis: deps ## install what tries the API against its description
 	@sh tests/install-schemathesis.sh
 
+axe: deps ## get what looks for barriers in the page
+	@sh tests/install-axe.sh
+
 fabric: deps ## install what the Python bridge is compared with
 	@sh tests/install-fabric.sh
 
@@ -33,13 +36,13 @@ build: deps ## build both packages for development
 release: deps ## build the executables as they are installed
 	$(CARGO) build --locked --workspace --release
 
-test: build schemathesis fabric ## run all tests but the long ones; list what could not run here
+test: build schemathesis axe fabric ## run all tests but the long ones; list what could not run here
 	@$(call run_tests,$(CARGO) test --locked --workspace)
 
 faults: build ## inject every fault; print what became of each in a table
 	@$(call run_tests,$(call run_faults))
 
-test-full: build schemathesis fabric ## run everything there is to be tested, at length
+test-full: build schemathesis axe fabric ## run everything there is to be tested, at length
 	@$(call run_tests,PROPTEST_CASES=2000 $(CARGO) test --locked --workspace && $(compare) && $(call run_faults))
 
 # With LOOM_WRITE_TABLE=1 docs/fabric-comparison.md is written anew.
