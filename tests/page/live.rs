@@ -1,6 +1,8 @@
 //! What happens is seen as it happens, and what one does is done.
 
-use crate::harness::SOON;
+use nix::sys::signal::Signal;
+
+use crate::harness::{SOON, api};
 use crate::{Browser, Scene};
 
 #[test]
@@ -86,6 +88,64 @@ fn a_switch_is_thrown_and_a_failed_run_is_tried_again() {
     browser.until(&format!("location.hash !== '#/runs/{run}'"));
     browser.until_text(&format!("run {run}"));
     browser.until("document.querySelector('.facts').innerText.includes('failed')");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    daemon.stop();
+}
+
+#[test]
+fn a_gateway_that_is_killed_costs_no_line_and_no_news() {
+    let Some(browser) = Browser::start("a_gateway_that_is_killed") else { return };
+    let scene = Scene::set();
+    let mut daemon = scene.start();
+    scene.sign_in(&browser, &scene.token("viewer", &[]));
+    let ticks = daemon.run("ticks");
+    browser.open(&scene.url(&format!("#/runs/{ticks}")));
+    browser.until_text("tick 10");
+    let before = daemon.gateways();
+    for gateway in &before {
+        gateway.signal(Signal::SIGKILL);
+    }
+    browser.until("document.querySelector('.live').textContent === 'reconnecting'");
+    browser.until("document.querySelector('.live').textContent === 'live'");
+    let lines = "[...document.querySelectorAll('.line')].map(line => Number(line.textContent.split(' ')[1]))";
+    let until = browser.until(&format!("Math.max(...{lines}) + 20")).as_u64().unwrap();
+    browser.until(&format!("Math.max(...{lines}) >= {until}"));
+    // Each once, and in order.
+    browser.until(&format!("{lines}.every((tick, at) => tick === at + 1)"));
+    api::ask(&scene.site, "POST", &format!("runs/{ticks}/cancel"), None).unwrap();
+    browser.until("document.querySelector('.facts').innerText.includes('cancelled')");
+    daemon.stop();
+}
+
+#[test]
+fn of_much_output_the_end_is_there_first() {
+    let Some(browser) = Browser::start("of_much_output_the_end") else { return };
+    let jobs = "jobs:\n  much:\n    task: loom.run\n    args: ['seq -f \"line %.0f of many\" 1 5000']\n    \
+                schedule: '@yearly'\n    targets: [n1]\n";
+    let scene = Scene::with(jobs);
+    let mut daemon = scene.start();
+    let run = daemon.run("much");
+    daemon.ledger().wait_for_run("much", run, SOON);
+    scene.sign_in(&browser, &scene.token("viewer", &[]));
+    browser.open(&scene.url(&format!("#/runs/{run}?node=n1")));
+    browser.until_text("line 5000 of many");
+    // At its end, and without what is far from it.
+    browser.until("(box => box.scrollTop + box.clientHeight >= box.scrollHeight - 30)(document.querySelector('.output'))");
+    let first = "document.querySelector('.line').textContent";
+    browser.until(&format!("{first} > 'line 2'"));
+    let earlier =
+        "[...document.querySelectorAll('button')].find(b => b.textContent.startsWith('Earlier'))";
+    for _ in 0..20 {
+        if browser.value(&format!("{earlier} === undefined")) == true {
+            break;
+        }
+        let begun = browser.value(first);
+        browser.run(&format!("{earlier}.click()"), &[]);
+        browser.until(&format!("{first} !== {begun}"));
+    }
+    assert_eq!(browser.value(first), "line 1 of many");
+    let whole = "[...document.querySelectorAll('.line')].every((line, at) => line.textContent === `line ${at + 1} of many`)";
+    assert_eq!(browser.value(whole), true);
     assert_eq!(browser.complaints(), Vec::<String>::new());
     daemon.stop();
 }

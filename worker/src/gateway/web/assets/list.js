@@ -121,9 +121,10 @@ export function list({ label, columns, key, empty, more, inside }) {
   }
 
   // What was just now is so no more.
-  const aging = setInterval(() => {
+  const anew = () => {
     if (!document.hidden) for (const { item, row } of drawn.values()) change(row, item);
-  }, 30000);
+  };
+  const aging = setInterval(anew, 30000);
   scrolling.addEventListener("scroll", later, { passive: true });
   addEventListener("resize", later, { passive: true });
 
@@ -151,7 +152,8 @@ export function list({ label, columns, key, empty, more, inside }) {
       later();
       return true;
     },
-    draw: later,
+    /** Those in view, as they are by now. */
+    anew,
     end() {
       clearInterval(aging);
       scrolling.removeEventListener("scroll", later);

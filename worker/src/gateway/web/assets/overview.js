@@ -78,12 +78,19 @@ export async function overview(main, { me, signal }) {
       tell("Marked as seen.");
       failures();
     };
+    const last = new Map();
+    for (const run of page.items) {
+      const name = run.command ?? run.job;
+      if (last.has(name)) last.get(name).times++;
+      else last.set(name, { run, name, times: 1 });
+    }
     fill(failed, table("What failed", [
-      { name: "Job", cell: (run) => h("a", { href: to("runs", run.id) }, run.command ?? run.job) },
-      { name: "State", class: "narrow", cell: (run) => badge(run.state) },
-      { name: "Units", cell: (run) => tally(run.units) },
-      { name: "When", class: "number", cell: (run) => h("time", { datetime: run.queued_at, title: clock(run.queued_at, true) }, ago(run.queued_at)) },
-    ], page.items), h("p", null, h("button", { onclick: seen }, "I have seen these"), page.next && [" ", h("a", { href: "#/runs?state=failed,lost" }, "All that failed")]));
+      { name: "Job", cell: ({ run, name }) => (run.command ? h("code", null, name) : h("a", { href: to("jobs", run.job) }, name)) },
+      { name: "State", class: "narrow", cell: ({ run, times }) => badge(run.state, times > 1 ? `${run.state}, ${times} times` : run.state) },
+      { name: "Last run", cell: ({ run }) => h("a", { href: to("runs", run.id) }, `${run.id}`) },
+      { name: "Units", class: "minor", cell: ({ run }) => tally(run.units) },
+      { name: "When", class: "number", cell: ({ run }) => h("time", { datetime: run.queued_at, title: clock(run.queued_at, true) }, ago(run.queued_at)) },
+    ], [...last.values()]), h("p", null, h("button", { onclick: seen }, "I have seen these"), page.next && [" ", h("a", { href: "#/runs?state=failed,lost" }, "All that failed")]));
   }
 
   const all = () => Promise.all([runs(), daemon(), fires(), failures()]);

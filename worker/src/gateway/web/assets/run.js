@@ -123,6 +123,7 @@ export async function run(main, { params: { id }, query, me, signal }) {
     if (isOver(is) || !is.started_at) return;
     const shown = document.getElementById("took");
     if (shown) fill(shown, took(is));
+    panes?.anew();
   }, 1000);
   signal.addEventListener("abort", () => clearInterval(ticking));
 }
@@ -218,6 +219,7 @@ function outputs(main, run, units, query, signal) {
 
   let begun = false;
   return {
+    anew: rows.anew,
     draw() {
       const all = [...units.values()];
       all.sort((a, b) => (a.node < b.node ? -1 : a.node > b.node ? 1 : a.attempt - b.attempt));
