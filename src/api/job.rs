@@ -104,6 +104,9 @@ pub struct Due {
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     pub job: String,
+    /// That its schedule is read in; absent: the system's.
+    #[serde(default)]
+    pub timezone: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -13,6 +13,7 @@ mod busy;
 mod hostile;
 mod live;
 mod many;
+mod parts;
 mod roles;
 mod scene;
 mod shape;

@@ -201,13 +201,14 @@ fn what_comes_due_is_told_over_all_jobs() {
     let next: Vec<&str> = coming.next.iter().map(|due| due.job.as_str()).collect();
     assert_eq!(next, ["midnight", "quarters", "tokyo", "quarters"]);
     assert_eq!(coming.next[3].at, at("2026-01-02T00:15:00Z"));
+    assert_eq!(coming.next[2].timezone.as_deref(), Some("Asia/Tokyo"));
 
     let hourly: Coming = ask("&hours=2&step=3600&limit=0").of();
     assert_eq!(hourly.spans.iter().map(|span| span.count).collect::<Vec<_>>(), [6, 4]);
     assert!(hourly.next.is_empty());
     for (query, says) in [
         ("&hours=0", "1 to 168"),
-        ("&step=59", "step is 87 seconds at least"),
+        ("&step=59", "step is from 87 to 86400"),
         ("&limit=1001", "at most 1000"),
     ] {
         let said = ask(query).problem(400);

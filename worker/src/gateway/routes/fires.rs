@@ -43,7 +43,7 @@ struct Wanted {
     #[param(minimum = 1, maximum = 168)]
     hours: Option<i64>,
     /// Seconds to a span, of which there are at most 1000; 900 without it. Spans begin where the
-    /// seconds since 1970 are a multiple of it.
+    /// seconds since 1970 are a multiple of it, so that quarters of an hour are those of the clock.
     #[param(minimum = 60)]
     step: Option<i64>,
     /// Instants that are told one by one, at most 1000; 20 without it.
@@ -93,13 +93,16 @@ impl Look {
         let hours = match wanted.hours.unwrap_or(HOURS) {
             hours @ 1..=MOST_HOURS => hours,
             hours => {
-                return Err(Error::invalid(format!("hours is from 1 to {MOST_HOURS}, not {hours}")));
+                return Err(Error::invalid(format!(
+                    "hours is from 1 to {MOST_HOURS}, not {hours}"
+                )));
             }
         };
+        let (least, most) = ((hours * 3600 / MOST_SPANS + 1).max(60), hours * 3600);
         let step = wanted.step.unwrap_or(STEP);
-        if step < 60 || hours * 3600 / step > MOST_SPANS {
-            let least = (hours * 3600 / MOST_SPANS + 1).max(60);
-            let why = format!("step is {least} seconds at least for {hours} hours, not {step}");
+        if !(least..=most).contains(&step) {
+            let why =
+                format!("step is from {least} to {most} seconds for {hours} hours, not {step}");
             return Err(Error::invalid(why));
         }
         let limit = wanted.limit.unwrap_or(LIMIT);
@@ -126,7 +129,7 @@ impl Look {
             alike.entry(key).or_default().push(job);
         }
         let mut spans: BTreeMap<i64, Span> = BTreeMap::new();
-        let mut next: BTreeMap<Timestamp, Vec<&str>> = BTreeMap::new();
+        let mut next: BTreeMap<Timestamp, Vec<&catalog::Job>> = BTreeMap::new();
         let before = self.from.saturating_sub(SignedDuration::from_nanos(1));
         let before = before.unwrap_or(Timestamp::MIN);
         for jobs in alike.values() {
@@ -135,7 +138,7 @@ impl Look {
             for (nth, at) in fires.enumerate() {
                 self.count(&mut spans, at, jobs);
                 if nth < self.limit {
-                    next.entry(at).or_default().extend(jobs.iter().map(|job| &*job.entry.name));
+                    next.entry(at).or_default().extend(jobs);
                 }
             }
         }
@@ -145,8 +148,8 @@ impl Look {
             span.jobs.truncate(NAMES);
         }
         let next = next.into_iter().flat_map(|(at, mut jobs)| {
-            jobs.sort_unstable();
-            jobs.into_iter().map(move |job| Due { at, job: job.to_owned() })
+            jobs.sort_unstable_by_key(|job| &job.entry.name);
+            jobs.into_iter().map(move |job| due(at, job))
         });
         Coming {
             spans: spans.into_values().collect(),
@@ -173,6 +176,10 @@ impl Look {
     }
 }
 
+fn due(at: Timestamp, job: &catalog::Job) -> Due {
+    Due { at, job: job.entry.name.clone(), timezone: job.entry.timezone.clone() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,13 +191,15 @@ mod tests {
 
     #[test]
     fn spans_are_neither_too_many_nor_too_short() {
-        for (hours, step) in [(24, 900), (1, 60), (168, 900), (16, 60)] {
+        for (hours, step) in [(24, 900), (1, 60), (1, 3600), (168, 900), (16, 60)] {
             assert!(wanted(hours, step).is_ok(), "{hours} {step}");
         }
-        for (hours, step) in [(0, 900), (169, 900), (24, 60), (1, 59), (1, 0), (1, -1)] {
+        for (hours, step) in
+            [(0, 900), (169, 900), (24, 60), (1, 59), (1, 0), (1, 3601), (1, i64::MAX)]
+        {
             assert_eq!(wanted(hours, step).unwrap_err().0.status, 400, "{hours} {step}");
         }
         let said = wanted(24, 60).unwrap_err().0.detail;
-        assert_eq!(said, "step is 87 seconds at least for 24 hours, not 60");
+        assert_eq!(said, "step is from 87 to 86400 seconds for 24 hours, not 60");
     }
 }

@@ -26,9 +26,9 @@ use loom::api::BASE;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{App, web};
 use super::guard::{Guard, guard};
 use super::problem::Error;
+use super::{App, web};
 use metrics::Meter;
 use openapi::{Document, Known};
 

@@ -76,7 +76,10 @@ async fn page(headers: HeaderMap) -> Response {
     answer(&headers, "text/html; charset=utf-8", tag, ASK_ANEW, index.as_bytes())
 }
 
-async fn file(Path((edition, name)): Path<(String, String)>, headers: HeaderMap) -> Result<Response> {
+async fn file(
+    Path((edition, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response> {
     let known = ASSETS.iter().find(|asset| asset.name == name && edition == EDITION.name);
     let Some(Asset { name, bytes }) = known else {
         return Err(Error::unknown("the page has no such file; load it anew"));
@@ -118,5 +121,6 @@ fn answer(
 fn has(headers: &HeaderMap, tag: &str) -> bool {
     let lists = headers.get_all(header::IF_NONE_MATCH).iter();
     let tags = lists.filter_map(|list| list.to_str().ok()).flat_map(|list| list.split(','));
-    tags.map(|known| known.trim().trim_start_matches("W/")).any(|known| known == tag || known == "*")
+    tags.map(|known| known.trim().trim_start_matches("W/"))
+        .any(|known| known == tag || known == "*")
 }

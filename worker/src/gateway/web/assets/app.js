@@ -1,6 +1,6 @@
 // The frame around all views: who looks, where one can go, and whether news arrive.
 
-import { h, fill, complain } from "./dom.js";
+import { h, fill, clean, complain } from "./dom.js";
 import { get, isSignedIn, signIn, whenRefused } from "./api.js";
 import { follow } from "./events.js";
 import { route, start, stop, go } from "./router.js";
@@ -61,7 +61,7 @@ function enter(who) {
 async function render(found, signal) {
   const main = document.getElementById("main");
   if (!me || !main) return;
-  document.title = found ? `${found.title} · Loom` : "Loom";
+  document.title = found ? `${clean(found.title)} · Loom` : "Loom";
   const path = location.hash.split("?")[0].split("/")[1] ?? "";
   for (const link of app.querySelectorAll("nav a")) {
     if (link.getAttribute("href") === `#/${path}`) link.setAttribute("aria-current", "page");

@@ -43,7 +43,7 @@ export function ofRun(run, signal, onUnit) {
 }
 
 const told = (event, named) => {
-  if (event.type === "line") return [{ ...event, node: named ? event.node : null }];
+  if (event.type === "line") return [{ ...event, of: `${event.unit} ${event.stream}`, node: named ? event.node : null }];
   if (event.type !== "skipped") return [];
   const much = event.bytes ? `${size(event.bytes)} of ` : "some ";
   return [{ text: `… ${much}output of ${event.node} is not kept …` }];

@@ -65,8 +65,8 @@ export async function overview(main, { me, signal }) {
   async function fires() {
     const all = await get("fires", { limit: 8 }, signal);
     if (!all.spans.length) return fill(coming, h("p", { class: "quiet" }, "Nothing comes due."));
-    fill(coming, timeline(all), h("ol", { class: "due" }, all.next.map(({ at, job }) =>
-      h("li", null, when(at), " ", h("a", { href: to("jobs", job) }, job)))));
+    fill(coming, timeline(all), h("ol", { class: "due" }, all.next.map(({ at, job, timezone }) =>
+      h("li", null, when(at, timezone), " ", h("a", { href: to("jobs", job) }, job)))));
   }
 
   async function failures() {

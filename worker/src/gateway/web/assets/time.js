@@ -61,7 +61,7 @@ const short = (zone) => zone.slice(zone.lastIndexOf("/") + 1).replaceAll("_", " 
 export function duration(seconds) {
   if (seconds < 1) return `${Math.max(0, Math.round(seconds * 1000))} ms`;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  if (seconds < 60) return `${Math.round(seconds)} s`;
+  if (seconds < 59.5) return `${Math.round(seconds)} s`;
   const steps = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
   let left = Math.round(seconds);
   const parts = [];
