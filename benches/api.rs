@@ -174,7 +174,7 @@ impl Client {
 }
 
 /// A ledger of so many runs, each of one unit, over the last weeks.
-fn fill(statedir: &Path, jobs: &[String]) {
+pub fn fill(statedir: &Path, jobs: &[String]) {
     let begin = Timestamp::now() - SignedDuration::from_hours(24 * 30);
     let (mut ledger, _) = Ledger::open(statedir, begin).unwrap();
     let mut records = Vec::new();

@@ -5,6 +5,12 @@
 
 #[path = "../tests/harness/mod.rs"]
 mod harness;
+// What the tests of the page look at it with.
+#[path = "../tests/page/browser.rs"]
+mod browser;
+#[path = "../tests/page/scene.rs"]
+#[allow(dead_code)]
+mod scene;
 
 mod api;
 mod bridge;
@@ -14,17 +20,19 @@ mod idle;
 mod load;
 mod masters;
 mod memory;
+mod page;
 mod share;
 mod sites;
 mod table;
 mod timed;
 mod warm;
 
+use browser::Browser;
 use table::Table;
 
 type Measure = (&'static str, fn(&mut Table));
 
-const MEASURES: [Measure; 8] = [
+const MEASURES: [Measure; 9] = [
     ("warm", warm::measure),
     ("cold", cold::measure),
     ("bridge", bridge::measure),
@@ -32,6 +40,7 @@ const MEASURES: [Measure; 8] = [
     ("memory", memory::measure),
     ("api", api::measure),
     ("flow", flow::measure),
+    ("page", page::measure),
     ("idle", idle::measure),
 ];
 

@@ -4,6 +4,9 @@
 //! bring an async runtime and some fifty more crates: so it is spoken here. Every wait has an end;
 //! Chromium can reach loopback addresses and nothing else.
 
+// Shared with the bench; neither uses all of it.
+#![allow(dead_code)]
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -179,6 +182,11 @@ impl Browser {
 
     fn devtools(&self, command: &str, params: Value) {
         self.ask("POST", "/goog/cdp/execute", Some(json!({ "cmd": command, "params": params })));
+    }
+
+    /// All that it has kept of pages it was shown.
+    pub fn forget(&self) {
+        self.devtools("Network.clearBrowserCache", json!({}));
     }
 
     /// A script that runs in every page from now on, before any of its own.

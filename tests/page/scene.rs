@@ -87,9 +87,7 @@ impl Scene {
     pub fn token(&self, role: &str, jobs: &[&str]) -> String {
         static MADE: AtomicU16 = AtomicU16::new(0);
         let name = format!("{role}-{}", MADE.fetch_add(1, Ordering::Relaxed));
-        let request = json!({ "name": name, "role": role, "jobs": jobs });
-        let made = api::ask(&self.site, "POST", "tokens", Some(request)).unwrap();
-        made.json()["token"].as_str().expect(&made.body).to_owned()
+        made(&self.site, &name, role, jobs)
     }
 
     /// As one does it: by writing the token into the page.
@@ -106,8 +104,15 @@ impl Scene {
     }
 }
 
+/// A token's secret.
+pub fn made(site: &Site, name: &str, role: &str, jobs: &[&str]) -> String {
+    let request = json!({ "name": name, "role": role, "jobs": jobs });
+    let made = api::ask(site, "POST", "tokens", Some(request)).unwrap();
+    made.json()["token"].as_str().expect(&made.body).to_owned()
+}
+
 /// One that no other test listens on, in this process or another.
-fn address() -> SocketAddr {
+pub fn address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(20_000);
     let pid = std::process::id();
     let ip = Ipv4Addr::new(127, 64 | (pid >> 16) as u8, (pid >> 8) as u8, pid as u8 | 1);

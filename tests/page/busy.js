@@ -1,0 +1,37 @@
+// What a daemon would say of a big run in which 200 units a second start and end and write a line.
+// Also notes each task of the page that takes 50 ms or more.
+(() => {
+const UNITS = 3000, RATE = 200;
+const at = () => new Date().toISOString();
+const unit = (n) => ({ id: n, run: 1, node: 'node-' + String(n).padStart(4, '0'), attempt: 1, state: 'queued', output_bytes: 0 });
+const run = { id: 1, job: 'big', trigger: 'manual', queued_at: at(), started_at: at(), state: 'running', gaps: [],
+  units: { total: UNITS, succeeded: 0, failed: 0, cancelled: 0, lost: 0, skipped: 0, open: UNITS } };
+const told = (make) => new Response(new ReadableStream({ start(to) {
+  const text = new TextEncoder();
+  let n = 0;
+  setInterval(() => {
+    for (let more = 0; more < RATE / 20; more++) for (const one of make(n++)) {
+      to.enqueue(text.encode(`event: ${one.type}\nid: ${n}\ndata: ${JSON.stringify(one)}\n\n`));
+    }
+  }, 50);
+} }), { headers: { 'content-type': 'text/event-stream' } });
+const events = (n) => {
+  const it = { unit: n % UNITS, run: 1, job: 'big', node: unit(n % UNITS).node, at: at(), attempt: 1 };
+  return [{ type: 'unit_started', ...it }, { type: 'unit_ended', ...it, outcome: 'succeeded', summary: 'succeeded' }];
+};
+const lines = (n) => [{ type: 'line', unit: n % UNITS, node: unit(n % UNITS).node, at: at(), stream: 'stdout', text: 'line ' + n }];
+const real = window.fetch;
+window.fetch = async (url, options) => {
+  const path = new URL(url).pathname.replace('/api/v1/', '');
+  const json = (value) => new Response(JSON.stringify(value), { headers: { 'content-type': 'application/json' } });
+  if (path === 'events') return told(events);
+  if (path === 'runs/1/output') return told(lines);
+  if (path === 'runs/1') return json({ ...run, nodes: Array.from({ length: UNITS }, (_, n) => unit(n)) });
+  if (path === 'runs') return json({ items: [run] });
+  return real(url, options);
+};
+window.long = [];
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) window.long.push([Math.round(entry.startTime), Math.round(entry.duration)]);
+}).observe({ type: 'longtask', buffered: true });
+})();
