@@ -100,6 +100,12 @@ impl Browser {
         self.ask("POST", "/url", Some(json!({ "url": url })));
     }
 
+    /// A further tab, to which all that follows applies.
+    pub fn another_tab(&self) {
+        let made = self.ask("POST", "/window/new", Some(json!({ "type": "tab" })));
+        self.ask("POST", "/window", Some(json!({ "handle": made["handle"] })));
+    }
+
     /// What a function of this body returns.
     pub fn run(&self, script: &str, args: &[Value]) -> Value {
         self.ask("POST", "/execute/sync", Some(json!({ "script": script, "args": args })))

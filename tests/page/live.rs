@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{SOON, api};
+use crate::harness::{SOON, api, until};
 use crate::{Browser, Scene};
 
 #[test]
@@ -76,11 +76,11 @@ fn a_switch_is_thrown_and_a_failed_run_is_tried_again() {
     browser.press("Disable");
     browser.run("document.querySelector('dialog button[type=submit]').click()", &[]);
     browser.until_text("switched off by token:operator");
-    assert_eq!(scene.get("jobs/breaks")["enabled"], false);
+    until("the switch", SOON, || (scene.get("jobs/breaks")["enabled"] == false).then_some(()));
     browser.press("Enable");
     browser.run("document.querySelector('dialog button[type=submit]').click()", &[]);
     browser.until("!document.body.innerText.includes('switched off by')");
-    assert_eq!(scene.get("jobs/breaks")["enabled"], true);
+    until("the switch", SOON, || (scene.get("jobs/breaks")["enabled"] == true).then_some(()));
 
     browser.open(&scene.url(&format!("#/runs/{run}")));
     browser.press("Retry what did not succeed");
@@ -146,6 +146,27 @@ fn of_much_output_the_end_is_there_first() {
     assert_eq!(browser.value(first), "line 1 of many");
     let whole = "[...document.querySelectorAll('.line')].every((line, at) => line.textContent === `line ${at + 1} of many`)";
     assert_eq!(browser.value(whole), true);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    daemon.stop();
+}
+
+/// A browser has six connections to a host, and a tab on a run that goes on holds two.
+#[test]
+fn tabs_that_nobody_looks_at_hold_up_none() {
+    let Some(browser) = Browser::start("tabs_that_nobody_looks_at") else { return };
+    let scene = Scene::set();
+    let mut daemon = scene.start();
+    let run = daemon.run("ticks");
+    let token = scene.token("viewer", &[]);
+    for tab in 0..6 {
+        if tab > 0 {
+            browser.another_tab();
+        }
+        scene.sign_in(&browser, &token);
+        browser.open(&scene.url(&format!("#/runs/{run}")));
+        browser.until_text("tick 5");
+        browser.until("document.querySelector('.live').textContent === 'live'");
+    }
     assert_eq!(browser.complaints(), Vec::<String>::new());
     daemon.stop();
 }

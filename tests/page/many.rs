@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::harness::api;
 use crate::{Browser, Scene};
 
 #[test]
@@ -39,6 +40,11 @@ fn five_thousand_jobs_are_a_list_like_another() {
     browser.until(&format!("{shown}.includes('job-4999')"));
     assert!(browser.value(rows).as_u64().unwrap() < 120);
     browser.screenshot("many");
+    // Somebody throws a switch: the list is fetched anew, and stays where it is.
+    let at = browser.value("scrollY");
+    api::ask(&scene.site, "POST", "jobs/job-4999/disable", None).unwrap();
+    browser.until("[...document.querySelectorAll('tbody tr')].some(row => row.innerText.includes('job-4999') && row.innerText.includes('off'))");
+    assert_eq!(browser.value("scrollY"), at);
     browser.run("scrollTo(0, 0)", &[]);
     browser.write("#f-name", "job-12?4");
     browser.until_text("10 jobs");

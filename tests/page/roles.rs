@@ -75,7 +75,8 @@ fn a_wrong_token_is_refused_and_a_revoked_one_signs_out() {
     browser.until_text("6 jobs");
     let name = scene.get("tokens")["items"][0]["name"].as_str().unwrap().to_owned();
     api::ask(&scene.site, "DELETE", &format!("tokens/{name}"), None).unwrap();
-    browser.press("Runs");
+    // The streams that it opened end, and the page asks for another.
     browser.until("document.querySelector('#token') !== null");
+    browser.until_text("was revoked");
     daemon.stop();
 }

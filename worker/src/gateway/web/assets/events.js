@@ -49,7 +49,7 @@ export async function* stream(path, { params, signal, onState = () => {} }) {
 
 // A browser has six connections to a host, over all its tabs: those that nobody looks at let go of
 // theirs after a while, and go on where they were when somebody does.
-const LEFT = 10000;
+const LEFT = 3000;
 
 const looked = () => new Promise((done) => {
   if (!document.hidden) return done();

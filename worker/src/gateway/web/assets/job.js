@@ -85,7 +85,6 @@ export async function job(main, { params: { name }, me, signal }) {
     fill(why, is.text);
   }
 
-  await Promise.all([facts_(), past(), reason(), log.load()]);
   const again = seldom(1000, () => {
     if (!signal.aborted) Promise.all([facts_(), past(), reason()]).catch(() => {});
   });
@@ -95,6 +94,7 @@ export async function job(main, { params: { name }, me, signal }) {
       if ((event.job === name && !event.type.startsWith("unit_")) || ["resync", "reloaded", "paused"].includes(event.type)) again();
     }
   }, signal);
+  await Promise.all([facts_(), past(), reason(), log.load()]);
 }
 
 function targets(names) {

@@ -35,23 +35,30 @@ export async function jobs(main, { query, signal }) {
   }, signal);
   main.append(rows.element);
 
+  // Runs while the list is on its way, by job.
+  let since = null;
   let turn = new AbortController();
   signal.addEventListener("abort", () => turn.abort());
 
-  async function load() {
+  /** What one scrolls in stays as long as it was, if it is the same list `again`. */
+  async function load(again = false) {
     turn.abort();
     turn = new AbortController();
     const { signal: own } = turn;
     const wanted = { name: name.value.trim(), tag: tag.value.trim(), state: state.value, enabled: enabled.value };
     remember(wanted);
+    since = new Map();
     const items = [];
     const known = new Set();
+    const current = () => items.map((job) => (since.get(job.name) ?? []).reduce(changed, job));
     try {
       for await (const page of pages("jobs", wanted, { signal: own })) {
         if (own.aborted) return;
         items.push(...page);
-        rows.set(items.slice(), false);
-        fill(count, `${items.length} jobs, …`);
+        if (!again) {
+          rows.set(current(), false);
+          fill(count, `${items.length} jobs, …`);
+        }
         for (const job of page) for (const word of job.tags) known.add(word);
         await idle();
       }
@@ -59,36 +66,39 @@ export async function jobs(main, { query, signal }) {
       if (!own.aborted) fill(count, error.message);
       return;
     }
-    rows.set(items);
+    rows.set(current());
+    since = null;
     fill(tags, [...known].sort().slice(0, 200).map((word) => h("option", { value: word })));
-    const says = items.length === 1 ? "1 job" : `${items.length} jobs`;
-    fill(count, says);
-    return says;
+    fill(count, items.length === 1 ? "1 job" : `${items.length} jobs`);
   }
 
   let typing = 0;
   const typed = () => {
     clearTimeout(typing);
-    typing = setTimeout(load, 150);
+    typing = setTimeout(() => load(), 150);
   };
   for (const input of [name, tag]) input.addEventListener("input", typed);
-  for (const select of [state, enabled]) select.addEventListener("change", load);
+  for (const select of [state, enabled]) select.addEventListener("change", () => load());
   name.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown") rows.element.querySelector("tbody a")?.focus();
   });
 
   const again = seldom(2000, () => {
-    if (!signal.aborted) load();
+    if (!signal.aborted) load(true);
   });
   listen((events) => {
     for (const event of events) {
       if (["resync", "reloaded", "switched", "paused"].includes(event.type)) return again();
-      const job = event.job && rows.get(event.job);
-      if (job && event.type.startsWith("run_")) rows.replace({ ...job, last_run: after(job.last_run, event) });
+      if (!event.type.startsWith("run_")) continue;
+      if (since) since.set(event.job, [...(since.get(event.job) ?? []), event]);
+      const job = rows.get(event.job);
+      if (job) rows.replace(changed(job, event));
     }
   }, signal);
   await load();
 }
+
+const changed = (job, event) => ({ ...job, last_run: after(job.last_run, event) });
 
 /** The last run, once this has happened. */
 function after(run, event) {

@@ -35,11 +35,11 @@ export async function node(main, { params: { name }, signal }) {
         : h("p", { class: "quiet" }, "None.")),
       h("details", { open }, h("summary", null, "All its keys"), h("pre", { tabindex: "0" }, JSON.stringify(is.manifest, null, 2))));
   }
-  await load();
   const again = seldom(1000, () => {
     if (!signal.aborted) load().catch(() => {});
   });
   listen((events) => {
     if (events.some((event) => event.node === name || event.type === "resync" || event.type === "reloaded")) again();
   }, signal);
+  await load();
 }

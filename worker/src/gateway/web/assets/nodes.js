@@ -31,7 +31,7 @@ export async function nodes(main, { query, signal }) {
 
   let turn = new AbortController();
   signal.addEventListener("abort", () => turn.abort());
-  async function load() {
+  async function load(again = false) {
     turn.abort();
     turn = new AbortController();
     const { signal: own } = turn;
@@ -42,7 +42,7 @@ export async function nodes(main, { query, signal }) {
       for await (const page of pages("nodes", wanted, { signal: own })) {
         if (own.aborted) return;
         items.push(...page);
-        rows.set(items.slice(), false);
+        if (!again) rows.set(items.slice(), false);
       }
     } catch (error) {
       if (!own.aborted) fill(count, error.message);
@@ -54,10 +54,10 @@ export async function nodes(main, { query, signal }) {
   let typing = 0;
   for (const input of [name, tag]) input.addEventListener("input", () => {
     clearTimeout(typing);
-    typing = setTimeout(load, 150);
+    typing = setTimeout(() => load(), 150);
   });
   const again = seldom(5000, () => {
-    if (!signal.aborted) load();
+    if (!signal.aborted) load(true);
   });
   listen((events) => {
     for (const { type } of events) if (["unit_ended", "reloaded", "resync"].includes(type)) return again();

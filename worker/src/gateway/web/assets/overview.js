@@ -39,8 +39,14 @@ export async function overview(main, { me, signal }) {
     ], [...open.values()]), more && h("p", null, h("a", { href: "#/runs?state=queued,running" }, "All that run")));
   };
 
+  let asked = 0;
+  let pending = false;
   async function runs() {
+    const own = ++asked;
+    pending = true;
     const page = await get("runs", { state: "queued,running", limit: SHOWN }, signal);
+    if (own !== asked) return;
+    pending = false;
     open = new Map(page.items.map((run) => [run.id, run]));
     more = Boolean(page.next);
     drawRunning();
@@ -94,7 +100,6 @@ export async function overview(main, { me, signal }) {
   }
 
   const all = () => Promise.all([runs(), daemon(), fires(), failures()]);
-  await all();
   const again = { daemon: seldom(1000, quietly(daemon)), runs: seldom(1000, quietly(runs)), failures: seldom(1000, quietly(failures)), fires: seldom(5000, quietly(fires)) };
 
   function quietly(work) {
@@ -107,6 +112,8 @@ export async function overview(main, { me, signal }) {
     let drawn = false;
     for (const event of events) {
       const run = open.get(event.run);
+      // The answer that is on its way may be from before this.
+      if (pending && event.run) again.runs();
       if (event.type === "unit_ended" && run && event.again == null) {
         const units = { ...run.units };
         units.open = Math.max(0, units.open - 1);
@@ -130,6 +137,7 @@ export async function overview(main, { me, signal }) {
     if (drawn) drawRunning();
     again.daemon();
   }, signal);
+  await all();
 
   // What runs has been running for longer; and the coming day moves on.
   const clockwork = setInterval(() => {

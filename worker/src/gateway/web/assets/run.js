@@ -19,6 +19,9 @@ const EXEC = "@exec";
 
 export async function run(main, { params: { id }, query, me, signal }) {
   const path = `runs/${part(id)}`;
+  // What happens while it is fetched is not missed.
+  let early = [];
+  listen((events) => (early ? early.push(...events) : heard(events)), signal);
   let is = await get(path, {}, signal);
   const zone = await zoneOf(is, signal);
   const top = h("div");
@@ -73,8 +76,11 @@ export async function run(main, { params: { id }, query, me, signal }) {
   }
 
   async function load() {
-    is = await get(path, {}, signal);
-    for (const unit of is.nodes) units.set(unit.id, unit);
+    const now = await get(path, {}, signal);
+    // It may have been on its way while more happened.
+    if (isOver(is) && !isOver(now)) return;
+    is = now;
+    for (const unit of is.nodes) if (unit.state === "done" || units.get(unit.id)?.state !== "done") units.set(unit.id, unit);
     draw();
     panes?.draw();
   }
@@ -85,7 +91,9 @@ export async function run(main, { params: { id }, query, me, signal }) {
     if (!signal.aborted) load().catch(() => {});
   });
   const parts = new Set();
-  listen((events) => {
+  for (const some of is.slots ?? []) for (const one of some) if (one.run) parts.add(one.run.id);
+
+  function heard(events) {
     let drawn = false;
     for (const event of events) {
       if (event.type === "resync") return again();
@@ -107,8 +115,7 @@ export async function run(main, { params: { id }, query, me, signal }) {
     is = { ...is, units: counted(units) };
     draw();
     panes?.draw();
-  }, signal);
-  for (const some of is.slots ?? []) for (const one of some) if (one.run) parts.add(one.run.id);
+  }
 
   function apply({ type, unit, run, node, at, attempt, outcome, summary, detail, result }) {
     const old = units.get(unit) ?? { id: unit, run, node, attempt: attempt ?? attempts(node) + 1, output_bytes: 0 };
@@ -118,6 +125,9 @@ export async function run(main, { params: { id }, query, me, signal }) {
       : { ...old, state: "done", outcome, summary, detail, result, finished_at: at });
   }
   const attempts = (node) => [...units.values()].filter((unit) => unit.node === node).length;
+
+  heard(early);
+  early = null;
 
   const ticking = setInterval(() => {
     if (isOver(is) || !is.started_at) return;

@@ -27,13 +27,14 @@ const today = () => format(HERE, false).format(new Date()).slice(0, 10);
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** On the viewer's clock; without the date if that is today's, without the year if it is this. */
+/** On the viewer's clock: of today the time, of this year the day and the time, of others the day. */
 export function clock(at, seconds = false) {
   const text = format(HERE, seconds).format(new Date(at));
   const now = today();
   if (text.startsWith(now)) return text.slice(11);
-  if (!text.startsWith(now.slice(0, 4))) return text;
-  return `${Number(text.slice(8, 10))} ${MONTHS[Number(text.slice(5, 7)) - 1]} ${text.slice(11)}`;
+  const day = `${Number(text.slice(8, 10))} ${MONTHS[Number(text.slice(5, 7)) - 1]}`;
+  if (text.startsWith(now.slice(0, 4))) return `${day} ${text.slice(11)}`;
+  return seconds ? text : `${day} ${text.slice(0, 4)}`;
 }
 
 /** On the clock of a zone, if it says something else than the viewer's. */
