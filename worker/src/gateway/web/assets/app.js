@@ -12,8 +12,18 @@ let living = new AbortController();
 let started = false;
 let me = null;
 
-// A view is fetched when it is first gone to.
-const from = (name) => async (...with_) => (await import(`./${name}.js`))[name](...with_);
+// A view is fetched when it is first gone to; by then Loom may have been upgraded.
+const from = (name) => async (...with_) => {
+  let view;
+  try {
+    view = await import(`./${name}.js`);
+  } catch (error) {
+    const page = await (await fetch(document.baseURI, { cache: "no-store" })).text();
+    if (page.includes(`/${import.meta.url.split("/").at(-2)}/`)) throw error;
+    return location.reload();
+  }
+  return view[name](...with_);
+};
 
 route("", () => "Overview", from("overview"));
 route("jobs", () => "Jobs", from("jobs"));
