@@ -5,23 +5,21 @@ import { post } from "./api.js";
 
 let opened = 0;
 
-/** Whether it was agreed to; with `field`, what was written there. */
-export function confirm({ title, text, action, danger, field }) {
+/** Whether it was agreed to. */
+export function confirm({ title, text, action, danger }) {
   const id = `dialog-${++opened}`;
   return new Promise((done) => {
-    const input = field && h("input", { id: `${id}-field`, placeholder: field.hint, autocomplete: "off", spellcheck: "false" });
     const close = (answer) => {
       dialog.close();
       dialog.remove();
       done(answer);
     };
-    const form = h("form", { onsubmit: (event) => { event.preventDefault(); close(field ? input.value.trim() : true); } },
+    const form = h("form", { onsubmit: (event) => { event.preventDefault(); close(true); } },
       h("h2", { id }, title), h("p", null, text),
-      field && h("p", null, h("label", { for: `${id}-field` }, field.label), input),
       h("div", { class: "buttons" },
-        h("button", { type: "button", onclick: () => close(null) }, "Do nothing"),
+        h("button", { type: "button", onclick: () => close(false) }, "Do nothing"),
         h("button", { type: "submit", class: danger ? "danger" : "primary" }, action)));
-    const dialog = h("dialog", { "aria-labelledby": id, oncancel: (event) => { event.preventDefault(); close(null); } }, form);
+    const dialog = h("dialog", { "aria-labelledby": id, oncancel: (event) => { event.preventDefault(); close(false); } }, form);
     document.body.append(dialog);
     dialog.showModal();
   });

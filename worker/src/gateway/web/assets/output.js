@@ -15,7 +15,7 @@ export function box(label) {
   const element = h("div", { class: "output", role: "log", "aria-live": "off", "aria-label": label, tabindex: "0" }, lines);
   let waiting = [];
   let armed = false;
-  let cut = false;
+  const missing = h("p", { class: "quiet", hidden: true }, `Some lines are not shown here; the last ${MOST} are.`);
   // Lines that go on, by what goes on with them.
   const open = new Map();
 
@@ -44,7 +44,7 @@ export function box(label) {
     lines.append(fresh);
     while (lines.childElementCount > MOST) {
       lines.firstChild.remove();
-      cut = true;
+      missing.hidden = false;
     }
     if (ends) element.scrollTop = element.scrollHeight;
     if (waiting.length) later();
@@ -58,13 +58,13 @@ export function box(label) {
   }
 
   return {
-    element: h("div", null, said, element),
+    element: h("div", null, said, missing, element),
     /** At the end. */
     add(some) {
       waiting.push(...some);
       if (waiting.length > MOST) {
         waiting.splice(0, waiting.length - MOST);
-        cut = true;
+        missing.hidden = false;
       }
       later();
     },
@@ -77,9 +77,6 @@ export function box(label) {
       element.scrollTop += element.scrollHeight - high;
     },
     say: (...words) => fill(said, words),
-    get isCut() {
-      return cut;
-    },
   };
 }
 
