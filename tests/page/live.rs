@@ -83,6 +83,8 @@ fn a_switch_is_thrown_and_a_failed_run_is_tried_again() {
     until("the switch", SOON, || (scene.get("jobs/breaks")["enabled"] == true).then_some(()));
 
     browser.open(&scene.url(&format!("#/runs/{run}")));
+    // Why it is as it is, in words.
+    browser.until_text(&format!("run {run} failed"));
     browser.press("Retry what did not succeed");
     browser.run("document.querySelector('dialog button[type=submit]').click()", &[]);
     browser.until(&format!("location.hash !== '#/runs/{run}'"));
@@ -167,6 +169,28 @@ fn tabs_that_nobody_looks_at_hold_up_none() {
         browser.until_text("tick 5");
         browser.until("document.querySelector('.live').textContent === 'live'");
     }
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    daemon.stop();
+}
+
+#[test]
+fn a_flow_is_followed_slot_by_slot_and_taken_up() {
+    let Some(browser) = Browser::start("a_flow_is_followed") else { return };
+    let scene = Scene::set();
+    let mut daemon = scene.start();
+    scene.sign_in(&browser, &scene.token("operator", &[]));
+    browser.open(&scene.url("#/jobs/rollout"));
+    browser.press("Run now");
+    browser.run("document.querySelector('dialog button[type=submit]').click()", &[]);
+    // It comes to its end before one's eyes.
+    browser.until("document.querySelectorAll('.p-succeeded').length === 2");
+    browser.until("document.querySelectorAll('.p-failed').length === 1");
+    browser.until_text("That ended it in slot 2 of 3.");
+    browser.press("Take it up");
+    browser.run("document.querySelector('dialog button[type=submit]').click()", &[]);
+    browser.until_text("in slot 2");
+    browser.until_text("done before");
+    browser.until("document.querySelectorAll('.p-failed').length === 1");
     assert_eq!(browser.complaints(), Vec::<String>::new());
     daemon.stop();
 }

@@ -28,7 +28,7 @@ jobs:
     targets: [n1, n2]
   breaks:
     task: loom.run
-    args: ["echo it begins; echo no space left >&2; exit 3"]
+    args: ["echo it begins; sleep 0.3; echo no space left >&2; exit 3"]
     schedule: '*/10 * * * *'
     targets: [n2]
     tags: [bad]

@@ -67,7 +67,12 @@ fn every_view_shows_what_there_is() {
     browser.until("document.querySelectorAll('.p-succeeded').length === 2");
     browser.until("document.querySelectorAll('.p-failed').length === 1");
     browser.until_text("not begun");
+    browser.until_text("Take it up");
     browser.screenshot("flow");
+
+    browser.open(&scene.url("#/jobs/rollout"));
+    browser.until("document.querySelectorAll('.slot').length === 3");
+    browser.until_text("1 of 1 must succeed, else the flow stops");
 
     browser.press("Nodes");
     browser.until_text("2 nodes");

@@ -9,6 +9,7 @@ import { when } from "./time.js";
 import { heat, durations } from "./chart.js";
 import { confirm, carryOut } from "./dialog.js";
 import { runList } from "./runs.js";
+import { plan } from "./flow.js";
 
 const CELLS = 120;
 const NODES = 30;
@@ -18,9 +19,10 @@ export async function job(main, { params: { name }, me, signal }) {
   const top = h("div");
   const why = h("p", { class: "why" });
   const next = h("div");
+  const picture = h("div");
   const history = h("div");
   const log = runList(`Runs of ${name}`, () => ({ job: name }), signal, ["Job"]);
-  main.append(top, why,
+  main.append(top, why, picture,
     section("Comes due", next),
     section("What became of its runs", history),
     ask(path, signal),
@@ -43,6 +45,7 @@ export async function job(main, { params: { name }, me, signal }) {
         ["Tags", is.tags.map((tag) => [h("a", { href: `#/jobs?tag=${part(tag)}` }, tag), " "])],
         ["Written in", `${is.file}, line ${is.line}`]),
       h("details", { open }, h("summary", null, "All its keys"), h("pre", { tabindex: "0" }, JSON.stringify(is.manifest, null, 2))));
+    fill(picture, is.plan && section("Slots", plan(is.plan.slots)));
     fill(next, is.next.length
       ? h("ol", { class: "due" }, is.next.map((at) => h("li", null, when(at, zone))))
       : h("p", { class: "quiet" }, is.enabled ? "It does not." : "It is off."));

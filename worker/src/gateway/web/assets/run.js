@@ -26,8 +26,9 @@ export async function run(main, { params: { id }, query, me, signal }) {
   const zone = await zoneOf(is, signal);
   const top = h("div");
   const picture = h("div");
+  const why = h("p");
   fill(main.querySelector("h1"), `Run ${id} `, h("span", { class: "quiet" }, is.job === EXEC ? "of a command" : `of ${is.job}`));
-  main.append(top, picture);
+  main.append(top, why, picture);
 
   const units = new Map(is.nodes.map((unit) => [unit.id, unit]));
   const panes = is.slots ? null : outputs(main, () => is, units, query, signal);
@@ -44,9 +45,10 @@ export async function run(main, { params: { id }, query, me, signal }) {
         ["Took", is.started_at && h("span", { id: "took" }, took(is))],
         ["By", is.by ? `${is.trigger}, ${is.by}` : is.trigger],
         ["Retry of", is.retry_of && h("a", { href: to("runs", is.retry_of) }, `run ${is.retry_of}`)],
+        ["Taken up", is.resumed && `in slot ${is.resumed.slot}`],
         ["Part of", is.flow && h("a", { href: to("runs", is.flow.run) }, `run ${is.flow.run}, slot ${is.flow.slot}`)],
         ["Left out", is.gaps.length ? is.gaps.map((gap) => `${gap.node ?? "all"} (${gap.reason})`).join(", ") : null]));
-    fill(picture, is.slots && section("Slots", slots(is.slots)));
+    fill(picture, is.slots && section("Slots", slots(is.slots, is.resumed)));
   }
 
   function buttons() {
@@ -57,7 +59,8 @@ export async function run(main, { params: { id }, query, me, signal }) {
       } }, "Cancel the run");
       return h("div", { class: "buttons" }, cancel);
     }
-    if (is.job === EXEC || is.slots || is.state === "succeeded" || !is.units.total) return null;
+    if (is.job === EXEC || is.state === "succeeded") return null;
+    if (!is.slots && !is.units.total) return null;
     const retry = (only, name, text) => {
       const button = h("button", { onclick: async () => {
         if (!(await confirm({ title: `${name}?`, text, action: name }))) return;
@@ -68,11 +71,20 @@ export async function run(main, { params: { id }, query, me, signal }) {
       } }, name);
       return button;
     };
+    if (is.slots) {
+      const take = retry("unsuccessful", "Take it up", "As a new run of the flow, from the first slot that is not done, with the units that did not succeed.");
+      return h("div", { class: "buttons" }, take);
+    }
     const last = lastAttempts(units);
     const some = last.some((unit) => ["unreachable", "skipped"].includes(unit.outcome));
     return h("div", { class: "buttons" },
       retry("unsuccessful", "Retry what did not succeed", "As a new run of the job, on every node whose last attempt did not succeed."),
       some && retry("unstarted", "Retry what never started", "As a new run of the job, on the nodes where it certainly never started."));
+  }
+
+  async function reason() {
+    if (!isOver(is) || is.job.startsWith("@")) return;
+    fill(why, (await get(`jobs/${part(is.job)}/why`, { run: id }, signal)).text);
   }
 
   async function load() {
@@ -83,10 +95,13 @@ export async function run(main, { params: { id }, query, me, signal }) {
     for (const unit of is.nodes) if (unit.state === "done" || units.get(unit.id)?.state !== "done") units.set(unit.id, unit);
     draw();
     panes?.draw();
+    await reason();
   }
 
   draw();
   panes?.draw();
+  // The job may be gone; then there is nobody to say.
+  reason().catch(() => {});
   const again = seldom(500, () => {
     if (!signal.aborted) load().catch(() => {});
   });
@@ -97,7 +112,7 @@ export async function run(main, { params: { id }, query, me, signal }) {
     let drawn = false;
     for (const event of events) {
       if (event.type === "resync") return again();
-      if (is.slots && (event.flow === is.id || parts.has(event.run))) {
+      if (is.slots && (event.flow?.run === is.id || parts.has(event.run))) {
         parts.add(event.run);
         again();
       }
