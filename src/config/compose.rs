@@ -116,7 +116,9 @@ impl Composer<'_> {
                 self.documents += 1;
                 match self.documents {
                     1 => Ok(()),
-                    _ => Err(fatal(span, "a second document; a file holds one".to_string())),
+                    _ => {
+                        Err(Problem::fatal(span, "a second document; a file holds one".to_string()))
+                    }
                 }
             }
             Event::Anchor(id, name) => {
@@ -125,7 +127,10 @@ impl Composer<'_> {
             }
             Event::Alias(id) => match self.anchored.get(&id).cloned() {
                 Some(node) => self.put(Value { node, alias: Some(span) }),
-                None => Err(fatal(span, "an alias to a value that it is a part of".to_string())),
+                None => Err(Problem::fatal(
+                    span,
+                    "an alias to a value that it is a part of".to_string(),
+                )),
             },
             Event::UnresolvedAlias(name) => self.outer_alias(&name, span),
             Event::Scalar(text, style, anchor, tag) => {
@@ -189,7 +194,7 @@ impl Composer<'_> {
 
     fn close(&mut self, span: Span, anchor: usize, kind: Kind, depth: u16) -> Step {
         if depth > MAX_DEPTH {
-            return Err(fatal(span, format!("nested deeper than {MAX_DEPTH} levels")));
+            return Err(Problem::fatal(span, format!("nested deeper than {MAX_DEPTH} levels")));
         }
         let node = Rc::new(Node { span, kind, depth });
         if anchor > 0 {
@@ -220,7 +225,10 @@ impl Composer<'_> {
         match self.room.checked_sub(more) {
             Some(room) => self.room = room,
             None => {
-                return Err(fatal(span, "too many values, in this file or in all".to_string()));
+                return Err(Problem::fatal(
+                    span,
+                    "too many values, in this file or in all".to_string(),
+                ));
             }
         }
         Ok(())
@@ -327,10 +335,6 @@ impl Composer<'_> {
 
 fn problem(span: Span, message: &str, subject: Option<String>) -> Problem {
     Problem { span, message: message.to_string(), subject, first: None, syntax: false }
-}
-
-pub fn fatal(span: Span, message: String) -> Problem {
-    Problem { span, message, subject: None, first: None, syntax: true }
 }
 
 fn is_merge(entry: &Entry) -> bool {

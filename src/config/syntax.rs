@@ -2,7 +2,6 @@
 
 use serde_saphyr::granit_parser::{self as granit, ErrorKind, Marker, ScanError};
 
-use super::compose::fatal;
 use super::source::{FileId, Span};
 use super::yaml::{MAX_DEPTH, Problem};
 
@@ -30,7 +29,7 @@ pub fn problem(error: &ScanError, file: FileId, text: &str) -> Problem {
     };
     let width = text[place.start as usize..].chars().next().map_or(0, char::len_utf8);
     place.end = place.start + width as u32;
-    fatal(place, message)
+    Problem::fatal(place, message)
 }
 
 fn line_start(text: &str, at: usize) -> usize {

@@ -180,3 +180,10 @@ pub struct Problem {
     /// The file could not be parsed at all.
     pub syntax: bool,
 }
+
+impl Problem {
+    /// Behind it nothing can be read.
+    pub fn fatal(span: Span, message: String) -> Problem {
+        Problem { span, message, subject: None, first: None, syntax: true }
+    }
+}

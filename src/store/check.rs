@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 
 use super::error::StoreError;
-use super::read;
+use super::meta::meta;
 use super::schema;
 use super::seal::{Mark, Stamp};
 
@@ -22,7 +22,7 @@ pub(super) fn after_start(
     now: Stamp,
 ) -> Result<(), StoreError> {
     let unproven = |e| StoreError::unproven(path, e);
-    let clean: bool = read::meta(conn, "clean").map_err(unproven)?;
+    let clean: bool = meta(conn, "clean").map_err(unproven)?;
     if !(clean && seal.is_some_and(|mark| mark.closed == Some(now))) {
         look_through(conn, path)?;
     }
@@ -70,8 +70,8 @@ fn is_sound(
 
 fn all_acknowledged(conn: &Connection, path: &Path, seal: &Mark) -> Result<(), StoreError> {
     let unproven = |e| StoreError::unproven(path, e);
-    let copy: String = read::meta(conn, "copy").map_err(unproven)?;
-    let commits: i64 = read::meta(conn, "commits").map_err(unproven)?;
+    let copy: String = meta(conn, "copy").map_err(unproven)?;
+    let commits: i64 = meta(conn, "commits").map_err(unproven)?;
     let missing = seal.commits.saturating_sub(commits as u64);
     if copy == seal.copy && missing > 0 {
         let detail = format!(

@@ -7,18 +7,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, Transaction, params};
+use rusqlite::{Connection, ErrorCode, Transaction};
 
 use super::columns::millis;
 use super::error::StoreError;
+use super::fault::Fault;
+use super::meta::{meta, set_meta};
 use super::open;
 use super::output;
 use super::people;
 use super::presence::{Change, Presence};
-use super::read::{self, job_rows};
+use super::read::job_rows;
 use super::record::{JobRow, Record, RequestRow, Switched, TokenRow};
 use super::seal::{Mark, Seal, Stamp};
-use super::write::{Fault, write};
+use super::write::write;
 use crate::unit::{RunId, UnitId};
 
 pub struct Ledger {
@@ -82,8 +84,8 @@ impl Ledger {
         let sqlite = |e| StoreError::sqlite(&path, e);
         let opened = take_over(&mut conn, &dir, now).map_err(sqlite)?;
         let mark = Mark {
-            copy: read::meta(&conn, "copy").map_err(sqlite)?,
-            commits: read::meta::<i64>(&conn, "commits").map_err(sqlite)? as u64,
+            copy: meta(&conn, "copy").map_err(sqlite)?,
+            commits: meta::<i64>(&conn, "commits").map_err(sqlite)? as u64,
             closed: None,
         };
         seal.set(&mark);
@@ -227,16 +229,16 @@ fn take_over(conn: &mut Connection, dir: &Path, now: Timestamp) -> rusqlite::Res
         )?
         .query_map([millis(now)], |row| Ok((RunId(row.get::<_, i64>(0)? as u64), row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    let starts = read::meta::<i64>(&start, "starts")? + 1;
+    let starts = meta::<i64>(&start, "starts")? + 1;
     set_meta(&start, "starts", starts)?;
     let opened = Opened {
-        cookie_prefix: format!("{}-{starts}", read::meta::<String>(&start, "copy")?),
-        ledger_id: read::meta(&start, "ledger_id")?,
-        epoch: read::meta(&start, "epoch")?,
+        cookie_prefix: format!("{}-{starts}", meta::<String>(&start, "copy")?),
+        ledger_id: meta(&start, "ledger_id")?,
+        epoch: meta(&start, "epoch")?,
         next_run: RunId(next_id(&start, "runs", "next_run")?),
         next_unit: UnitId(next_id(&start, "units", "next_unit")?),
         jobs: job_rows(&start)?,
-        paused: read::meta(&start, "paused")?,
+        paused: meta(&start, "paused")?,
         failing: failing(&start)?,
         lost_runs,
         lost_units,
@@ -253,13 +255,8 @@ fn take_over(conn: &mut Connection, dir: &Path, now: Timestamp) -> rusqlite::Res
 pub(super) fn next_id(conn: &Connection, table: &str, mark: &str) -> rusqlite::Result<u64> {
     let used: Option<i64> =
         conn.query_row(&format!("SELECT max(id) FROM {table}"), [], |row| row.get(0))?;
-    let mark: i64 = read::meta(conn, mark)?;
+    let mark: i64 = meta(conn, mark)?;
     Ok(mark.max(used.unwrap_or(0) + 1) as u64)
-}
-
-pub(super) fn set_meta(conn: &Connection, key: &str, value: i64) -> rusqlite::Result<()> {
-    conn.execute("UPDATE meta SET value = ?2 WHERE key = ?1", params![key, value])?;
-    Ok(())
 }
 
 /// Goes from job to job by the index: the runs of each are too many to be looked at.

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::columns::{millis, opt_time_at, time_at, unreadable};
+use super::fault::{Fault, expect_one};
 use super::record::{AuditRow, RequestRow, Switched, TokenRow};
-use super::write::{Fault, expect_one};
 use crate::access::{Globs, Role, TokenHash};
 use crate::unit::RunId;
 

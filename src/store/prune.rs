@@ -14,7 +14,8 @@ use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::columns::{millis, path_at};
 use super::error::StoreError;
-use super::ledger::{Ledger, next_id, set_meta};
+use super::ledger::{Ledger, next_id};
+use super::meta::set_meta;
 use super::output::tail_of;
 use super::people;
 use crate::unit::RunId;

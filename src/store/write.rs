@@ -8,25 +8,14 @@ use rusqlite::types::Null;
 use rusqlite::{OptionalExtension, Transaction, named_params, params};
 
 use super::columns::{self, millis};
-use super::ledger::set_meta;
+use super::fault::{Fault, expect_one};
+use super::meta::set_meta;
 use super::output::{adopt, may_be_left, stored_bytes};
 use super::people;
 use super::read::job_rows;
 use super::record::{Gap, HookRow, JobEntry, OpenUnit, Record};
 use crate::protocol::message::Output;
 use crate::unit::{Outcome, RunId, Trigger, UnitId};
-
-/// Why a record is not written.
-pub(super) enum Fault {
-    Sqlite(rusqlite::Error),
-    Refused(String),
-}
-
-impl From<rusqlite::Error> for Fault {
-    fn from(e: rusqlite::Error) -> Fault {
-        Fault::Sqlite(e)
-    }
-}
 
 /// `dir`: the state directory, where a worker that died may have left output.
 pub(super) fn write(to: &Transaction, dir: &Path, record: &Record) -> Result<(), Fault> {
@@ -159,10 +148,6 @@ pub(super) fn write(to: &Transaction, dir: &Path, record: &Record) -> Result<(),
         Record::Switch { job, off } => Ok(people::write_switch(to, job, off.as_ref())?),
         Record::Request(request) => Ok(people::write_request(to, request)?),
     }
-}
-
-pub(super) fn expect_one(changed: usize, otherwise: impl FnOnce() -> String) -> Result<(), Fault> {
-    if changed == 1 { Ok(()) } else { Err(Fault::Refused(otherwise())) }
 }
 
 fn write_jobs(to: &Transaction, jobs: &[JobEntry], at: Timestamp) -> rusqlite::Result<()> {

@@ -12,7 +12,6 @@ mod units;
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::types::FromSql;
 use rusqlite::{Connection, Row, params};
 
 pub use instants::{Account, Covered, Neighbours};
@@ -25,6 +24,7 @@ pub use search::RunFilter;
 
 use super::columns::{opt_time_at, time_at, word_at};
 use super::error::StoreError;
+use super::meta::meta;
 use super::open;
 use super::record::{HookRow, JobEntry, JobRow};
 use super::schema;
@@ -100,10 +100,6 @@ impl Reader {
         };
         collect().map_err(|e| StoreError::sqlite(&self.path, e))
     }
-}
-
-pub(super) fn meta<T: FromSql>(conn: &Connection, key: &str) -> rusqlite::Result<T> {
-    conn.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
 }
 
 pub(super) fn job_rows(conn: &Connection) -> rusqlite::Result<Vec<JobRow>> {
