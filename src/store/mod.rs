@@ -23,6 +23,7 @@ mod record;
 mod schema;
 mod scribe;
 mod seal;
+mod shared;
 mod thread;
 mod write;
 
@@ -41,4 +42,5 @@ pub use record::{
     AuditRow, Gap, HookRow, JobEntry, JobRow, Kept, OpenUnit, Record, RequestRow, RunRow, RunState,
     Switched, TokenRow, UnitRow, UnitState,
 };
-pub use thread::{Acknowledged, Condition, MEMORY, Rejected, Seq, Unwritten, Writer};
+pub use shared::{Rejected, Seq};
+pub use thread::{Acknowledged, Condition, MEMORY, Unwritten, Writer};

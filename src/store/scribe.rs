@@ -12,12 +12,14 @@ use super::ledger::Ledger;
 use super::prune::{Pruned, Retention};
 use super::queue::{CHUNK, Queue};
 use super::record::Record;
-use super::thread::{LONGEST_WAIT, Shared, lock};
+use super::shared::{Shared, lock};
 
 /// How long a record that nobody waits for may wait for company. Commits, not rows, are what a
 /// ledger costs.
 const GATHER: Duration = Duration::from_millis(10);
+/// Between two attempts; it doubles.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 pub(super) struct Scribe {
     pub(super) ledger: Ledger,

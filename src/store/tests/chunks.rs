@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::thread::LIMIT;
 use super::*;
 use crate::store::scribe::Scribe;
-use crate::store::thread::Shared;
+use crate::store::shared::Shared;
 use crate::unit::{Kill, Reason};
 
 fn any_outcome() -> impl Strategy<Value = Outcome> {

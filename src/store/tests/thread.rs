@@ -7,7 +7,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::*;
 use crate::store::scribe::Scribe;
-use crate::store::thread::Shared;
+use crate::store::shared::Shared;
 
 pub(super) const LIMIT: Duration = Duration::from_secs(20);
 

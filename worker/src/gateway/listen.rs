@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use loom::protocol::control::Serve;
 use nix::sys::socket::{setsockopt, sockopt};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tower::ServiceExt;
@@ -25,7 +25,7 @@ use tower::ServiceExt;
 use super::auth::Origin;
 use super::body::{Until, With};
 use super::crowd::{Crowd, Place};
-use super::patience::Patient;
+use super::patience::{Patient, linger};
 use super::problem::Error;
 use super::tls::Tls;
 use super::{App, routes};
@@ -214,19 +214,12 @@ async fn closed(mut open: watch::Receiver<()>) {
     while open.changed().await.is_ok() {}
 }
 
-/// To close while the other side still speaks would take from it what it was told.
-pub async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
-    let mut heard = [0; 4096];
-    let _ = stream.shutdown().await;
-    while matches!(stream.read(&mut heard).await, Ok(1..)) {}
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
 
     use axum::routing::get;
-    use tokio::io::{DuplexStream, duplex};
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
     use tokio::task::{LocalSet, spawn_local};
     use tokio_stream::StreamExt;
 

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 pub struct Patient<S> {
@@ -76,6 +76,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
+}
+
+/// To close while the other side still speaks would take from it what it was told.
+pub async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let mut heard = [0; 4096];
+    let _ = stream.shutdown().await;
+    while matches!(stream.read(&mut heard).await, Ok(1..)) {}
 }
 
 #[cfg(test)]

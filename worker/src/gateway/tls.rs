@@ -138,7 +138,7 @@ async fn explain(mut stream: TcpStream) {
         "use https:// instead of http://",
     );
     let _ = stream.write_all(error.raw().as_bytes()).await;
-    super::listen::linger(stream).await;
+    super::patience::linger(stream).await;
 }
 
 #[cfg(test)]
