@@ -69,7 +69,8 @@ impl Run {
     }
 }
 
-/// The last attempts on its nodes, by what became of them.
+/// The last attempts on its nodes, by what became of them. A flow has those of all its parts; while
+/// it is under way, also of those that are to come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Tally {
     pub total: u32,
@@ -79,7 +80,7 @@ pub struct Tally {
     pub cancelled: u32,
     pub lost: u32,
     pub skipped: u32,
-    /// Queued or running.
+    /// Queued, running, or of a part of the flow that is to come.
     pub open: u32,
 }
 

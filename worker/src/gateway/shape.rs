@@ -1,7 +1,7 @@
 //! The ledger's rows in the shape the API gives them.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use loom::access::Globs;
@@ -23,15 +23,43 @@ pub fn manifest(details: &str) -> super::problem::Result<Value> {
     serde_json::from_str(details).map_err(|e| Error::internal(format!("the catalog: {e}")))
 }
 
-/// With how their units fare.
+/// With how their units fare; those of a flow's parts that are to come are open ones.
 pub fn runs(ledger: &Reader, rows: Vec<RunRow>) -> Result<Vec<Run>, StoreError> {
     let ids: Vec<RunId> = rows.iter().map(|row| row.run).collect();
     let mut tallies = ledger.tallies(&ids)?;
+    for row in rows.iter().filter(|row| row.finished_at.is_none() && row.within.is_none()) {
+        let Some(plan) = plan(ledger, row.run)? else { continue };
+        let begun = ledger.parts(row.run)?.into_iter().filter_map(|part| part.within);
+        let to_come = to_come(&plan, &begun.map(|(_, at)| (at.slot, at.part)).collect());
+        let tally = tallies.entry(row.run).or_default();
+        tally.total += to_come;
+        tally.open += to_come;
+    }
     let shape = |row: RunRow| {
         let tally = tallies.remove(&row.run).unwrap_or_default();
         run(row, tally)
     };
     Ok(rows.into_iter().map(shape).collect())
+}
+
+/// The nodes of the parts that have not begun, but would. A rescue is none that is to come: nobody
+/// knows whether it will.
+fn to_come(plan: &Plan, begun: &BTreeSet<(u32, u32)>) -> u32 {
+    let first = plan.resumed.as_ref().map_or(1, |resumed| resumed.slot);
+    let done = |slot: u32, part: u32| match &plan.resumed {
+        Some(resumed) if resumed.slot == slot => {
+            resumed.done.get(part as usize - 1).map_or(0, Vec::len)
+        }
+        Some(_) | None => 0,
+    };
+    let slots = (1..).zip(&plan.slots).filter(|(slot, _)| *slot >= first);
+    let parts = slots.flat_map(|(slot, parts)| {
+        (1..).zip(parts).map(move |(part, planned)| (slot, part, planned))
+    });
+    parts
+        .filter(|(slot, part, _)| !begun.contains(&(*slot, *part)))
+        .map(|(slot, part, planned)| planned.targets.len().saturating_sub(done(slot, part)) as u32)
+        .sum()
 }
 
 /// What a flow was to do; `None` of a run that is no flow.

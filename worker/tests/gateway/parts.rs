@@ -107,7 +107,7 @@ fn parts_are_listed_by_their_flow_or_left_out() {
     client.get("/api/v1/runs?flow=x").problem(400);
     client.get("/api/v1/runs?parts=some").problem(400);
     let shown: RunDetail = client.get("/api/v1/runs/1").of();
-    assert_eq!(shown.run.units.total, 3);
+    assert_eq!((shown.run.units.total, shown.run.units.open), (4, 4));
     let runs: Vec<Vec<Option<u64>>> =
         shown.slots.unwrap().iter().map(|parts| runs_of(parts)).collect();
     assert_eq!(runs, [vec![Some(2), Some(3)], vec![None]]);
@@ -115,6 +115,43 @@ fn parts_are_listed_by_their_flow_or_left_out() {
     let place = part.run.flow.unwrap();
     assert_eq!((place.run, place.slot, place.part, place.rescue), (1, 1, 2, 0));
     assert_eq!(part.slots, None);
+}
+
+#[test]
+fn a_flow_under_way_counts_the_units_that_are_to_come() {
+    let rig = rig(false);
+    let units =
+        |run: u64| rig.client.get(&format!("/api/v1/runs/{run}")).of::<RunDetail>().run.units;
+    assert_eq!((units(FLOW).total, units(FLOW).open), (4, 4));
+    open_part(&rig, 2, "pkg1", (1, 1), &["n1", "n2"]);
+    end_unit(&rig, 2, 0, "one", true);
+    let tally = units(FLOW);
+    assert_eq!((tally.total, tally.succeeded, tally.open), (4, 1, 3));
+    // Listed, it has the same numbers; a part has its own.
+    let page: Page<Run> = rig.client.get("/api/v1/runs").of();
+    assert_eq!(page.items.iter().map(|run| run.units.total).collect::<Vec<_>>(), [2, 4]);
+    // Over, it has no more than it did.
+    rig.parent.close_run(2, "pkg1", RunEnd::Failed, t());
+    rig.parent.close_run(FLOW, "deploy", RunEnd::Failed, t());
+    assert_eq!(units(FLOW).total, 2);
+}
+
+#[test]
+fn a_flow_that_was_taken_up_counts_what_is_left_of_it() {
+    let rig = rig(false);
+    let planned = |job: &str, nodes: &[&str]| {
+        json!({"job": job, "targets": nodes, "success": "100%", "needed": nodes.len(),
+               "at_once": [nodes.len()], "attempts": 1, "on_failure": "stop"})
+    };
+    let slots = [["n1", "n2", "n3"], ["n1", "n2", "n3"], ["n1", "n2", "n3"]];
+    let slots = slots.map(|nodes| vec![planned("pkg1", &nodes)]);
+    let plan = json!({"slots": slots, "resumed": {"slot": 2, "done": [["n1"]]}});
+    let mut flow = open_run(5, "deploy", &How::manual(t()), &[]);
+    let Record::OpenRun { plan: text, .. } = &mut flow else { unreachable!() };
+    *text = Some(plan.to_string());
+    rig.record(&[flow]);
+    let shown: RunDetail = rig.client.get("/api/v1/runs/5").of();
+    assert_eq!(shown.run.units.total, 2 + 3);
 }
 
 fn runs_of(parts: &[loom::api::flow::Part]) -> Vec<Option<u64>> {

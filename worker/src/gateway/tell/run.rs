@@ -249,10 +249,10 @@ impl RunTelling {
         self.state = State::Told;
         let run = self.run;
         let read = self.app.history.read(move |ledger| {
-            Ok((ledger.run(run)?, ledger.tallies(&[run])?.remove(&run).unwrap_or_default()))
+            Ok(shape::runs(ledger, ledger.run(run)?.into_iter().collect())?.pop())
         });
-        let (Some(row), tally) = read.await? else { return Ok(None) };
-        let event = OutputEvent::Run(Box::new(shape::run(row, tally)));
+        let Some(run) = read.await? else { return Ok(None) };
+        let event = OutputEvent::Run(Box::new(run));
         let mut piece = Vec::new();
         sse::write(&mut piece, "run", Some(&self.place), &event);
         Ok(Some(piece))
