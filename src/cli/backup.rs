@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use serde_json::json;
+
 use crate::config;
 use crate::store;
 
@@ -23,6 +25,10 @@ pub struct Args {
     /// The state directory; without it, the one of the configuration
     #[arg(long, value_name = "DIR")]
     statedir: Option<PathBuf>,
+
+    /// Print an object with `file` and `bytes`
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn backup(candidates: &str, args: &Args) -> ExitCode {
@@ -37,6 +43,12 @@ pub fn backup(candidates: &str, args: &Args) -> ExitCode {
         },
     };
     match store::backup(&statedir, &args.file, args.force) {
+        Ok(bytes) if args.json => {
+            // A path need not be text; JSON is.
+            let file = args.file.to_string_lossy();
+            println!("{:#}", json!({"file": file, "bytes": bytes}));
+            ExitCode::SUCCESS
+        }
         Ok(bytes) => {
             println!("{}: {bytes} bytes", args.file.display());
             ExitCode::SUCCESS

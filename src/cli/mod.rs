@@ -141,3 +141,30 @@ pub fn main() -> ExitCode {
         Some(Command::Top(args)) => top::top(&cli.config, &args),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// `once` shows what nodes say while they say it, and completions are a shell's own words.
+    const WITHOUT_JSON: [&str; 3] = ["completions", "man", "once"];
+
+    fn without_json(command: &clap::Command, found: &mut Vec<String>) {
+        for command in command.get_subcommands().filter(|each| each.get_name() != "help") {
+            if command.has_subcommands() {
+                without_json(command, found);
+            } else if !command.get_arguments().any(|arg| arg.get_long() == Some("json")) {
+                found.push(command.get_name().to_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn each_command_that_tells_something_tells_it_as_json_too() {
+        let mut found = Vec::new();
+        without_json(&Cli::command(), &mut found);
+        found.sort();
+        assert_eq!(found, WITHOUT_JSON);
+    }
+}

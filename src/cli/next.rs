@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use serde_json::json;
 
 use super::candidates;
 use crate::config::{self, Config};
@@ -40,6 +41,10 @@ pub struct Args {
     /// Read the schedule in this zone, like Europe/Berlin, in place of the job's own
     #[arg(long, value_name = "Z", value_parser = parse_zone, add = candidates::zones())]
     tz: Option<TimeZone>,
+
+    /// Print an array of objects with `job`, null for an expression, and `at`
+    #[arg(long)]
+    json: bool,
 }
 
 /// A moment as the user wrote it.
@@ -80,9 +85,11 @@ pub fn next(config: &str, args: &Args) -> ExitCode {
         },
     };
     let printed = rows.and_then(|rows| {
-        print(rows, BufWriter::new(io::stdout().lock())).or_else(|error| match error.kind() {
-            ErrorKind::BrokenPipe => Ok(()),
-            _ => Err(format!("cannot write the times: {error}")),
+        print(rows, args.json, BufWriter::new(io::stdout().lock())).or_else(|error| {
+            match error.kind() {
+                ErrorKind::BrokenPipe => Ok(()),
+                _ => Err(format!("cannot write the times: {error}")),
+            }
         })
     });
     match printed {
@@ -96,8 +103,10 @@ pub fn next(config: &str, args: &Args) -> ExitCode {
 
 /// One schedule to be printed.
 struct Row {
-    /// Printed where there are several.
-    name: Option<String>,
+    /// `None`: of an expression.
+    job: Option<String>,
+    /// Its name is printed: there are several.
+    named: bool,
     schedule: Schedule,
     zone: TimeZone,
     after: Timestamp,
@@ -109,11 +118,16 @@ impl Row {
         let zone = args.tz.clone().unwrap_or(own_zone);
         let start = args.from.unwrap_or_else(|| Start::Instant(Timestamp::now()));
         let after = start.in_zone(&zone).map_err(|error| format!("--from: {error}"))?;
-        Ok(Row { name: None, schedule, zone, after, left: args.count.unwrap_or(10) })
+        let left = args.count.unwrap_or(10);
+        Ok(Row { job: None, named: false, schedule, zone, after, left })
     }
 
-    fn named(self, name: &str, args: &Args) -> Row {
-        Row { name: Some(name.to_string()), left: args.count.unwrap_or(1), ..self }
+    fn of(self, job: &str) -> Row {
+        Row { job: Some(job.to_owned()), ..self }
+    }
+
+    fn named(self, args: &Args) -> Row {
+        Row { named: true, left: args.count.unwrap_or(1), ..self }
     }
 
     fn step(&mut self) -> Option<Timestamp> {
@@ -136,8 +150,8 @@ fn of_jobs(config: &Config, args: &Args) -> Result<Vec<Row>, String> {
     let several = names.len() > 1 || args.jobs.is_empty();
     let jobs = names.into_iter().map(|name| &config.jobs[name]);
     jobs.map(|job| {
-        let row = Row::new(args, job.schedule.clone(), job.zone())?;
-        Ok(if several { row.named(&job.name, args) } else { row })
+        let row = Row::new(args, job.schedule.clone(), job.zone())?.of(&job.name);
+        Ok(if several { row.named(args) } else { row })
     })
     .collect()
 }
@@ -181,7 +195,7 @@ fn excerpt(expr: &str, error: &CronError) -> String {
 
 /// The next time of each row waits in a heap; the earliest is printed and replaced by the next of
 /// its row.
-fn print(mut rows: Vec<Row>, mut out: impl Write) -> io::Result<()> {
+fn print(mut rows: Vec<Row>, json: bool, mut out: impl Write) -> io::Result<()> {
     let mut waiting = BinaryHeap::with_capacity(rows.len());
     for (place, row) in rows.iter_mut().enumerate() {
         match row.step() {
@@ -192,15 +206,24 @@ fn print(mut rows: Vec<Row>, mut out: impl Write) -> io::Result<()> {
             None => eprintln!("loom: warning: `{}` never fires in its zone", row.schedule.expr()),
         }
     }
+    let mut between = "[";
     while let Some(Reverse((fire, place))) = waiting.pop() {
         let row = &mut rows[place];
         let local = fire.to_zoned(row.zone.clone());
         let time = local.strftime("%Y-%m-%dT%H:%M:%S%:z");
-        match &row.name {
-            Some(name) => writeln!(out, "{time}  {}", name.escape_debug())?,
-            None => writeln!(out, "{time}")?,
+        match &row.job {
+            job if json => {
+                let fire = json!({"job": job, "at": time.to_string()});
+                write!(out, "{between}\n  {fire}")?;
+                between = ",";
+            }
+            Some(job) if row.named => writeln!(out, "{time}  {}", job.escape_debug())?,
+            Some(_) | None => writeln!(out, "{time}")?,
         }
         waiting.extend(row.step().map(|fire| Reverse((fire, place))));
+    }
+    if json {
+        writeln!(out, "{}", if between == "[" { "[]" } else { "\n]" })?;
     }
     out.flush()
 }
@@ -226,20 +249,20 @@ mod tests {
         Line::try_parse_from([&["next"], words].concat()).map(|line| line.args)
     }
 
-    fn printed(rows: Result<Vec<Row>, String>) -> Result<String, String> {
+    fn printed(rows: Result<Vec<Row>, String>, json: bool) -> Result<String, String> {
         let mut out = Vec::new();
-        print(rows?, &mut out).map_err(|error| error.to_string())?;
+        print(rows?, json, &mut out).map_err(|error| error.to_string())?;
         Ok(String::from_utf8(out).expect("text"))
     }
 
     fn expression(words: &[&str]) -> Result<String, String> {
         let args = args(words).map_err(|error| error.to_string())?;
-        printed(of_expression(args.expr.as_deref().expect("--expr"), &args))
+        printed(of_expression(args.expr.as_deref().expect("--expr"), &args), args.json)
     }
 
     fn jobs(words: &[&str]) -> Result<String, String> {
         let args = args(words).map_err(|error| error.to_string())?;
-        printed(of_jobs(&config(), &args))
+        printed(of_jobs(&config(), &args), args.json)
     }
 
     fn job(name: &str, schedule: &str, enabled: bool) -> (String, Job) {
@@ -331,6 +354,23 @@ mod tests {
         let named = [&["report", "backup", "report", "--count", "2"][..], &from].concat();
         assert_eq!(jobs(&named), Ok(each.concat()));
         assert_eq!(jobs(&from), Ok(each[..2].concat()), "all that come due, one time each");
+    }
+
+    #[test]
+    fn json_is_one_array_that_names_each_job() {
+        let json = |text: Result<String, String>| -> serde_json::Value {
+            serde_json::from_str(&text.unwrap()).unwrap()
+        };
+        let from = ["--json", "--from", "2026-11-21T00:00:00Z"];
+        let all = json!([{"job": "report", "at": "2026-11-21T02:30:00+01:00"},
+                         {"job": "backup", "at": "2026-11-21T03:00:00+01:00"}]);
+        assert_eq!(json(jobs(&from)), all);
+        let one = [&["backup", "--count", "1"][..], &from].concat();
+        assert_eq!(json(jobs(&one)), json!([all[1]]));
+        let bare = ["--expr", "@daily", "--count", "1", "--tz", "UTC"];
+        let at = json!([{"job": null, "at": "2026-11-22T00:00:00+00:00"}]);
+        assert_eq!(json(expression(&[&bare[..], &from].concat())), at);
+        assert_eq!(json(jobs(&["by-hand", "--json"])), json!([]));
     }
 
     #[test]
