@@ -9,16 +9,15 @@ use std::thread;
 use std::time::Duration;
 
 use super::candidates;
+use super::follow::parts::{begun, heading};
 use super::reach::{self, Reach};
 use super::run::detail;
 use super::screen::escape;
 use super::words::Subject;
 use crate::api::event::Event;
-use crate::api::flow::Part;
 use crate::api::run::{Run, RunDetail};
 use crate::api::unit::Unit;
 use crate::client::{Class, Client, Failure, Frame, Route};
-use crate::job::flow::Place;
 use said::Logs;
 
 /// Show the output of a run, or of a job's latest one
@@ -215,8 +214,8 @@ fn show_one(
     let targets = targets.flat_map(|planned| planned.targets.iter().map(String::as_str));
     let names = nodes(targets, args, run)?;
     let mut parts = Vec::new();
-    for id in begun(slots) {
-        parts.push(detail(client, id)?);
+    for part in begun(slots) {
+        parts.push(detail(client, part.id)?);
     }
     if args.follow && !run.run.is_over() {
         let units: Vec<Unit> = parts.into_iter().flat_map(|part| part.nodes).collect();
@@ -252,16 +251,4 @@ fn nodes<'a>(
         )));
     }
     Ok(names)
-}
-
-/// Runs that are parts, in the order of their places.
-fn begun(slots: &[Vec<Part>]) -> Vec<u64> {
-    let parts = slots.iter().flatten().flat_map(Part::chain);
-    parts.filter_map(|part| Some(part.run.as_ref()?.id)).collect()
-}
-
-/// `run 13 of pkg1: slot 1, job 1`.
-fn heading(run: &Run) -> String {
-    let place = run.flow.map(|place| format!(": {}", Place::from(place))).unwrap_or_default();
-    format!("run {} of {}{place}", run.id, escape(&run.job))
 }

@@ -109,12 +109,12 @@ pub fn begin(client: &Client, of: u64, only: Retry, manner: Manner) -> Result<u8
         return Ok(0);
     }
     eprintln!("loom: {told}");
-    if json {
+    if json && !fold {
         let answer = self::wait(client, run)?;
         print_json(&answer)?;
         return Ok(status(&typed(answer)?));
     }
-    Ok(match follow::wait(client, &detail, How { fold, json: false })? {
+    Ok(match follow::wait(client, &detail, How { fold, json })? {
         End::Over { run, .. } => status(&run),
         End::Detached(status) => status,
     })

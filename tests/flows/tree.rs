@@ -399,3 +399,38 @@ fn a_flow_and_its_parts_are_shown_listed_and_read() {
     let top = of(&["top"]);
     assert!(top.contains("deploy") && !top.contains("restart"), "{top}");
 }
+
+#[test]
+fn what_the_parts_said_is_folded_at_the_end() {
+    let farm = Farm::start(4);
+    let site = site(&farm);
+    let same = "flows:
+  same:
+    slots:
+      - - {name: hello, task: loom.run, args: [echo same], targets: \"n[1-4]\"}
+      - - {name: who, task: loom.run, args: [\"echo $LOOM_NODE\"], targets: \"n[1-2]\"}
+";
+    site.write("jobs/same.yaml", same);
+    let _daemon = Daemon::start(&site);
+    let output = ended(&site, &["run", "same", "--wait", "--fold"]);
+    let (told, remarks) = (stdout(&output), stderr(&output));
+    let bar = "-".repeat(15);
+    let group = |head: &str, text: &str| format!("{bar}\n{head}\n{bar}\n{text}\n");
+    let folded = [group("n[1-4] (4)", "same"), group("n1", "n1"), group("n2", "n2")].concat();
+    assert!(told.ends_with(&folded), "{told}\n{remarks}");
+    for heading in ["run 2 of same/hello: slot 1, job 1\n", "run 3 of same/who: slot 2, job 1\n"] {
+        assert!(remarks.contains(heading), "{remarks}");
+    }
+
+    // A flow that is taken up, as JSON.
+    let failed = whole(&farm, &site, &["run", "deploy", "--wait"]);
+    assert_eq!(failed.status.code(), Some(1));
+    let output = ended(&site, &["flow", "retry", "4", "--wait", "--fold", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["run"]["retry_of"], 4);
+    let parts = told["parts"].as_array().unwrap();
+    assert_eq!(parts.len(), 1, "{told:#}");
+    assert_eq!(parts[0]["job"], "deploy/restart");
+    assert_eq!(parts[0]["groups"][0]["output"], "restart on n3\n");
+}

@@ -23,16 +23,20 @@ pub struct Args {
     #[arg(value_name = "RUN", value_parser = words::run, add = candidates::runs())]
     run: u64,
 
-    /// Show its output and wait for the end; exits 1 unless it succeeded
+    /// Show how it goes and wait for the end; exits 1 unless it succeeded
     #[arg(long)]
     wait: bool,
+
+    /// At the end, show what its jobs have said, nodes that said the same together
+    #[arg(long, requires = "wait")]
+    fold: bool,
 
     #[command(flatten)]
     reach: Reach,
 }
 
 pub fn retry(candidates: &str, args: &Args) -> Result<u8, Failure> {
-    let Args { run, wait, reach } = args;
+    let Args { run, wait, fold, reach } = args;
     let client = reach.client(candidates)?;
     let RunDetail { run: found, slots, .. } = detail(&client, *run)?;
     let why = match (&slots, found.flow) {
@@ -47,6 +51,6 @@ pub fn retry(candidates: &str, args: &Args) -> Result<u8, Failure> {
         eprintln!("loom: run {run} of {} is {why}", escape(&found.job));
         return Ok(FAILED);
     }
-    let manner = Manner { wait: *wait, fold: false, json: reach.json };
+    let manner = Manner { wait: *wait, fold: *fold, json: reach.json };
     retry::begin(&client, *run, Retry::Unsuccessful, manner)
 }

@@ -42,7 +42,7 @@ pub struct Args {
     #[arg(long)]
     wait: bool,
 
-    /// Show no output before the end, then nodes that said the same together
+    /// At the end, show what its jobs have said, nodes that said the same together
     #[arg(long, requires = "wait")]
     fold: bool,
 

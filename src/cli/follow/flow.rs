@@ -1,7 +1,7 @@
 //! Waiting for the end of a flow: on a terminal its tree, drawn again and again; elsewhere a line
 //! for each part that begins or ends and each unit that fails.
 //!
-//! What its units say is not shown: `loom logs` does. Events tell what happens; what they do not tell
+//! What its units say is not shown before the end, and then only if it is folded. Events tell what happens; what they do not tell
 //! is asked for: at the beginning, after a resync, and when nothing was heard for a while.
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,8 +14,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::asking::{Asking, Inputs, QUESTION, farewell};
+use super::groups;
 use super::lines::{Pieces, Stream};
 use super::live::{self, Live};
+use super::parts::begun;
 use super::waiting::{End, How};
 use super::write::Out;
 use crate::api::event::Event;
@@ -59,9 +61,6 @@ pub fn wait(client: &Client, flow: RunDetail, how: How) -> Result<End, Failure> 
     let inputs = Inputs { wake: || Input::Wake, key: Input::Key, cancelled: Input::Cancelled };
     let asking = Asking::new(id, to.clone(), inputs).map_err(odd)?;
     let _restore = Restore;
-    if how.fold {
-        eprintln!("loom: --fold is for jobs; `loom logs {id}` shows what the parts of a flow say");
-    }
     let theirs = client.clone();
     let reader = thread::Builder::new().name("events".to_owned());
     reader.spawn(move || read(&theirs, id, &to)).map_err(odd)?;
@@ -76,6 +75,7 @@ pub fn wait(client: &Client, flow: RunDetail, how: How) -> Result<End, Failure> 
     let waiting = Waiting {
         client,
         id,
+        fold: how.fold,
         view,
         out: Out::default(),
         asking,
@@ -133,6 +133,8 @@ enum View {
 struct Waiting<'a> {
     client: &'a Client,
     id: u64,
+    /// At the end what its parts have said is shown, nodes that said the same together.
+    fold: bool,
     view: View,
     out: Out,
     asking: Asking<Input>,
@@ -276,13 +278,20 @@ impl Waiting<'_> {
         let route = Route::to(["runs", &self.id.to_string()]);
         // Units that never began may have had no event.
         let detail: Result<Value, Failure> = self.client.get(&route);
+        let mut slots = Vec::new();
         if let Ok(detail) = &detail
-            && let Ok(flow) = typed(detail.clone())
-            && let Ok(tree) = tree::complete(self.client, flow)
+            && let Ok(flow) = typed::<RunDetail>(detail.clone())
         {
-            self.tree.renew(tree);
+            slots.extend(flow.slots.iter().flatten().cloned());
+            if let Ok(tree) = tree::complete(self.client, flow) {
+                self.tree.renew(tree);
+            }
         }
         match &mut self.view {
+            View::Nothing if self.fold => {
+                let (parts, flow) = (begun(&slots), detail?);
+                groups::show_parts_as_json(self.client, &parts, &flow, &mut self.out)?;
+            }
             View::Nothing => print_json(&detail?)?,
             View::Lines => {
                 self.show()?;
@@ -299,6 +308,9 @@ impl Waiting<'_> {
             }
         }
         if !matches!(self.view, View::Nothing) {
+            if self.fold {
+                groups::show_parts(self.client, &begun(&slots), &mut self.out)?;
+            }
             summarise(&self.tree, self.begun.elapsed());
         }
         Ok(End::Over { run: Box::new(self.tree.run), units: Vec::new() })

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use super::lines::{Said, Stream};
+use crate::api::unit::OutputEvent;
 use crate::config::folding;
 
 /// Of a node's output so much is held; by the rest it is only told apart.
@@ -63,6 +64,19 @@ fn lossy<S: serde::Serializer>(text: &[u8], to: S) -> Result<S::Ok, S::Error> {
 }
 
 impl Fold {
+    /// What was told of one unit; what is told of the run says nothing of its output.
+    pub fn hear(&mut self, event: &OutputEvent) {
+        match event {
+            OutputEvent::Line { unit, node, at, stream, text, partial } => {
+                let (stream, text) = (Stream::of(stream), text.as_bytes());
+                self.add(&Said { unit: *unit, node, at: *at, stream, text, partial: *partial });
+            }
+            OutputEvent::Skipped { unit, node, bytes } => self.skip(node, *unit, *bytes),
+            OutputEvent::Unit(unit) => self.end(&unit.node, unit.id),
+            OutputEvent::Run(_) => {}
+        }
+    }
+
     pub fn add(&mut self, said: &Said) {
         let (output, mid) = self.growing(said.node, said.unit);
         let (this, other) = match said.stream {

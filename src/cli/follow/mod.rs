@@ -10,8 +10,10 @@ mod bottom;
 pub mod entries;
 mod flow;
 mod fold;
+mod groups;
 pub mod lines;
 mod live;
+pub mod parts;
 pub mod waiting;
 pub mod write;
 

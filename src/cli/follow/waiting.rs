@@ -8,13 +8,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-use serde_json::json;
-
 use super::asking::{Asking, Inputs, QUESTION, farewell};
 use super::bottom::{Bottom, Progress};
 use super::flow;
 use super::fold::Fold;
+use super::groups;
 use super::lines::{Face, Lines, Pieces, Said, Stream, Style};
 use super::write::Out;
 use crate::api::run::{Run, RunDetail};
@@ -23,7 +21,6 @@ use crate::cli::returned;
 use crate::cli::screen::{Paint, escape};
 use crate::cli::summary::Summary;
 use crate::client::{Client, Failure, Frame, Route};
-use crate::config::folding;
 use crate::sys::terminal::{self, Restore};
 
 /// Events that may wait here before the daemon has to.
@@ -234,30 +231,26 @@ impl Waiting<'_> {
                 Err(e) => eprintln!("loom: an event cannot be written: {e}"),
             }
         }
+        if self.how.fold {
+            self.fold.hear(event);
+        }
         let shown = !self.how.json && !self.how.fold;
         match event {
             OutputEvent::Line { unit, node, at, stream, text, partial } => {
                 self.nodes.runs(node, *unit);
-                let stream = Stream::of(stream);
-                let text = text.as_bytes();
-                let said = Said { unit: *unit, node, at: *at, stream, text, partial: *partial };
-                match self.how.fold {
-                    true => self.fold.add(&said),
-                    false if shown => self.lines.add(&said, pieces),
-                    false => {}
+                if shown {
+                    let (stream, text) = (Stream::of(stream), text.as_bytes());
+                    let said = Said { unit: *unit, node, at: *at, stream, text, partial: *partial };
+                    self.lines.add(&said, pieces);
                 }
             }
-            OutputEvent::Skipped { unit, node, bytes } => {
-                if self.how.fold {
-                    self.fold.skip(node, *unit, *bytes);
-                } else if shown {
+            OutputEvent::Skipped { unit: _, node, bytes } => {
+                if shown {
                     self.lines.remark(node, &missing(*bytes), pieces);
                 }
             }
             OutputEvent::Unit(unit) => {
-                if self.how.fold {
-                    self.fold.end(&unit.node, unit.id);
-                } else if shown {
+                if shown {
                     self.lines.end(unit.id, pieces);
                     for line in returned::told(unit.result.as_deref()) {
                         self.lines.remark(&unit.node, &line, pieces);
@@ -279,62 +272,15 @@ impl Waiting<'_> {
         let told = self.nodes;
         let units = detail.map_or_else(|_| told.last(), |detail| last_attempts(detail.nodes));
         if self.how.fold {
-            show_groups(self.fold, &run, self.how.json, &mut self.out)?;
+            groups::show(&self.fold.groups(), &run, self.how.json, &mut self.out)?;
         }
         if self.how.fold && !self.how.json {
-            show_results(&units);
+            groups::show_results(&units);
         }
         if !self.how.json {
             summarise(&run, &units, self.begun.elapsed());
         }
         Ok(End::Over { run, units })
-    }
-}
-
-fn show_groups(fold: Fold, run: &Run, json: bool, out: &mut Out) -> Result<(), Failure> {
-    let groups = fold.groups();
-    let mut pieces = Pieces::default();
-    if json {
-        let all = json!({ "groups": groups, "run": run });
-        pieces.add(Stream::Stdout, format!("{all:#}\n").as_bytes());
-        return out.write(&pieces);
-    }
-    let terminal = crate::cli::screen::Screen::stdout().is_terminal();
-    let face = Face { terminal, colours: false };
-    for group in &groups {
-        pieces.add(Stream::Stdout, group.header().as_bytes());
-        let mut lines = Lines::new(Style {
-            names: None,
-            times: false,
-            stdout: face,
-            stderr: face,
-            merged: true,
-        });
-        for line in group.output.split_inclusive(|&byte| byte == b'\n') {
-            let (text, partial) = match line.strip_suffix(b"\n") {
-                Some(text) => (text, false),
-                None => (line, true),
-            };
-            let at = Timestamp::UNIX_EPOCH;
-            let said = Said { unit: 0, node: "", at, stream: Stream::Stdout, text, partial };
-            lines.add(&said, &mut pieces);
-        }
-        if let Some(bytes) = group.missing {
-            lines.remark("", &missing(bytes), &mut pieces);
-        }
-    }
-    out.write(&pieces)
-}
-
-/// Nodes whose tasks returned the same together; on stderr, as beside output that is not folded.
-fn show_results(units: &[Unit]) {
-    let mut nodes: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
-    for unit in units {
-        nodes.entry(returned::told(unit.result.as_deref())).or_default().push(&unit.node);
-    }
-    for (lines, nodes) in nodes {
-        let nodes = escape(&folding::fold(&nodes));
-        lines.iter().for_each(|line| eprintln!("{nodes} | {line}"));
     }
 }
 
