@@ -155,6 +155,11 @@ impl Runs {
         self.open.len()
     }
 
+    /// Those that are no parts of a flow.
+    pub fn whole(&self) -> usize {
+        self.open.values().filter(|run| run.info.within.is_none()).count()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.open.is_empty()
     }

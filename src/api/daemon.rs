@@ -26,7 +26,7 @@ pub struct Daemon {
     pub nodes: usize,
     /// Nodes whose connection is up.
     pub connections: usize,
-    /// Open runs.
+    /// Open runs; a flow stands for its parts.
     pub runs: usize,
     pub units: OpenUnits,
     pub workers: Workers,

@@ -6,6 +6,7 @@
 //! the rest, `tell` logs what happens, `stop` ends in good order.
 
 mod begin;
+mod changes;
 mod connections;
 mod control;
 mod engine;

@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use super::changes::Changes;
 use super::engine::{master_limits, pool_limits};
 use super::gateway::Line;
 use super::{Daemon, Engine, Token};
@@ -286,114 +287,5 @@ fn cut(mut text: String) -> String {
 fn log_lines(level: log::Level, text: &str) {
     for line in text.lines() {
         log::log!(target: "loom::config", level, "{line}");
-    }
-}
-
-/// What a reload changed, for the log.
-#[derive(Debug, PartialEq, Eq)]
-struct Changes {
-    parts: Vec<String>,
-}
-
-impl Changes {
-    fn between(old: &Config, new: &Config) -> Changes {
-        let mut parts = compare("job", &old.jobs, &new.jobs);
-        parts.extend(compare("node", &old.nodes, &new.nodes));
-        if old.settings != new.settings {
-            parts.push("settings changed".to_owned());
-        }
-        Changes { parts }
-    }
-}
-
-/// A manifest that merely moved, or a job further down in it, is no change.
-trait Sourceless {
-    fn without_source(&self) -> Self;
-}
-
-impl Sourceless for crate::job::Job {
-    fn without_source(&self) -> Self {
-        let source = crate::job::Source { file: Default::default(), line: 0 };
-        let mut job = crate::job::Job { source: source.clone(), ..self.clone() };
-        job.flow.iter_mut().for_each(|flow| flow.each_job(|part| part.source = source.clone()));
-        job
-    }
-}
-
-impl Sourceless for crate::node::Node {
-    fn without_source(&self) -> Self {
-        let source = crate::job::Source { file: Default::default(), line: 0 };
-        crate::node::Node { source, ..self.clone() }
-    }
-}
-
-type Named<T> = std::collections::BTreeMap<String, T>;
-
-fn compare<T: PartialEq + Sourceless>(what: &str, old: &Named<T>, new: &Named<T>) -> Vec<String> {
-    let added = new.keys().filter(|name| !old.contains_key(*name));
-    let removed = old.keys().filter(|name| !new.contains_key(*name));
-    let changed = new.iter().filter(|(name, value)| {
-        old.get(*name).is_some_and(|old| old.without_source() != value.without_source())
-    });
-    let parts = [
-        ("added", added.cloned().collect::<Vec<_>>()),
-        ("changed", changed.map(|(name, _)| name.clone()).collect()),
-        ("removed", removed.cloned().collect()),
-    ];
-    parts
-        .into_iter()
-        .filter(|(_, names)| !names.is_empty())
-        .map(|(how, names)| {
-            let plural = if names.len() == 1 { "" } else { "s" };
-            format!("{what}{plural} {how}: {}", shorten(&names))
-        })
-        .collect()
-}
-
-/// The first few names, and how many more there are.
-fn shorten(names: &[String]) -> String {
-    const SHOWN: usize = 10;
-    match names.len().checked_sub(SHOWN) {
-        None | Some(0) => names.join(", "),
-        Some(more) => format!("{} and {more} more", names[..SHOWN].join(", ")),
-    }
-}
-
-impl std::fmt::Display for Changes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.parts.is_empty() {
-            f.write_str("nothing changed")
-        } else {
-            f.write_str(&self.parts.join("; "))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Sourceless;
-    use crate::cron::Schedule;
-    use crate::job::flow::{Flow, OnFailure, Part, Then};
-    use crate::job::{Job, Source};
-
-    fn job(name: &str, line: u32) -> Job {
-        let source = Source { file: "jobs/a.yaml".into(), line };
-        Job::new(name.to_owned(), "loom.run".to_owned(), Schedule::never(), source)
-    }
-
-    /// One part with a rescue, written this far down.
-    fn flow(line: u32, timeout: u64) -> Job {
-        let mut last = job("back", line + 2);
-        last.timeout = Some(std::time::Duration::from_secs(timeout));
-        let rescue = Box::new(Part { job: last, on_failure: OnFailure::Stop });
-        let on_failure = OnFailure::Rescue { part: rescue, then: Then::Stop };
-        let part = Part { job: job("own", line + 1), on_failure };
-        Job { flow: Some(Flow { any_host: false, slots: vec![vec![part]] }), ..job("f", line) }
-    }
-
-    #[test]
-    fn a_flow_that_only_moved_is_the_same() {
-        assert_eq!(flow(3, 9).without_source(), flow(8, 9).without_source());
-        assert_ne!(flow(3, 9).without_source(), flow(3, 8).without_source());
     }
 }

@@ -268,8 +268,9 @@ impl Scheduler {
         self.record(Record::Epoch(self.numbers.epoch));
     }
 
+    /// A flow stands for its parts.
     pub fn open_runs(&self) -> usize {
-        self.runs.len() + self.flows.len()
+        self.runs.whole() + self.flows.len()
     }
 
     /// Live workers.

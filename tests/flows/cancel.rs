@@ -234,7 +234,7 @@ fn a_flow_that_is_removed_ends_with_the_units_it_has() {
     let mark = daemon.log().mark();
     fs::remove_file(site.path("jobs/deploy.yaml")).unwrap();
     daemon.hup();
-    daemon.log().wait_after(mark, "job removed: deploy", SOON);
+    daemon.log().wait_after(mark, "flow removed: deploy", SOON);
     let removed = || ("skipped".to_owned(), Some("removed".to_owned()));
     assert_eq!(end_of(&ledger, "deploy", runs[1]), removed());
     go(&farm, "n1");
@@ -251,7 +251,7 @@ fn a_flow_that_is_changed_goes_on_as_it_was() {
     let mark = daemon.log().mark();
     site.write_flow("deploy", json!({"slots": [[own("c", "true", &["n1"])]]}));
     daemon.hup();
-    daemon.log().wait_after(mark, "job changed: deploy", SOON);
+    daemon.log().wait_after(mark, "flow changed: deploy", SOON);
     go(&farm, "n1");
     let ledger = daemon.ledger();
     for run in runs {

@@ -35,6 +35,8 @@ pub struct Difference {
     pub refused: Vec<String>,
     pub nodes: Entries,
     pub jobs: Entries,
+    /// Jobs among them that are flows.
+    pub flows: BTreeSet<String>,
     /// Jobs among them that `loom disable` keeps from firing on either side.
     pub switched_off: Vec<String>,
     pub fires: Outlook,
@@ -95,13 +97,18 @@ pub fn compare(old: &Side, new: &Value, from: Timestamp) -> Result<Difference, S
     let changed = jobs.changed.iter().map(|changed| changed.name.as_str());
     let gone = jobs.removed.iter().chain(&jobs.added).map(|entry| entry.name.as_str());
     let names: BTreeSet<&str> = changed.chain(gone).collect();
+    let is_flow = |name: &&&str| {
+        let job = is.get(**name).or(was.get(**name));
+        job.and_then(|job| job.get("slots")).is_some_and(Value::is_array)
+    };
+    let flows = names.iter().filter(is_flow).map(|name| (*name).to_owned()).collect();
     let (off, names): (Vec<&str>, Vec<&str>) =
         names.into_iter().partition(|name| old.switched_off.contains(*name));
     for name in names {
         fires.add(name, was.get(name), is.get(name))?;
     }
     let switched_off = off.into_iter().map(str::to_owned).collect();
-    Ok(Difference { settings, refused, nodes, jobs, switched_off, fires })
+    Ok(Difference { settings, refused, nodes, jobs, flows, switched_off, fires })
 }
 
 impl Difference {

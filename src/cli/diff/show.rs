@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::fires::{Effect, Few};
-use super::{Change, Difference, Entries};
+use super::{Change, Difference, Entries, Entry};
 use crate::config::diagnostic::{escape, quoted};
 
 /// Lists that mean the same in any order: what is in them comes and goes.
@@ -42,8 +42,9 @@ pub fn show(difference: &Difference, colour: bool) -> String {
     }
     let no_fires = BTreeMap::new();
     let fires = difference.fires.jobs.iter().map(|effect| (effect.job.as_str(), effect)).collect();
-    page.entries("node", &difference.nodes, &no_fires, node);
-    page.entries("job", &difference.jobs, &fires, job);
+    let is_flow = |name: &str| difference.flows.contains(name);
+    page.entries(|_| "node", &difference.nodes, &no_fires, node);
+    page.entries(|name| if is_flow(name) { "flow" } else { "job" }, &difference.jobs, &fires, job);
     page.summary(difference);
     page.text
 }
@@ -70,7 +71,7 @@ impl Page {
 
     fn entries(
         &mut self,
-        what: &str,
+        what: impl Fn(&str) -> &'static str,
         entries: &Entries,
         fires: &Effects<'_>,
         brief: fn(&Value) -> String,
@@ -80,17 +81,18 @@ impl Page {
                 page.effect(effect);
             }
         };
+        let titled = |name: &str| format!("{} {}", what(name), escape(name));
         for gone in &entries.removed {
-            self.signed(0, Sign::Goes, &format!("{what} {}", escape(&gone.name)));
+            self.signed(0, Sign::Goes, &titled(&gone.name));
             fires_of(self, &gone.name);
         }
         for new in &entries.added {
-            let text = format!("{what} {}: {}", escape(&new.name), brief(&new.value));
+            let text = format!("{}: {}", titled(&new.name), brief(&new.value));
             self.signed(0, Sign::Comes, &text);
             fires_of(self, &new.name);
         }
         for changed in &entries.changed {
-            self.signed(0, Sign::Changes, &format!("{what} {}", escape(&changed.name)));
+            self.signed(0, Sign::Changes, &titled(&changed.name));
             self.changes(&changed.changes);
             fires_of(self, &changed.name);
         }
@@ -122,8 +124,12 @@ impl Page {
     }
 
     fn summary(&mut self, difference: &Difference) {
-        let Difference { settings, refused, nodes, jobs, switched_off, fires } = difference;
-        let mut parts = vec![counted("jobs", jobs), counted("nodes", nodes)];
+        let Difference { settings, refused, nodes, jobs, flows, switched_off, fires } = difference;
+        let mut parts = vec![
+            counted("jobs", jobs, |name| !flows.contains(name)),
+            counted("flows", jobs, |name| flows.contains(name)),
+            counted("nodes", nodes, |_| true),
+        ];
         if !settings.is_empty() {
             parts.push(format!("settings: {} changed", settings.len()));
         }
@@ -150,9 +156,11 @@ impl Page {
 }
 
 /// `jobs: 1 added, 2 changed`
-fn counted(what: &str, entries: &Entries) -> String {
+fn counted(what: &str, entries: &Entries, counts: impl Fn(&str) -> bool) -> String {
     let Entries { added, removed, changed } = entries;
-    let counts = [(added.len(), "added"), (changed.len(), "changed"), (removed.len(), "removed")];
+    let whole = |all: &[Entry]| all.iter().filter(|entry| counts(&entry.name)).count();
+    let changed = changed.iter().filter(|changed| counts(&changed.name)).count();
+    let counts = [(whole(added), "added"), (changed, "changed"), (whole(removed), "removed")];
     let counts = counts.iter().filter(|(count, _)| *count > 0);
     let counts: Vec<String> = counts.map(|(count, how)| format!("{count} {how}")).collect();
     if counts.is_empty() { String::new() } else { format!("{what}: {}", counts.join(", ")) }

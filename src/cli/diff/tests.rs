@@ -228,7 +228,7 @@ fn of_a_flow_it_is_told_which_of_its_jobs_change() {
     let told = shown(&old, &new);
     assert_eq!(
         told,
-        r#"~ job f
+        r#"~ flow f
     targets: +web2
     description: "pkg1, pkg2; own, pkg2" -> "pkg1, pkg2; own; pkg2"
     slots.1.pkg1.success: "100%" -> "80%"
@@ -240,11 +240,11 @@ fn of_a_flow_it_is_told_which_of_its_jobs_change() {
     slots.2.pkg2: {"job":"pkg2","success":"100%","parallel":null,"timeout":nul… -> none
     slots.3: none -> {"pkg2":{"job":"pkg2","success":"100%","parallel":null,"time…
 
-jobs: 1 changed
+flows: 1 changed
 "#
     );
     let none = files(&[("pkg1", "schedule: '@never'"), ("pkg2", "schedule: '@never'")]);
     let told = shown(&none, &old);
-    let line = "+ job f: \"@never\", 2 slots: pkg1, pkg2; own, pkg2 on web1\n";
+    let line = "+ flow f: \"@never\", 2 slots: pkg1, pkg2; own, pkg2 on web1\n";
     assert!(told.starts_with(line), "{told}");
 }

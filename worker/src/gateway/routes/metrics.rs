@@ -110,7 +110,7 @@ fn present(registry: &mut Registry, status: &Status) {
     let Status { units, busy, workers, .. } = status;
     gauge(registry, "paused", "Whether all schedules are paused", status.paused.into());
     gauge(registry, "stopping", "Whether the daemon is being stopped", status.stopping.into());
-    let help = "Runs that have not ended: jobs, flows, and the jobs in these";
+    let help = "Runs that have not ended; a flow stands for its parts";
     gauge(registry, "open_runs", help, status.runs);
     let stages = [
         ("recording", units.recording),
