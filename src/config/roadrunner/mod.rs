@@ -8,6 +8,7 @@ mod hosts;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::api::flow::{FlowJob, FlowRequest};
@@ -19,7 +20,7 @@ use crate::config::policy;
 use crate::config::report::Report;
 use crate::config::scalar;
 use crate::config::source::{FileId, Span};
-use crate::config::yaml::{Anchors, Item, MAX_NODES, Parsed};
+use crate::config::yaml::{Anchors, Item, Kind, MAX_NODES, Parsed, Value};
 use crate::job::Job;
 use crate::job::flow::{CommandLine, Flow, MAX_COMMAND, MAX_JOBS};
 use crate::job::policy::Share;
@@ -31,6 +32,8 @@ const KEYS: [&str; 3] = ["default_job_timeout", "default_retries", "job_flow"];
 const SLOT: [&str; 2] = ["slot_id", "jobs"];
 const JOB: [&str; 7] =
     ["job_id", "cmd", "hosts", "success_constraint", "parallelism", "timeout", "retries"];
+/// Where a number counts something.
+const COUNTS: [&str; 4] = ["default_retries", "retries", "success_constraint", "parallelism"];
 
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 86_400);
 
@@ -117,7 +120,11 @@ impl Reader<'_> {
         // A reader of JSON takes the last of two equal keys; of YAML they are a mistake.
         let json = text.trim_start().starts_with(['{', '[']);
         let equal = if json { Equal::Last } else { Equal::First };
-        let parsed = compose::parse_with(file, text, &Anchors::default(), MAX_NODES, hints, equal);
+        let mut parsed =
+            compose::parse_with(file, text, &Anchors::default(), MAX_NODES, hints, equal);
+        if json && let Some(root) = &mut parsed.root {
+            whole_numbers(root);
+        }
         tell(&parsed, json, report);
         let root = match &parsed.root {
             Some(root) => root.item(),
@@ -239,6 +246,44 @@ impl Reader<'_> {
         };
         let line = CommandLine { name, command, targets, success, parallel, timeout, attempts };
         Some(Read { request, line })
+    }
+}
+
+/// Writes counts that JSON has as `2.0` as `2`: it tells no whole numbers from others, and who makes
+/// it by a program may get either.
+fn whole_numbers(value: &mut Value) {
+    // What is shared has been written with an alias, which no JSON has.
+    let Some(node) = Rc::get_mut(&mut value.node) else { return };
+    match &mut node.kind {
+        Kind::List(values) => values.iter_mut().for_each(whole_numbers),
+        Kind::Map(entries) => {
+            for entry in entries {
+                if entry.key.item().text().is_some_and(|key| COUNTS.contains(&key)) {
+                    whole_number(&mut entry.value);
+                } else {
+                    whole_numbers(&mut entry.value);
+                }
+            }
+        }
+        Kind::Scalar { .. } | Kind::Unknown => {}
+    }
+}
+
+/// Or each of a list of steps.
+fn whole_number(value: &mut Value) {
+    let Some(node) = Rc::get_mut(&mut value.node) else { return };
+    match &mut node.kind {
+        Kind::List(values) => values.iter_mut().for_each(whole_number),
+        Kind::Scalar { text, plain: true, .. } => {
+            if let Some((whole, zeros)) = text.split_once('.')
+                && !zeros.is_empty()
+                && zeros.bytes().all(|digit| digit == b'0')
+                && scalar::digits(whole).is_ok()
+            {
+                *text = whole.into();
+            }
+        }
+        Kind::Scalar { .. } | Kind::Map(_) | Kind::Unknown => {}
     }
 }
 

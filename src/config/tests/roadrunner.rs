@@ -141,6 +141,28 @@ fn what_is_not_said_is_all_of_it_and_once() {
 }
 
 #[test]
+fn a_whole_number_of_json_may_have_a_fraction_of_nothing() {
+    let with = |numbers: &str| {
+        format!(
+            r#"{{"job_flow": [{{"jobs": [{{"job_id": "1.0", "cmd": "x 2.0", "hosts": ["@fe"],
+                 {numbers}}}]}}]}}"#
+        )
+    };
+    let numbers = r#""retries": 2.0, "success_constraint": 90.00, "parallelism": [1.0, "10%"]"#;
+    let given = given(&with(numbers));
+    let job = &given.request.slots[0][0];
+    assert_eq!((job.job.as_str(), job.command.as_str(), job.attempts), ("1.0", "x 2.0", Some(2)));
+    assert_eq!(job.success.as_deref(), Some("90"));
+    assert_eq!(job.parallel, ["1", "10%"]);
+    for odd in ["2.5", "\"2.0\"", "2.", "-2.0", "0.0", "2.0.0"] {
+        assert!(read(&with(&format!("\"retries\": {odd}")), false).is_err(), "{odd}");
+    }
+    // In YAML somebody has written it by hand.
+    let yaml = "job_flow: [{jobs: [{job_id: a, cmd: x, hosts: '@fe', retries: 2.0}]}]";
+    assert!(read(yaml, false).is_err());
+}
+
+#[test]
 fn parallelism_may_have_steps_and_a_timeout_a_unit() {
     let text = "job_flow: [{jobs: [{job_id: a, cmd: x, hosts: '@fe', parallelism: [1, 10%, 50],
                 timeout: 5m}]}]";
