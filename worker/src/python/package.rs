@@ -48,6 +48,7 @@ const FILES: &[(&str, &str)] = files! {
     "common/loom_bridge/node.py"
     "common/loom_bridge/start.py"
     "common/loom_bridge/value.py"
+    "common/loom_bridge/words.py"
     "fabric1/fabric/__init__.py"
     "fabric1/fabric/_answers.py"
     "fabric1/fabric/_command.py"

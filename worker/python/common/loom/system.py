@@ -7,6 +7,7 @@ Each takes `become=True`, which does it through sudo.
 import os
 
 from fabric.api import env, hide, run, sudo
+from loom_bridge.words import shown
 
 _FSTAB = "/etc/fstab"
 
@@ -18,17 +19,17 @@ def gethostip(hostname, become=False):
 
 def run_daemon_cmd(name, command, become=False):
     """Runs an init script of the node."""
-    return _line("/etc/init.d/%s %s" % (_quoted(name), _quoted(command)), become)
+    return _line("/etc/init.d/%s %s" % (shown(name), shown(command)), become)
 
 
 def mount(mountpoint, become=False):
     """Mounts what the node's fstab has for this directory."""
-    return _line("mount %s" % _quoted(mountpoint), become)
+    return _line("mount %s" % shown(mountpoint), become)
 
 
 def unmount(mountpoint, become=False):
     """Unmounts the directory."""
-    return _line("umount %s" % _quoted(mountpoint), become)
+    return _line("umount %s" % shown(mountpoint), become)
 
 
 def add_sshfs_mount(*mounts, **options):
@@ -83,18 +84,11 @@ def _line(command, become):
     return (sudo if become else run)(command, shell=False, pty=False)
 
 
-def _script(name, words, become):
+def _script(name, arguments, become):
     """Runs the script beside this file by the node's /bin/sh."""
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".sh")
     with open(path) as file:
         text = file.read()
-    words = [_quoted(word) for word in [text, "sh"] + words]
+    line = " ".join(shown(word) for word in [text, "sh"] + arguments)
     with hide("running"):
-        return _line("/bin/sh -c %s" % " ".join(words), become)
-
-
-def _quoted(text):
-    """As a word of a shell; what needs no quotes is left alone."""
-    if text and all(char.isalnum() or char in "_./+-,=:@%" for char in text):
-        return text
-    return "'%s'" % text.replace("'", "'\\''")
+        return _line("/bin/sh -c %s" % line, become)

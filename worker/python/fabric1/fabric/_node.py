@@ -4,6 +4,7 @@ Every request goes through [`ask`], and so nothing is ever done on another node 
 """
 
 import loom_bridge
+from loom_bridge.words import quoted
 
 
 class OtherNode(Exception):
@@ -84,11 +85,6 @@ def script(text, arguments, sudo=None):
         request["sudo"] = sudo
     reply = ask(request, heard)
     return reply.get("exit", -1), b"".join(said["stdout"]), b"".join(said["stderr"])
-
-
-def quoted(word):
-    """One word for a shell."""
-    return "'%s'" % word.replace("'", "'\\''")
 
 
 def named_after(func, wrapper):

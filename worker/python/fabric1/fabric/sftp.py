@@ -6,6 +6,7 @@ import os
 from fabric import _node
 from fabric.context_managers import hide, settings
 from fabric.operations import get, put, run, sudo
+from loom_bridge.words import quoted
 
 
 class SFTP(object):
@@ -20,26 +21,26 @@ class SFTP(object):
         raise AttributeError(text)
 
     def exists(self, path):
-        return _quiet("test -e %s" % _node.quoted(path)).succeeded
+        return _quiet("test -e %s" % quoted(path)).succeeded
 
     def isdir(self, path):
-        return _quiet("test -d %s" % _node.quoted(path)).succeeded
+        return _quiet("test -d %s" % quoted(path)).succeeded
 
     def islink(self, path):
-        return _quiet("test -L %s" % _node.quoted(path)).succeeded
+        return _quiet("test -L %s" % quoted(path)).succeeded
 
     def glob(self, path):
         """The paths that match the pattern in its last part."""
         import fnmatch
         directory, pattern = os.path.split(path)
-        listed = _quiet("ls -a %s" % _node.quoted(directory or "."))
+        listed = _quiet("ls -a %s" % quoted(directory or "."))
         if listed.failed:
             return []
         names = [name for name in listed.splitlines() if name not in (".", "..")]
         return [os.path.join(directory, name) for name in fnmatch.filter(names, pattern)]
 
     def mkdir(self, path, use_sudo):
-        (sudo if use_sudo else run)("mkdir %s" % _node.quoted(path))
+        (sudo if use_sudo else run)("mkdir %s" % quoted(path))
 
     def get(self, remote_path, local_path, use_sudo=False, *ignored, **likewise):
         return get(remote_path, local_path, use_sudo=use_sudo)

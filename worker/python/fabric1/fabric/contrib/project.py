@@ -7,6 +7,7 @@ from fabric.context_managers import cd
 from fabric.operations import local, put, run, sudo
 from fabric.state import env, output
 from fabric.utils import abort
+from loom_bridge.words import shown
 
 
 def rsync_project(
@@ -48,15 +49,15 @@ def upload_project(local_dir=None, remote_dir="", use_sudo=False):
     packed = os.path.join(directory, archive)
     do = sudo if use_sudo else run
     try:
-        local("tar -czf %s -C %s %s" % (_quoted(packed), _quoted(parent or "."), _quoted(name)))
+        local("tar -czf %s -C %s %s" % (shown(packed), shown(parent or "."), shown(name)))
         put(packed, os.path.join(remote_dir, archive), use_sudo=use_sudo)
         with cd(remote_dir):
             try:
-                do("tar -xzf %s" % _quoted(archive))
+                do("tar -xzf %s" % shown(archive))
             finally:
-                do("rm -f %s" % _quoted(archive))
+                do("rm -f %s" % shown(archive))
     finally:
-        local("rm -rf %s" % _quoted(directory))
+        local("rm -rf %s" % shown(directory))
 
 
 def _there():
@@ -76,10 +77,3 @@ def _ssh():
               "directory in RUNTIME_DIRECTORY or XDG_RUNTIME_DIR" % control)
     control = '"%s"' % control if " " in control else control
     return "ssh -F none -S %s -o ControlMaster=no -o ProxyCommand=false -o BatchMode=yes" % control
-
-
-def _quoted(path):
-    """As a word of a shell; what needs no quotes is left alone."""
-    if all(char.isalnum() or char in "_./+-,=:@%~" for char in path):
-        return path
-    return _node.quoted(path)
