@@ -1,15 +1,16 @@
 //! Passwords reach the one ssh that asks for them, once, and appear nowhere else.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::unistd::geteuid;
 
 use crate::harness::farm::Options;
-use crate::harness::{Farm, SOON, Site, skip::skip, until};
+use crate::harness::{Daemon, Farm, SOON, Site, process, skip::skip, until};
 
 const PASSWORD: &str = "open-sesame-4711";
 
@@ -183,4 +184,39 @@ fn a_jump_host_with_a_key_lets_the_nodes_password_through() {
     let output = site(&farm, &user, PASSWORD, &proxy).once(&["id"]);
     assert!(output.status.success(), "{output:?}");
     assert!(text(&output).contains(&user.name), "{output:?}");
+}
+
+/// The first descriptor that a process has not open.
+fn first_free(pid: i32) -> usize {
+    let open = |number: &usize| !std::path::Path::new(&format!("/proc/{pid}/fd/{number}")).exists();
+    (0..).find(open).unwrap()
+}
+
+#[test]
+fn who_asks_while_the_daemon_has_no_descriptor_left_is_sent_away_and_does_not_keep_it_awake() {
+    let farm = Farm::start(1);
+    let site = Site::new(&farm);
+    let daemon = Daemon::start(&site);
+    let pid = daemon.pid();
+    let run = fs::read_dir(site.path("run")).unwrap();
+    let mut sockets = run.map(|entry| entry.unwrap().path().join("askpass"));
+    let socket = sockets.find(|path| path.exists()).unwrap();
+    let limit = |number: usize| {
+        let mut prlimit = Command::new("prlimit");
+        let soft = format!("--nofile={number}:");
+        process::must(prlimit.args(["--pid", &pid.to_string(), &soft]), SOON);
+    };
+    limit(first_free(pid));
+    for _ in 0..3 {
+        let mut asks = UnixStream::connect(&socket).unwrap();
+        asks.set_read_timeout(Some(SOON)).unwrap();
+        assert_eq!(asks.read(&mut [0; 16]).unwrap(), 0, "it is sent away with nothing");
+    }
+    daemon.wait_for_log("an ssh that asked for a password got none", SOON);
+    // It has its spare one back, and waits.
+    let busy = || daemon.process().cpu_time();
+    let before = busy();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert!(busy() - before < std::time::Duration::from_millis(250));
+    limit(1000);
 }

@@ -91,7 +91,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn answer_askpass(&self) {
+    pub(super) fn answer_askpass(&mut self) {
         self.askpass.answer(|pid| {
             let (id, _) = self.connections.iter().find(|(_, master)| master.pid() == pid)?;
             self.parameters[id.0 as usize].password.clone()

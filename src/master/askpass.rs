@@ -6,7 +6,7 @@
 //! and must not get the node's password). What it hands over is where the password comes from;
 //! the helper fetches it, so that the daemon neither waits for a command nor reads the file.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
@@ -44,7 +44,13 @@ pub fn offer(ssh: &mut Command, dir: &Path) -> io::Result<()> {
 #[derive(Debug)]
 pub struct Askpass {
     listener: UnixListener,
+    /// Given up for who asks while no other descriptor is to be had: who is not let in would wait
+    /// at the door and wake the daemon again and again.
+    spare: Option<File>,
 }
+
+/// So many are answered in one go; the others in the next.
+const AT_ONCE: usize = 64;
 
 impl Askpass {
     /// `dir` is private already; the socket is 0600 all the same.
@@ -54,7 +60,7 @@ impl Askpass {
         let listener = UnixListener::bind(&path)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
         listener.set_nonblocking(true)?;
-        Ok(Askpass { listener })
+        Ok(Askpass { listener, spare: Some(spare()?) })
     }
 
     pub fn fd(&self) -> BorrowedFd<'_> {
@@ -63,8 +69,16 @@ impl Askpass {
 
     /// Answers all who ask now. `password_of` is asked for the password of the master with this
     /// process id; those that are no helper of a master are sent away with nothing.
-    pub fn answer(&self, password_of: impl Fn(u32) -> Option<Password>) {
-        while let Ok((stream, _)) = self.listener.accept() {
+    pub fn answer(&mut self, password_of: impl Fn(u32) -> Option<Password>) {
+        for _ in 0..AT_ONCE {
+            let stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                // It has gone.
+                Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return self.send_away(&e),
+            };
             match asking_ssh(&stream).and_then(&password_of) {
                 Some(password) => {
                     if let Err(e) = hand_over(stream, &password) {
@@ -75,6 +89,18 @@ impl Askpass {
             }
         }
     }
+
+    /// The first at the door gets no password, and its ssh no login; the node is tried again later.
+    fn send_away(&mut self, why: &io::Error) {
+        log::warn!("an ssh that asked for a password got none: {why}");
+        self.spare = None;
+        let _ = self.listener.accept();
+        self.spare = spare().ok();
+    }
+}
+
+fn spare() -> io::Result<File> {
+    File::open("/dev/null")
 }
 
 fn hand_over(mut stream: UnixStream, password: &Password) -> Result<(), frame::FrameError> {
@@ -140,7 +166,7 @@ mod tests {
     #[test]
     fn only_the_helper_of_a_known_ssh_is_answered() {
         let dir = tempfile::tempdir().unwrap();
-        let askpass = Askpass::listen(dir.path()).unwrap();
+        let mut askpass = Askpass::listen(dir.path()).unwrap();
         let ask = || UnixStream::connect(path(dir.path())).unwrap();
 
         let mut stream = ask();
