@@ -195,7 +195,7 @@ impl Once {
             match signal {
                 Signal::Chld => self.engine.reap(),
                 Signal::Term | Signal::Int | Signal::Hup => self.interrupt(),
-                Signal::Usr1 => {}
+                Signal::Usr1 | Signal::Winch => {}
             }
         }
     }

@@ -300,6 +300,8 @@ impl Daemon {
                 }
                 Signal::Hup => self.reload.request(),
                 Signal::Usr1 => logging::rotate(),
+                // The terminal it was started from has another size.
+                Signal::Winch => {}
                 Signal::Term | Signal::Int => self.on_stop(signal),
             }
         }

@@ -19,11 +19,13 @@ pub enum Signal {
     Hup,
     Usr1,
     Chld,
+    /// The terminal has another size.
+    Winch,
 }
 
 impl Signal {
-    pub const ALL: [Signal; 5] =
-        [Signal::Term, Signal::Int, Signal::Hup, Signal::Usr1, Signal::Chld];
+    pub const ALL: [Signal; 6] =
+        [Signal::Term, Signal::Int, Signal::Hup, Signal::Usr1, Signal::Chld, Signal::Winch];
 
     pub fn name(self) -> &'static str {
         self.system().as_str()
@@ -37,6 +39,7 @@ impl Signal {
             Signal::Hup => System::SIGHUP,
             Signal::Usr1 => System::SIGUSR1,
             Signal::Chld => System::SIGCHLD,
+            Signal::Winch => System::SIGWINCH,
         }
     }
 }

@@ -67,6 +67,22 @@ fn top_puts_the_terminal_back_on_every_way_out() {
 }
 
 #[test]
+fn top_is_as_wide_as_its_terminal_at_once() {
+    let site = Site::empty();
+    let api = Api::start(site.root(), watched);
+    // No second look helps it.
+    let mut terminal = Terminal::run(&loom(&site, &api, &["top", "--interval", "3600"]));
+    terminal.wait_for("`loom resume` ends that");
+    let before = terminal.seen().len();
+    terminal.resize(30);
+    let drawn = || terminal.seen()[before..].to_owned();
+    until("a screen of that width", SOON, || drawn().contains("All schedules are").then_some(()));
+    assert!(!drawn().contains("`loom resume` ends that"), "{}", drawn());
+    terminal.press("q");
+    assert_eq!(terminal.end().code(), Some(0));
+}
+
+#[test]
 fn top_says_when_what_it_shows_is_old() {
     let site = Site::empty();
     let looks = AtomicUsize::new(0);

@@ -24,7 +24,7 @@ pub fn status(signal: Signal) -> u8 {
         Signal::Hup => 129,
         Signal::Int => 130,
         Signal::Term => 143,
-        Signal::Usr1 | Signal::Chld => 0,
+        Signal::Usr1 | Signal::Chld | Signal::Winch => 0,
     }
 }
 
