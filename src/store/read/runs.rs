@@ -89,6 +89,33 @@ impl Reader {
         })
     }
 
+    /// The latest run of each of the jobs whose latest is in one of these states, in their words.
+    /// Looks no further than it must: of many jobs there are mostly few.
+    pub fn last_runs_in(
+        &self,
+        jobs: &[&str],
+        states: &[&str],
+    ) -> Result<BTreeMap<String, RunRow>, StoreError> {
+        self.read(|conn| {
+            let mut query = conn.prepare_cached(
+                "SELECT runs.id FROM (
+                     SELECT (SELECT id FROM runs INDEXED BY runs_of_job WHERE job = value
+                             ORDER BY id DESC LIMIT 1) AS latest
+                     FROM json_each(?1))
+                 CROSS JOIN runs ON runs.id = latest
+                 WHERE runs.state IN (SELECT value FROM json_each(?2))",
+            )?;
+            let [jobs, states] = [jobs, states].map(|words| serde_json::json!(words).to_string());
+            let ids: Vec<i64> =
+                query.query_map([jobs, states], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let mut found = BTreeMap::new();
+            for id in ids {
+                found.extend(run_by_id(conn, id)?.map(|run| (run.job.clone(), run)));
+            }
+            Ok(found)
+        })
+    }
+
     /// Of each of the runs that has units; a flow has those of its parts.
     pub fn tallies(&self, runs: &[RunId]) -> Result<BTreeMap<RunId, Tally>, StoreError> {
         let ids: Vec<u64> = runs.iter().map(|run| run.0).collect();

@@ -211,6 +211,15 @@ fn the_last_run_of_each_job_is_found_at_once() {
     let ids: Vec<_> = last.iter().map(|(job, run)| (job.as_str(), run.run.0)).collect();
     assert_eq!(ids, [("a", 200), ("db-2", 198)]);
     assert!(reader.last_runs(&[]).unwrap().is_empty());
+    // Of those in a state, all of it or nothing.
+    let jobs = ["a", "db-2", "nobody"];
+    for run in last.values() {
+        let state = run.state.word();
+        let expected: Vec<_> = last.values().filter(|run| run.state.word() == state).collect();
+        let found = reader.last_runs_in(&jobs, &[state, "lost"]).unwrap();
+        assert!(found.values().eq(expected), "{state}");
+    }
+    assert!(reader.last_runs_in(&jobs, &["lost"]).unwrap().is_empty());
 }
 
 #[test]

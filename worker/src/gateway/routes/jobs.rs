@@ -114,11 +114,13 @@ fn with_last_runs(
     let mut found = Vec::new();
     for names in jobs.chunks(AT_ONCE) {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let mut last = ledger.last_runs(&names)?;
+        let mut last = match states {
+            [] => ledger.last_runs(&names)?,
+            states => ledger.last_runs_in(&names, states)?,
+        };
         for name in names {
             let run = last.remove(name);
-            let state = run.as_ref().map(|run| run.state.word());
-            if states.is_empty() || state.is_some_and(|state| states.contains(&state)) {
+            if states.is_empty() || run.is_some() {
                 found.push((name.to_owned(), run));
             }
             if found.len() == most {
