@@ -159,6 +159,11 @@ fn defaults_are_for_a_flow_as_far_as_they_are_its() {
     let own = &flow_of(&f).slots[0][0].job;
     assert_eq!((own.success, own.retries.attempts), (Some(Share::Percent(50)), 3));
     assert_eq!((own.overlap, own.schedule.expr()), (Overlap::Queue, "@never"));
+    // Of a job's own failure it is told too, unless it is to be quiet.
+    assert_eq!(own.hooks.len(), 1);
+    let flows = flows.replace("web1}", "web1, hooks: }");
+    let f = config(&[("loom.yaml", &main), ("jobs/f.yaml", &flows)]).jobs["f"].clone();
+    assert_eq!((f.hooks.len(), flow_of(&f).slots[0][0].job.hooks.len()), (1, 0));
 }
 
 #[test]
