@@ -34,6 +34,7 @@ pub const ASSETS: &[Asset] = assets! {
     "nodes.js"
     "output.js"
     "overview.js"
+    "progress.js"
     "router.js"
     "run.js"
     "runs.js"

@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { to } from "./router.js";
 import { badge } from "./state.js";
 import { took } from "./time.js";
-import { progress } from "./overview.js";
+import { progress } from "./progress.js";
 
 const FOLLOWS = {
   stop: "else the flow stops",

@@ -11,7 +11,7 @@ import { confirm, carryOut } from "./dialog.js";
 import { ofRun, ofUnit, size } from "./follow.js";
 import { alike, changed } from "./compare.js";
 import { slots } from "./flow.js";
-import { progress } from "./overview.js";
+import { progress } from "./progress.js";
 
 // Of so many bytes in all, one looks at a node's.
 const MUCH = 2e6;
