@@ -4,6 +4,7 @@ import { h, fill, section, facts, tell, seldom } from "./dom.js";
 import { get } from "./api.js";
 import { listen } from "./events.js";
 import { to } from "./router.js";
+import { progress } from "./progress.js";
 import { badge, tally } from "./state.js";
 import { ago, when, took, clock } from "./time.js";
 import { timeline } from "./chart.js";
@@ -158,12 +159,4 @@ function looked() {
   const kept = localStorage.getItem(LOOKED);
   const fits = kept && !Number.isNaN(Date.parse(kept));
   return fits ? kept : new Date(Date.now() - DAY).toISOString();
-}
-
-export function progress({ units }) {
-  const done = units.total - units.open;
-  if (!units.total) return h("span", { class: "quiet" }, "–");
-  return h("span", { class: "progress" },
-    h("progress", { value: done, max: units.total, "aria-label": `${done} of ${units.total} units done` }),
-    ` ${done} of ${units.total}`, units.failed > 0 && h("span", { class: "bad" }, ` · ${units.failed} failed`));
 }
