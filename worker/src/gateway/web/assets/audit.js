@@ -4,15 +4,68 @@ import { h } from "./dom.js";
 import { get } from "./api.js";
 import { listed } from "./list.js";
 import { clock } from "./time.js";
-import { remember } from "./router.js";
+import { badge } from "./state.js";
+import { remember, to } from "./router.js";
 import { field, choice } from "./jobs.js";
 
-const ACTIONS = ["run", "exec", "cancel", "retry", "enable", "disable", "pause", "resume", "reload", "stop", "drain", "token add", "token revoke"];
+// As the daemon names what was done, and for people.
+const ACTIONS = new Map([
+  ["run", "ran a job"],
+  ["retry", "retried a run"],
+  ["cancel", "cancelled a run"],
+  ["exec", "ran a command"],
+  ["flow run", "ran a flow of a file"],
+  ["flow retry", "retried a flow"],
+  ["enable", "enabled a job"],
+  ["disable", "disabled a job"],
+  ["pause", "paused all schedules"],
+  ["resume", "resumed all schedules"],
+  ["reload", "reloaded the configuration"],
+  ["stop", "stopped the daemon"],
+  ["drain", "drained and stopped the daemon"],
+  ["token add", "added a token"],
+  ["token revoke", "revoked a token"],
+]);
+// After these, less runs than before.
+const ENDING = ["cancel", "disable", "pause", "stop", "drain", "token revoke"];
+const RUN = /^run (\d+)$/;
+const OF_RUNS = ["run", "retry", "exec", "flow run", "flow retry", "cancel"];
+const OF_JOBS = ["run", "enable", "disable"];
 
 export async function audit(main, { query, signal }) {
   const who = h("input", { id: "f-who", type: "search", "data-filter": true, placeholder: "a user, or token:NAME", value: query.get("who") ?? "", spellcheck: "false", autocomplete: "off" });
-  const action = choice("f-action", ["", "any"], ACTIONS.map((word) => [word, word]), query.get("action"));
+  const action = choice("f-action", ["", "any"], [...ACTIONS], query.get("action"));
   main.append(h("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() }, field("Who", who), field("What", action)));
+  const states = new Map();
+
+  function action_(entry) {
+    const says = ACTIONS.get(entry.action) ?? entry.action;
+    const ends = ENDING.includes(entry.action);
+    return h("span", { title: entry.action }, h("span", { class: "shape", "aria-hidden": "true" }, ends ? "■ " : "▸ "), says);
+  }
+  const subject = ({ action: done, subject: of }) => (OF_JOBS.includes(done) ? h("a", { href: to("jobs", of) }, of) : OF_RUNS.includes(done) ? linked(of) : of);
+
+  function detail({ action: done, detail: text }) {
+    if (!text) return OF_RUNS.includes(done) && done !== "cancel" ? h("span", { class: "quiet" }, "nothing was started: it still runs") : "";
+    return OF_RUNS.includes(done) ? text.split(", ").map((part, n) => [n > 0 && ", ", linked(part)]) : text;
+  }
+
+  /** The run that it names, with what became of it. */
+  function linked(text) {
+    const id = RUN.exec(text)?.[1];
+    if (!id) return text;
+    return [h("a", { href: to("runs", id) }, text), states.has(id) && [" ", badge(states.get(id))]];
+  }
+
+  /** What became of runs that somebody began. */
+  async function outcomes(entries) {
+    if (!entries.some((entry) => OF_RUNS.includes(entry.action))) return;
+    const since = entries.at(-1).at;
+    const { items: runs } = await get("runs", { trigger: "manual,retry,exec", parts: "false", since, until: later(entries[0].at), limit: 500 }, signal);
+    for (const run of runs) states.set(`${run.id}`, run.state);
+    rows.anew();
+  }
+
   let items = [];
   let cursor;
   let turn = 0;
@@ -24,9 +77,9 @@ export async function audit(main, { query, signal }) {
     columns: [
       { name: "When", class: "middle", cell: (entry) => h("time", { datetime: entry.at }, clock(entry.at, true)) },
       { name: "Who", class: "middle", cell: (entry) => entry.who },
-      { name: "What", class: "middle", cell: (entry) => entry.action },
-      { name: "To", class: "wide", cell: (entry) => entry.subject },
-      { name: "Detail", class: "wide minor", cell: (entry) => entry.detail ?? "" },
+      { name: "What", class: "middle", cell: action_ },
+      { name: "To", class: "wide", cell: subject },
+      { name: "Detail", class: "wide minor", cell: detail },
       { name: "Via", class: "minor narrow", cell: (entry) => entry.via },
     ],
   }, signal);
@@ -39,6 +92,7 @@ export async function audit(main, { query, signal }) {
     items = anew ? page.items : items.concat(page.items);
     cursor = page.next;
     rows.set(items, !cursor);
+    outcomes(page.items).catch(() => {});
     return Boolean(cursor);
   }
   let typing = 0;
@@ -53,3 +107,6 @@ export async function audit(main, { query, signal }) {
   action.addEventListener("change", reload);
   await load(true);
 }
+
+/** The run is queued before it is written who began it. */
+const later = (at) => new Date(new Date(at).getTime() + 1000).toISOString();
