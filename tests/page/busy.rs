@@ -18,8 +18,14 @@ fn two_hundred_units_a_second_hold_nobody_up() {
         browser.until("document.querySelector('.progress')?.dataset.done > 100");
         // What it takes to draw it all for the first time is not what is asked here.
         browser.run("window.long.length = 0", &[]);
-        let shown = browser.value("Number(document.querySelector('.progress').dataset.done)").as_f64().unwrap();
-        browser.until(&format!("Number(document.querySelector('.progress').dataset.done) > {}", shown + 800.0));
+        let shown = browser
+            .value("Number(document.querySelector('.progress').dataset.done)")
+            .as_f64()
+            .unwrap();
+        browser.until(&format!(
+            "Number(document.querySelector('.progress').dataset.done) > {}",
+            shown + 800.0
+        ));
         let long = browser.value("window.long");
         println!("{view}: tasks over 50 ms: {long}");
         // The machine may be doing something else now and then.

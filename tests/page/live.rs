@@ -40,7 +40,7 @@ fn a_job_is_run_followed_and_cancelled() {
     assert_eq!(run["state"], "cancelled");
     assert!(run["by"].as_str().unwrap().starts_with("token:operator"), "{run}");
     // Nothing more can be cancelled, but it can be tried again.
-    browser.until_text("Retry what did not succeed");
+    browser.until_text("Retry nodes that did not succeed (1)");
     assert!(!browser.text().contains("Cancel the run"));
     assert_eq!(browser.complaints(), Vec::<String>::new());
     daemon.stop();
@@ -85,7 +85,7 @@ fn a_switch_is_thrown_and_a_failed_run_is_tried_again() {
     browser.open(&scene.url(&format!("#/runs/{run}")));
     // Why it is as it is, in words.
     browser.until_text(&format!("run {run} failed"));
-    browser.press("Retry what did not succeed");
+    browser.press("Retry failed nodes (1)");
     browser.run("document.querySelector('dialog button[type=submit]').click()", &[]);
     browser.until(&format!("location.hash !== '#/runs/{run}'"));
     browser.until_text(&format!("run {run}"));
@@ -186,9 +186,9 @@ fn a_flow_is_followed_slot_by_slot_and_taken_up() {
     browser.until("document.querySelectorAll('.p-succeeded').length === 2");
     browser.until("document.querySelectorAll('.p-failed').length === 1");
     browser.until_text("That ended it in slot 2 of 3.");
-    browser.press("Take it up");
+    browser.press("Retry from slot 2");
     browser.run("document.querySelector('dialog button[type=submit]').click()", &[]);
-    browser.until_text("in slot 2");
+    browser.until_text("slot 2; what was done before");
     browser.until_text("done before");
     browser.until("document.querySelectorAll('.p-failed').length === 1");
     assert_eq!(browser.complaints(), Vec::<String>::new());

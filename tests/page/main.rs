@@ -10,6 +10,7 @@ mod harness;
 mod access;
 mod browser;
 mod busy;
+mod crowd;
 mod hostile;
 mod live;
 mod many;

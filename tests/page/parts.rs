@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{Browser, Scene};
 
 /// What a function of `what`, which is exported by a file of the page, comes to.
-fn part(browser: &Browser, file: &str, what: &str, body: &str) -> Value {
+pub fn part(browser: &Browser, file: &str, what: &str, body: &str) -> Value {
     let script = format!(
         "return import(new URL({file:?}, document.querySelector('script').src)).then(({{ {what} }}) => {{ {body} }})"
     );

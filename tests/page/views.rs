@@ -45,7 +45,8 @@ fn every_view_shows_what_there_is() {
     // Two in the morning in Tokyo, whatever it is here.
     browser.until_text("02:00 Tokyo");
     browser.until("document.querySelectorAll('.heat a').length === 2");
-    browser.until_text("Median");
+    browser.until_text("Median of 2 runs");
+    browser.until("document.querySelectorAll('.dot').length === 2");
     browser.screenshot("job");
     browser.write("#at", "02:07");
     browser.press("Ask");
@@ -56,9 +57,10 @@ fn every_view_shows_what_there_is() {
     browser.until_text("failed, exit 3");
     browser.until_text("no space left");
     browser.screenshot("run");
-    browser.press("Alike");
-    browser.until_text("on n2");
-    browser.press("Since the run before");
+    // What there is but one of is not compared with others of its run.
+    assert!(!browser.text().contains("Equal output"));
+    browser.until("[...document.querySelectorAll('button.tab')].some(b => b.textContent.startsWith('Changed since run '))");
+    browser.run("[...document.querySelectorAll('button.tab')].at(-1).click()", &[]);
     browser.until_text("n2 wrote the same as in");
 
     let run = scene.get("runs?job=rollout")["items"][0]["id"].clone();
@@ -67,12 +69,12 @@ fn every_view_shows_what_there_is() {
     browser.until("document.querySelectorAll('.p-succeeded').length === 2");
     browser.until("document.querySelectorAll('.p-failed').length === 1");
     browser.until_text("not begun");
-    browser.until_text("Take it up");
+    browser.until_text("Retry from slot 2");
     browser.screenshot("flow");
 
     browser.open(&scene.url("#/jobs/rollout"));
     browser.until("document.querySelectorAll('.slot').length === 3");
-    browser.until_text("1 of 1 must succeed, else the flow stops");
+    browser.until_text("A job that misses what it needs stops the flow");
 
     browser.press("Nodes");
     browser.until_text("2 nodes");
@@ -82,7 +84,9 @@ fn every_view_shows_what_there_is() {
     browser.screenshot("node");
 
     browser.press("Audit");
-    browser.until_text("token add");
+    browser.until_text("added a token");
+    // What became of a run that somebody began.
+    browser.until("[...document.querySelectorAll('tbody tr')].some(row => row.innerText.includes('ran a job') && row.innerText.includes('✗ failed'))");
     browser.screenshot("audit");
 
     browser.open(&scene.url("#/nothing/at/all"));
@@ -109,7 +113,7 @@ fn outputs_that_are_equal_stand_together_and_what_changed_is_told() {
     browser.open(&scene.url(&format!("#/runs/{}?show=alike", runs["items"][0]["id"])));
     browser.until_text("succeeded on 2 nodes");
     assert_eq!(browser.value("document.querySelectorAll('.group').length"), json!(1));
-    browser.press("Since the run before");
+    browser.press(&format!("Changed since run {}", runs["items"][1]["id"]));
     browser.until("document.querySelector('.plus')?.textContent.includes('1 files')");
     browser.until("document.querySelector('.minus')?.textContent.includes('0 files')");
     browser.until(

@@ -16,8 +16,10 @@ macro_rules! assets {
 
 /// All but the page itself.
 pub const ASSETS: &[Asset] = assets! {
+    "act.js"
     "api.js"
     "app.js"
+    "atwork.js"
     "audit.js"
     "chart.js"
     "compare.js"
@@ -34,14 +36,19 @@ pub const ASSETS: &[Asset] = assets! {
     "nodes.js"
     "output.js"
     "overview.js"
+    "panes.js"
+    "plot.js"
     "progress.js"
     "router.js"
     "run.js"
     "runs.js"
+    "runwith.js"
     "signin.js"
     "state.js"
     "style.css"
     "time.js"
+    "units.js"
+    "why.js"
 };
 
 #[cfg(test)]

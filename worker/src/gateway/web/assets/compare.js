@@ -3,12 +3,14 @@
 
 import { h, fill } from "./dom.js";
 import { get } from "./api.js";
-import { text } from "./follow.js";
-import { badge, unitWord } from "./state.js";
+import { text, TAIL } from "./follow.js";
+import { badge, isBad, unitWord } from "./state.js";
 import { to } from "./router.js";
 
 const AT_A_TIME = 6;
 const MOST = 300;
+// Runs before, in which a node is looked for.
+const LOOKED = 5;
 const SHOWN = 200;
 // Lines that differ, beyond which a difference is no help.
 const EDITS = 600;
@@ -28,8 +30,11 @@ async function texts(units, signal, onProgress) {
   return found;
 }
 
+/** Units of equal outcome and output together; of very many the first ones, so these are to be those that matter. */
 export async function alike(into, units, signal) {
-  const some = units.filter((unit) => unit.state === "done").slice(0, MOST);
+  const ended = units.filter((unit) => unit.state === "done");
+  const some = ended.slice(0, MOST);
+  const open = units.length - ended.length;
   if (!some.length) return fill(into, h("p", { class: "quiet" }, "No unit has ended yet."));
   fill(into, h("p", { class: "quiet" }, "…"));
   const said = await texts(some, signal, (done) => {
@@ -41,8 +46,15 @@ export async function alike(into, units, signal) {
     if (!groups.has(key)) groups.set(key, { units: [], said: said[at] });
     groups.get(key).units.push(unit);
   });
-  const sorted = [...groups.values()].sort((a, b) => b.units.length - a.units.length);
-  fill(into, units.length > some.length && h("p", { class: "quiet" }, `Of the ${some.length} first of ${units.length}.`),
+  const bad = (group) => isBad(unitWord(group.units[0]));
+  const sorted = [...groups.values()].sort((a, b) => bad(b) - bad(a) || b.units.length - a.units.length);
+  const cut = said.some((words) => words.split("\n").length > TAIL);
+  const limits = [
+    some.length < ended.length && `the ${some.length} of ${ended.length} nodes that come first, those that did not succeed before the others`,
+    cut && `the last ${TAIL} lines of each`].filter(Boolean);
+  fill(into,
+    h("p", { class: "quiet" }, sorted.length === 1 ? "All wrote the same." : `${sorted.length} different outputs.`,
+      limits.length > 0 && ` Compared: ${limits.join("; ")}.`, open > 0 && ` ${open === 1 ? "1 unit has" : `${open} units have`} not ended yet.`),
     sorted.map(({ units: same, said: words }) => {
       const names = same.map((unit) => unit.node);
       return h("section", { class: "group" },
@@ -59,21 +71,27 @@ function head(words) {
   return lines.length > SHOWN ? `${lines.slice(0, SHOWN).join("\n")}\n… ${lines.length - SHOWN} more lines` : words;
 }
 
+/** Runs before this one of the same job, or of the same command: the latest first. */
+export async function earlier(run, count, signal) {
+  const among = run.command ? 50 : count;
+  const { items } = await get("runs", { job: run.job, cursor: run.id, limit: among }, signal);
+  return items.filter((one) => one.command === run.command).slice(0, count);
+}
+
 export async function changed(into, run, unit, signal) {
   fill(into, h("p", { class: "quiet" }, "…"));
-  const page = await get("runs", { job: run.job, cursor: run.id, limit: 5 }, signal);
   let before;
-  let earlier;
-  for (const one of page.items) {
+  let then;
+  for (const one of await earlier(run, LOOKED, signal)) {
     const detail = await get(`runs/${one.id}`, {}, signal);
     before = detail.nodes.filter((other) => other.node === unit.node && other.state === "done").at(-1);
-    earlier = one;
+    then = one;
     if (before) break;
   }
-  if (!before) return fill(into, h("p", { class: "quiet" }, `No earlier run of ${run.job} has output of ${unit.node}.`));
-  const [now, then] = await texts([unit, before], signal);
-  const lines = difference(then.split("\n"), now.split("\n"));
-  const link = h("a", { href: to("runs", earlier.id) }, `run ${earlier.id}`);
+  if (!before) return fill(into, h("p", { class: "quiet" }, `None of the ${LOOKED} runs before has output of ${unit.node}.`));
+  const [now, old] = await texts([unit, before], signal);
+  const lines = difference(old.split("\n"), now.split("\n"));
+  const link = h("a", { href: to("runs", then.id) }, `run ${then.id}`);
   if (lines && lines.every(([mark]) => mark === " ")) return fill(into, h("p", null, `${unit.node} wrote the same as in `, link, "."));
   if (!lines) return fill(into, h("p", null, `${unit.node} wrote something else altogether than in `, link, "."));
   const words = { "+": "added: ", "-": "gone: ", " ": "" };

@@ -1,6 +1,6 @@
 // Asking before something is done.
 
-import { h, tell, complain } from "./dom.js";
+import { h, fill, tell, complain } from "./dom.js";
 import { post } from "./api.js";
 
 let opened = 0;
@@ -23,6 +23,40 @@ export function confirm({ title, text, action, danger }) {
     document.body.append(dialog);
     dialog.showModal();
   });
+}
+
+/**
+ * Asks for what is written into `fields`, and carries it out with `work()`. What is said against that
+ * stays in the dialog, with what was written.
+ */
+export function fillIn({ title, text, fields, action, work }) {
+  const id = `dialog-${++opened}`;
+  const said = h("p", { class: "error", role: "alert" });
+  const close = () => {
+    dialog.close();
+    dialog.remove();
+  };
+  const submit = h("button", { type: "submit", class: "primary" }, action);
+  const form = h("form", { onsubmit: async (event) => {
+    event.preventDefault();
+    submit.disabled = true;
+    fill(said);
+    try {
+      const says = await work();
+      close();
+      if (says) tell(says);
+    } catch (error) {
+      fill(said, error.message);
+    } finally {
+      submit.disabled = false;
+    }
+  } },
+  h("h2", { id }, title), h("p", null, text), fields, said,
+  h("div", { class: "buttons" }, h("button", { type: "button", onclick: close }, "Do nothing"), submit));
+  const dialog = h("dialog", { "aria-labelledby": id, oncancel: (event) => { event.preventDefault(); close(); } }, form);
+  document.body.append(dialog);
+  dialog.showModal();
+  form.querySelector("input, textarea")?.focus();
 }
 
 /** Carries something out, with a word on how it went beside the button. */

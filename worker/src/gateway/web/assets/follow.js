@@ -7,7 +7,8 @@ import { stream, batch } from "./events.js";
 import { box } from "./output.js";
 
 const RANGE = 64 * 1024;
-const TAIL = 500;
+// Lines of the end, where that is enough.
+export const TAIL = 500;
 
 /** A box with the output of one unit. */
 export function ofUnit(unit, signal) {

@@ -6,26 +6,30 @@ import { listen } from "./events.js";
 import { to } from "./router.js";
 import { badge, FLOW } from "./state.js";
 import { when } from "./time.js";
-import { heat, durations } from "./chart.js";
+import { past as pictured } from "./plot.js";
 import { confirm, carryOut } from "./dialog.js";
 import { runList } from "./runs.js";
 import { plan } from "./flow.js";
+import { runWith } from "./runwith.js";
+import { ask, words } from "./why.js";
 
 const CELLS = 120;
-const NODES = 30;
+const NODES = 12;
 
 export async function job(main, { params: { name }, me, signal }) {
   const path = `jobs/${part(name)}`;
   const top = h("div");
-  const why = h("p", { class: "why" });
+  const why = h("p", { class: "why" }, "…");
   const next = h("div");
   const picture = h("div");
-  const history = h("div");
+  const never = h("p", { class: "quiet", hidden: true }, "It never ran.");
+  const history = pictured(signal);
   const log = runList(`Runs of ${name}`, () => ({ job: name }), signal, ["Job"]);
-  main.append(top, why, picture,
-    section("Comes due", next),
-    section("What became of its runs", history),
-    ask(path, signal),
+  main.append(top, picture,
+    section("Its last runs", never, history.element),
+    h("div", { class: "columns" },
+      section("When it was due last", why, ask(path, signal)),
+      section("Comes due", next)),
     section("Runs", log.element));
 
   let zone;
@@ -42,8 +46,8 @@ export async function job(main, { params: { name }, me, signal }) {
         ["Last run", is.last_run ? [h("a", { href: to("runs", is.last_run.id) }, badge(is.last_run.state)), " ", when(is.last_run.started_at ?? is.last_run.queued_at, zone)] : "never ran"],
         ["Task", is.task === FLOW ? "a flow" : h("code", null, is.task)],
         ["Nodes", targets(is.targets)],
-        ["Tags", is.tags.map((tag) => [h("a", { href: `#/jobs?tag=${part(tag)}` }, tag), " "])],
-        ["Written in", `${is.file}, line ${is.line}`]),
+        ["Tags", is.tags.length ? is.tags.map((tag) => [h("a", { href: `#/jobs?tag=${part(tag)}` }, tag), " "]) : null],
+        ["Written in", [h("span", { class: "path" }, breakable(is.file)), `, line ${is.line}`]]),
       h("details", { open }, h("summary", null, "All its keys"), h("pre", { tabindex: "0" }, JSON.stringify(is.manifest, null, 2))));
     fill(picture, is.plan && section("Slots", plan(is.plan.slots)));
     fill(next, is.next.length
@@ -70,7 +74,8 @@ export async function job(main, { params: { name }, me, signal }) {
         });
       }
     } }, turn);
-    return h("div", { class: "buttons" }, run, flip);
+    const other = is.task !== FLOW && h("button", { onclick: () => runWith(is, me) }, "Run with…");
+    return h("div", { class: "buttons" }, run, other, flip);
   }
 
   const state = ({ enabled, switched_off: off }) => {
@@ -80,12 +85,14 @@ export async function job(main, { params: { name }, me, signal }) {
 
   async function past() {
     const { items } = await get("runs", { job: name, limit: CELLS }, signal);
-    fill(history, items.length ? [heat(items), durations(items)] : h("p", { class: "quiet" }, "It never ran."));
+    never.hidden = items.length > 0;
+    history.element.hidden = !items.length;
+    history.set(items);
   }
 
   async function reason() {
     const is = await get(`${path}/why`, {}, signal);
-    fill(why, is.text);
+    fill(why, words(is.text));
   }
 
   const again = seldom(1000, () => {
@@ -107,21 +114,5 @@ function targets(names) {
   return h("details", null, h("summary", null, `${names.length} nodes`), names.join(", "));
 }
 
-/** What became of an instant. */
-function ask(path, signal) {
-  const input = h("input", { id: "at", placeholder: "02:00 or 2026-11-20T02:00", autocomplete: "off", spellcheck: "false" });
-  const said = h("p", { role: "status" });
-  const submit = async (event) => {
-    event.preventDefault();
-    try {
-      const is = await get(`${path}/why`, { at: input.value.trim() }, signal);
-      fill(said, is.text, is.run && [" ", h("a", { href: to("runs", is.run.id) }, `Run ${is.run.id}`)]);
-    } catch (error) {
-      fill(said, error.message);
-    }
-  };
-  return section("Why did it not run?",
-    h("form", { class: "filters", onsubmit: submit },
-      h("div", { class: "field" }, h("label", { for: "at" }, "At, on the job's clock"), input),
-      h("button", { type: "submit" }, "Ask")), said);
-}
+/** A path, which may go on in another line behind a slash and nowhere else. */
+const breakable = (path) => path.split(/(?<=\/)/).map((part, n) => [n > 0 && h("wbr"), part]);

@@ -17,8 +17,8 @@ export function list({ label, columns, key, empty, more, inside }) {
   let asked = false;
   let all = !more;
 
-  const above = h("tr", { class: "space", "aria-hidden": "true" }, h("td", { colspan: columns.length }));
-  const below = h("tr", { class: "space", "aria-hidden": "true" }, h("td", { colspan: columns.length }));
+  const above = h("tr", { class: "space", "aria-hidden": "true" }, h("td"));
+  const below = h("tr", { class: "space", "aria-hidden": "true" }, h("td"));
   const body = h("tbody", { onkeydown: move }, above, below);
   const nothing = h("p", { class: "quiet", hidden: true }, empty ?? "There is nothing.");
   const table = h("table", { class: "list", "aria-rowcount": "-1" },

@@ -5,9 +5,10 @@ import { get, part } from "./api.js";
 import { listen } from "./events.js";
 import { to } from "./router.js";
 import { badge, unitWord } from "./state.js";
-import { when, took } from "./time.js";
+import { clock, when, took } from "./time.js";
+import { strip } from "./chart.js";
 import { table } from "./list.js";
-import { address, connection, contact, failures } from "./nodes.js";
+import { address, connection, contact, failures, running } from "./nodes.js";
 
 export async function node(main, { params: { name }, signal }) {
   const body = h("div");
@@ -15,20 +16,23 @@ export async function node(main, { params: { name }, signal }) {
   async function load() {
     const is = await get(`nodes/${part(name)}`, {}, signal);
     const open = body.querySelector("details")?.open;
+    const now = is.units.filter((unit) => unit.state === "running").map((unit) => ({ job: unit.job, run: unit.run }));
     fill(body,
       facts(
         ["Connection", connection(is)],
         ["Last contact", contact(is.last_contact)],
-        ["Failures", failures(is)],
+        ["Runs there now", running(now, name)],
+        ["Failures in a row", failures(is)],
         ["Address", address(is)],
         ["Tags", is.tags.join(", ")]),
       section("What ran there last", is.units.length
-        ? table("Latest units", [
+        ? [history(is.units, name), table("Latest units", [
           { name: "Job", cell: (unit) => h("a", { href: `${to("runs", unit.run)}?node=${part(name)}` }, unit.job) },
           { name: "State", cell: (unit) => badge(unitWord(unit), unit.summary) },
+          { name: "Run", class: "minor", cell: (unit) => h("a", { href: to("runs", unit.run) }, `${unit.run}`) },
           { name: "Begun", cell: (unit) => when(unit.started_at) },
           { name: "Took", class: "number", cell: took },
-        ], is.units)
+        ], is.units)]
         : h("p", { class: "quiet" }, "Nothing has run there.")),
       section("Jobs that run there", is.jobs.length
         ? h("ul", { class: "names" }, is.jobs.map((job) => h("li", null, h("a", { href: to("jobs", job) }, job))))
@@ -43,3 +47,10 @@ export async function node(main, { params: { name }, signal }) {
   }, signal);
   await load();
 }
+
+/** Its latest units as cells. */
+const history = (units, name) => strip("Latest units, the newest last", [...units].reverse().map((unit) => ({
+  word: unitWord(unit),
+  label: `${unit.job}, ${unit.summary ?? unitWord(unit)}, ${clock(unit.started_at ?? unit.finished_at ?? Date.now())}`,
+  href: `${to("runs", unit.run)}?node=${part(name)}`,
+})));

@@ -27,8 +27,8 @@ export function progress({ units }) {
   const label = [`${first.count} of ${units.total} succeeded`, ...said, open > 0 && `${open} to come`].filter(Boolean).join(", ");
   return h("span", { class: "progress", "data-done": units.total - units.open },
     svg("svg", { viewBox: `0 0 ${WIDE} 8`, preserveAspectRatio: "none", role: "img", "aria-label": label }, segments(parts, units.total)),
-    h("span", { "aria-hidden": "true" }, ` ${first.count} of ${units.total}`,
-      others.map(({ word, kind, count }) => word !== "running" && h("span", { class: kind }, ` · ${count} ${word}`))));
+    h("span", { "aria-hidden": "true" }, ` ${first.count} of ${units.total}`),
+    others.map(({ word, kind, count }) => word !== "running" && [" ", h("span", { class: kind, "aria-hidden": "true" }, `· ${count} ${word}`)]));
 }
 
 function segments(parts, total) {
