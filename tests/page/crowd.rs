@@ -147,10 +147,9 @@ fn a_flow_is_shown_with_what_it_needs_its_rescue_and_what_was_done_before() {
     browser.open(&scene.url(&format!("#/runs/{run}")));
     browser.press("Retry from slot 2");
     browser.run("document.querySelector('dialog button[type=submit]').click()", &[]);
-    browser.until("document.querySelector('.slot.before')?.innerText.includes('done before')");
-    browser
-        .until(&format!("document.querySelector('.slot.before a')?.textContent === 'run {run}'"));
-    browser.until("document.querySelector('.facts').innerText.includes('failed')");
+    browser.until("document.querySelector('.slot')?.innerText.includes('done before')");
+    browser.until(&format!("document.querySelector('.slot a')?.textContent === 'run {run}'"));
+    browser.until("document.querySelector('.facts .state').innerText.includes('failed')");
     browser.screenshot("flow-resumed");
     browser.size(PHONE);
     assert_eq!(browser.value("document.documentElement.scrollWidth > innerWidth"), json!(false));

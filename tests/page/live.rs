@@ -188,7 +188,7 @@ fn a_flow_is_followed_slot_by_slot_and_taken_up() {
     browser.until_text("That ended it in slot 2 of 3.");
     browser.press("Retry from slot 2");
     browser.run("document.querySelector('dialog button[type=submit]').click()", &[]);
-    browser.until_text("slot 2; what was done before");
+    browser.until_text("slot 2 of 3");
     browser.until_text("done before");
     browser.until("document.querySelectorAll('.p-failed').length === 1");
     assert_eq!(browser.complaints(), Vec::<String>::new());

@@ -15,6 +15,7 @@ mod hostile;
 mod live;
 mod many;
 mod parts;
+mod past;
 mod roles;
 mod scene;
 mod shape;

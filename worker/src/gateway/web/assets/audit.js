@@ -26,8 +26,6 @@ const ACTIONS = new Map([
   ["token add", "added a token"],
   ["token revoke", "revoked a token"],
 ]);
-// After these, less runs than before.
-const ENDING = ["cancel", "disable", "pause", "stop", "drain", "token revoke"];
 const RUN = /^run (\d+)$/;
 const OF_RUNS = ["run", "retry", "exec", "flow run", "flow retry", "cancel"];
 const OF_JOBS = ["run", "enable", "disable"];
@@ -38,11 +36,6 @@ export async function audit(main, { query, signal }) {
   main.append(h("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() }, field("Who", who), field("What", action)));
   const states = new Map();
 
-  function action_(entry) {
-    const says = ACTIONS.get(entry.action) ?? entry.action;
-    const ends = ENDING.includes(entry.action);
-    return h("span", { title: entry.action }, h("span", { class: "shape", "aria-hidden": "true" }, ends ? "■ " : "▸ "), says);
-  }
   const subject = ({ action: done, subject: of }) => (OF_JOBS.includes(done) ? h("a", { href: to("jobs", of) }, of) : OF_RUNS.includes(done) ? linked(of) : of);
 
   function detail({ action: done, detail: text }) {
@@ -60,8 +53,7 @@ export async function audit(main, { query, signal }) {
   /** What became of runs that somebody began. */
   async function outcomes(entries) {
     if (!entries.some((entry) => OF_RUNS.includes(entry.action))) return;
-    const since = entries.at(-1).at;
-    const { items: runs } = await get("runs", { trigger: "manual,retry,exec", parts: "false", since, until: later(entries[0].at), limit: 500 }, signal);
+    const { items: runs } = await get("runs", { trigger: "manual,retry,exec", parts: "false", since: off(entries.at(-1).at, -1), until: off(entries[0].at, 1), limit: 500 }, signal);
     for (const run of runs) states.set(`${run.id}`, run.state);
     rows.anew();
   }
@@ -77,7 +69,7 @@ export async function audit(main, { query, signal }) {
     columns: [
       { name: "When", class: "middle", cell: (entry) => h("time", { datetime: entry.at }, clock(entry.at, true)) },
       { name: "Who", class: "middle", cell: (entry) => entry.who },
-      { name: "What", class: "middle", cell: action_ },
+      { name: "What", class: "middle", cell: ({ action: done }) => ACTIONS.get(done) ?? done },
       { name: "To", class: "wide", cell: subject },
       { name: "Detail", class: "wide minor", cell: detail },
       { name: "Via", class: "minor narrow", cell: (entry) => entry.via },
@@ -108,5 +100,5 @@ export async function audit(main, { query, signal }) {
   await load(true);
 }
 
-/** The run is queued before it is written who began it. */
-const later = (at) => new Date(new Date(at).getTime() + 1000).toISOString();
+/** Who began a run is written a moment after it. */
+const off = (at, seconds) => new Date(new Date(at).getTime() + seconds * 1000).toISOString();

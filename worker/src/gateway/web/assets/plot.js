@@ -7,12 +7,16 @@ import { badge, look } from "./state.js";
 import { to } from "./router.js";
 import { strip, rove } from "./chart.js";
 
-// In pixels: a column, the room for the values' axis, and the plot's height with its margins.
-const COLUMN = 13;
+// In pixels: a column at least and at most, the room for the values' axis, and the plot's height with
+// its margins.
+const [THIN, BROAD] = [13, 28];
+const GAP = 2;
 const AXIS = 58;
 const TALL = 168;
 const [ABOVE, BELOW] = [14, 22];
 const MOST = 120;
+// What a plot of few runs is wide nevertheless.
+const WIDE = 420;
 // Between two times at the axis.
 const APART = 110;
 
@@ -47,17 +51,17 @@ export function past(signal) {
   let drawn = "";
 
   function draw() {
-    const room = Math.floor((element.clientWidth - AXIS) / COLUMN);
-    if (room < 1) return;
-    const some = runs.slice(0, Math.min(room, MOST)).reverse();
+    const room = element.clientWidth - AXIS;
+    if (room < THIN) return;
+    const some = runs.slice(0, Math.min(Math.floor(room / THIN), MOST)).reverse();
     // What has not changed keeps what is pointed at.
     const now = JSON.stringify([room, some.map((run) => [run.id, run.state, run.finished_at])]);
     if (now === drawn) return;
     drawn = now;
     const held = element.contains(document.activeElement) ? document.activeElement : null;
     const [kind, href] = [held?.className.split(" ")[0], held?.getAttribute("href")];
-    const parts = picture(some, runs.length, Math.min(MOST, room) * COLUMN);
-    element.replaceChildren(...parts);
+    const column = Math.min(BROAD, Math.floor(room / Math.max(1, some.length)));
+    element.replaceChildren(picture(some, runs.length, { column, wide: Math.max(some.length * column, Math.min(room, WIDE)) }));
     if (href) [...element.querySelectorAll(`a.${kind}`)].find((one) => one.getAttribute("href") === href)?.focus();
   }
 
@@ -70,16 +74,18 @@ export function past(signal) {
   };
 }
 
-function picture(runs, known, wide) {
+function picture(runs, known, size) {
   const took = runs.map(length);
   const says = (run, n) => `Run ${run.id}, ${run.state}, ${clock(begun(run))}${took[n] === null ? "" : `, took ${duration(took[n])}`}`;
   const cells = runs.map((run, n) => ({ word: run.state, label: says(run, n), href: to("runs", run.id) }));
   const readout = h("p", { class: "readout", "aria-hidden": "true" });
   const still = () => fill(readout, h("span", { class: "quiet" }, "Point at a run for its time and duration."));
   still();
-  const body = [strip("Latest runs, the newest last", cells), h("p", { class: "legend" }, legend(runs, known))];
+  const row = strip("Latest runs, the newest last", cells);
+  for (const cell of row.querySelectorAll("a")) cell.style.width = `${size.column - GAP}px`;
+  const body = [row, h("p", { class: "legend" }, legend(runs, known))];
   const measured = took.filter((one) => one !== null);
-  if (measured.length > 1) body.push(plot(runs, took, measured, cells, wide), readout, h("p", { class: "legend" }, about(measured)));
+  if (measured.length > 1) body.push(plot(runs, took, measured, cells, size), readout, h("p", { class: "legend" }, about(measured)));
   else body.push(h("p", { class: "quiet" }, "How long they take is shown once two have ended."));
   const figure = h("figure", { class: "history" }, body);
   // The same run is marked in both.
@@ -92,7 +98,7 @@ function picture(runs, known, wide) {
   };
   for (const kind of ["mouseover", "focusin"]) figure.addEventListener(kind, point);
   figure.addEventListener("mouseleave", point);
-  return [figure];
+  return figure;
 }
 
 function legend(runs, known) {
@@ -103,11 +109,11 @@ function legend(runs, known) {
 
 const about = (measured) => `Below each: how long it took; a dot if it succeeded, a cross if it did not. Median of ${measured.length} runs: ${duration(median(measured))}; longest: ${duration(Math.max(...measured))}.`;
 
-function plot(runs, took, measured, cells, wide) {
+function plot(runs, took, measured, cells, { column, wide }) {
   const values = lines(Math.max(...measured, 0.02));
   const [top, bottom] = [ABOVE, TALL - BELOW];
   const y = (seconds) => bottom - (seconds / values.at(-1)) * (bottom - top);
-  const x = (n) => AXIS + n * COLUMN + (COLUMN - 2) / 2;
+  const x = (n) => AXIS + n * column + (column - GAP) / 2;
   const middle = median(measured);
   const all = AXIS + wide;
   const rules = [0, ...values].map((value) => [
@@ -124,21 +130,22 @@ function plot(runs, took, measured, cells, wide) {
   const links = runs.map((run, n) => took[n] === null ? null : { n, cell: cells[n] }).filter(Boolean);
   const dots = h("ol", { class: "dots", "aria-label": "Durations of the latest runs, the newest last", onkeydown: rove }, links.map(({ n, cell }, nth) => {
     const link = h("a", { class: "dot", href: cell.href, title: cell.label, "aria-label": cell.label, tabindex: nth === links.length - 1 ? "0" : "-1" });
-    link.style.left = `${AXIS + n * COLUMN}px`;
+    link.style.left = `${AXIS + n * column}px`;
+    link.style.width = `${column - GAP}px`;
     return h("li", null, link);
   }));
   return h("div", { class: "plot" },
     svg("svg", { width: all, height: TALL, role: "img", "aria-label": `Durations of ${measured.length} runs: median ${duration(middle)}, longest ${duration(Math.max(...measured))}` },
-      rules, times(runs, x, all), svg("line", { class: "median", x1: AXIS, x2: all, y1: y(middle), y2: y(middle) }), marks, named), dots);
+      rules, times(runs, x, all, column), svg("line", { class: "median", x1: AXIS, x2: all, y1: y(middle), y2: y(middle) }), marks, named), dots);
 }
 
 /** When the runs were, at some of them, the newest among these. */
-function times(runs, x, all) {
-  const every = Math.ceil(APART / COLUMN);
+function times(runs, x, all, column) {
+  const every = Math.ceil(APART / column);
   const marks = [];
   for (let n = runs.length - 1; n >= 0; n -= every) {
     const at = x(n);
-    const [anchor, from] = at > all - APART / 2 ? ["end", Math.min(all, at + COLUMN / 2)] : at < AXIS + APART / 2 ? ["start", at - COLUMN / 2] : ["middle", at];
+    const [anchor, from] = at > all - APART / 2 ? ["end", Math.min(all, at + column / 2)] : at < AXIS + APART / 2 ? ["start", at - column / 2] : ["middle", at];
     marks.push(svg("line", { class: "tick", x1: at, x2: at, y1: TALL - BELOW, y2: TALL - BELOW + 4 }),
       svg("text", { x: from, y: TALL - 5, "text-anchor": anchor }, clock(begun(runs[n]))));
   }

@@ -46,7 +46,7 @@ export async function run(main, { params: { id }, query, me, signal }) {
         ["Took", is.started_at && h("span", { id: "took" }, took(is))],
         ["By", is.by ? `${is.trigger}, ${is.by}` : is.trigger],
         ["Retry of", is.retry_of && h("a", { href: to("runs", is.retry_of) }, `run ${is.retry_of}`)],
-        ["Begun in", is.resumed && `slot ${is.resumed.slot}; what was done before stays done`],
+        ["Begun in", is.resumed && `slot ${is.resumed.slot} of ${is.slots.length}`],
         ["Part of", is.flow && h("a", { href: to("runs", is.flow.run) }, `run ${is.flow.run}, slot ${is.flow.slot}`)],
         ["Left out", is.gaps.length ? is.gaps.map((gap) => `${gap.node ?? "all"} (${gap.reason})`).join(", ") : null]));
     fill(picture, is.slots && section("Slots", slots(is.slots, is)));

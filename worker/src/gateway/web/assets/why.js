@@ -21,6 +21,6 @@ export function ask(path, signal) {
     }
   };
   return [h("form", { class: "filters", onsubmit: submit },
-    h("div", { class: "field" }, h("label", { for: "at" }, "Why did it not run at … (on the job's clock)"), input),
+    h("div", { class: "field" }, h("label", { for: "at" }, "Another time, on the job's clock"), input),
     h("button", { type: "submit" }, "Ask")), said];
 }

@@ -1,0 +1,169 @@
+//! A job's past as a picture, and running it otherwise than it is written.
+
+use serde_json::{Value, json};
+
+use crate::browser::{PHONE, WIDE};
+use crate::harness::SOON;
+use crate::parts::part;
+use crate::{Browser, Scene};
+
+const JOBS: &str = r#"
+jobs:
+  varies:
+    task: loom.run
+    args: ["n=$(ls $LOOM_EVIDENCE | wc -l); touch $LOOM_EVIDENCE/$$; sleep 0.$((n * 3 % 5)); [ $n != 4 ]"]
+    schedule: '@yearly'
+    targets: [n1]
+  says:
+    task: fabric.api.local
+    kwargs: {command: "echo as it is written"}
+    schedule: '@yearly'
+    targets: [n1]
+"#;
+
+const LEFT: &str = "\u{e012}";
+const HOME: &str = "\u{e011}";
+const ENTER: &str = "\u{e007}";
+
+#[test]
+fn runs_and_how_long_they_took_stand_in_the_same_columns() {
+    let Some(browser) = Browser::start("runs_and_how_long_they_took") else { return };
+    let scene = Scene::with(JOBS);
+    let mut daemon = scene.start();
+    for _ in 0..9 {
+        let run = daemon.run("varies");
+        daemon.ledger().wait_for_run("varies", run, SOON);
+    }
+    scene.sign_in(&browser, &scene.token("viewer", &[]));
+    browser.open(&scene.url("#/jobs/varies"));
+    browser.until("document.querySelectorAll('.dot').length === 9");
+    let columns = "[...document.querySelectorAll('.history a')].map(a => Math.round(a.getBoundingClientRect().left))";
+    let both = browser.value(columns);
+    let both = both.as_array().unwrap();
+    assert_eq!(both[..9], both[9..], "the cells stand above the dots");
+    let values = "[...document.querySelectorAll('.plot text[text-anchor=end]:not(.named)')].map(t => t.textContent).filter(t => / m?s$|^0$/.test(t)).length";
+    let values = browser.value(values).as_u64().unwrap();
+    assert!((3..=5).contains(&values), "{values} values at the axis");
+    browser.until("document.querySelector('.named').textContent.startsWith('median ')");
+    browser.until("document.querySelectorAll('.plot path.bad').length === 1");
+
+    // By keyboard: one stop for all dots, the arrows within.
+    browser.run("document.querySelectorAll('.dot')[8].focus()", &[]);
+    browser.keys(LEFT);
+    browser.keys(LEFT);
+    browser.until("document.activeElement === document.querySelectorAll('.dot')[6]");
+    let told = "document.querySelector('.readout').textContent";
+    browser.until(&format!("{told}.includes('Run 7, succeeded')"));
+    browser.until("document.querySelectorAll('.cell')[6].classList.contains('here')");
+    browser.screenshot("past");
+    assert_eq!(browser.value("document.querySelectorAll('.dot[tabindex=\"0\"]').length"), 1);
+    // What ends meanwhile takes nobody's place away.
+    let run = daemon.run("varies");
+    daemon.ledger().wait_for_run("varies", run, SOON);
+    browser.until("document.querySelectorAll('.dot').length === 10");
+    browser.until("document.activeElement === document.querySelectorAll('.dot')[6]");
+    browser.keys(HOME);
+    browser.keys(ENTER);
+    browser.until("location.hash === '#/runs/1'");
+
+    browser.open(&scene.url("#/jobs/varies"));
+    browser.size(PHONE);
+    browser.until("document.querySelectorAll('.dot').length === 10");
+    assert_eq!(browser.value("document.documentElement.scrollWidth > innerWidth"), json!(false));
+    browser.screenshot("past-phone");
+    browser.size(WIDE);
+    browser.dark(true);
+    browser.screenshot("past-dark");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    daemon.stop();
+}
+
+#[test]
+fn axes_have_two_to_four_round_values_and_commands_are_told_apart() {
+    let Some(browser) = Browser::start("axes_have_two_to_four") else { return };
+    let scene = Scene::with(JOBS);
+    let mut daemon = scene.start();
+    browser.open(&scene.url(""));
+    browser.until("document.querySelector('#token') !== null");
+    let tried = "
+        for (let most = 0.02; most < 5e6; most *= 1.07) {
+            const found = lines(most);
+            const fits = found.length >= 2 && found.length <= 4 && found.at(-1) >= most && (found.length === 2 || found.at(-2) < most);
+            if (!fits) return [most, found];
+        }
+        return lines(250);";
+    assert_eq!(part(&browser, "plot.js", "lines", tried), json!([120, 240, 360]));
+    let said = "const p = document.createElement('p'); p.append(...words('see `loom show 3`, `x`').map((w) => w)); return p.querySelectorAll('code').length + p.textContent";
+    assert_eq!(part(&browser, "why.js", "words", said), "2see loom show 3, x");
+    let read = |text: &str| {
+        let text = serde_json::to_string(text).unwrap();
+        let body = format!("try {{ return read({text}) }} catch (e) {{ return e.message }}");
+        part(&browser, "runwith.js", "read", &body)
+    };
+    let all = "a=1\nb=01\n c = x y\nd=\"3\"\ne=[1, {\"f\": null}]\ng='it''s'\nh=a=b\ni=\n";
+    let expected = json!({ "a": 1, "b": "01", "c": "x y", "d": "3", "e": [1, { "f": null }], "g": "it's", "h": "a=b", "i": "" });
+    assert_eq!(read(all), expected);
+    assert_eq!(read("a=1\na=2"), "a is given twice.");
+    for (bad, said) in
+        [("=1", "write NAME=VALUE"), ("a", "write NAME=VALUE"), ("a=[1", "is no JSON")]
+    {
+        assert!(read(bad).as_str().unwrap().contains(said), "{bad}");
+    }
+    daemon.stop();
+}
+
+#[test]
+fn a_job_is_run_elsewhere_and_with_other_arguments() {
+    let Some(browser) = Browser::start("a_job_is_run_elsewhere") else { return };
+    let scene = Scene::with(JOBS);
+    let mut daemon = scene.start();
+    let submit =
+        || browser.run("document.querySelector('dialog button[type=submit]').click()", &[]);
+    let says = |text: &str| {
+        let text = serde_json::to_string(text).unwrap();
+        browser.until(&format!(
+            "document.querySelector('dialog .error').textContent.includes({text})"
+        ));
+    };
+    // Who may run it where it belongs is told by the daemon that elsewhere takes more.
+    scene.sign_in(&browser, &scene.token("operator", &[]));
+    browser.open(&scene.url("#/jobs/says"));
+    browser.press("Run with…");
+    browser.until("document.activeElement.id === 'with-on'");
+    assert_eq!(browser.value("document.querySelector('#with-args')"), Value::Null);
+    browser.write("#with-on", "n2");
+    submit();
+    says("on nodes that are not its own, this takes admin");
+    browser.press("Do nothing");
+    browser.until("document.querySelector('dialog') === null");
+    browser.press("Sign out");
+
+    scene.sign_in(&browser, &scene.token("admin", &[]));
+    browser.open(&scene.url("#/jobs/says"));
+    browser.press("Run with…");
+    browser.write("#with-on", "n7");
+    browser.write("#with-args", "command=echo on another day");
+    browser.screenshot("run-with");
+    submit();
+    says("n7");
+    // What was written is still there.
+    assert_eq!(
+        browser.value("document.querySelector('#with-args').value"),
+        "command=echo on another day"
+    );
+    browser.write("#with-args", "comand=x");
+    browser.write("#with-on", "n2");
+    submit();
+    says("comand");
+    browser.write("#with-args", "command=echo on another day");
+    browser.size(PHONE);
+    assert_eq!(browser.value("document.documentElement.scrollWidth > innerWidth"), json!(false));
+    browser.screenshot("run-with-phone");
+    submit();
+    browser.until("/^#\\/runs\\/[0-9]+/.test(location.hash)");
+    browser.until_text("on another day");
+    let run = scene.get("runs?job=says")["items"][0]["id"].clone();
+    assert_eq!(scene.get(&format!("runs/{run}"))["nodes"][0]["node"], "n2");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    daemon.stop();
+}
