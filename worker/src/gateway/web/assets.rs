@@ -1,21 +1,31 @@
 //! The page's files, as they are in this executable.
 
+use std::sync::LazyLock;
+
+use super::lean::lean;
+
 /// With `{edition}` where the name of the edition belongs.
 pub const INDEX: &str = include_str!("assets/index.html");
 
 pub struct Asset {
     pub name: &'static str,
-    pub bytes: &'static [u8],
+    pub text: String,
 }
 
 macro_rules! assets {
     ($($name:literal)*) => {
-        &[$(Asset { name: $name, bytes: include_bytes!(concat!("assets/", $name)) }),*]
+        &[$((
+            $name,
+            include_str!(concat!("assets/", $name)),
+        )),*]
     };
 }
 
-/// All but the page itself.
-pub const ASSETS: &[Asset] = assets! {
+/// All but the page itself, as they are served.
+pub static ASSETS: LazyLock<Vec<Asset>> =
+    LazyLock::new(|| FILES.iter().map(|(name, text)| Asset { name, text: lean(text) }).collect());
+
+const FILES: &[(&str, &str)] = assets! {
     "act.js"
     "api.js"
     "app.js"
@@ -64,6 +74,17 @@ mod tests {
         names.sort();
         let served: Vec<&str> = ASSETS.iter().map(|asset| asset.name).collect();
         assert_eq!(served, names);
+    }
+
+    /// What leaves out comments and indentation knows nothing of texts over several lines.
+    #[test]
+    fn no_text_goes_on_in_the_next_line() {
+        for (name, text) in FILES.iter().filter(|(name, _)| name.ends_with(".js")) {
+            for line in text.lines() {
+                assert!(line.matches('`').count() % 2 == 0, "{name}: {line}");
+                assert!(!line.ends_with('\\'), "{name}: {line}");
+            }
+        }
     }
 
     #[test]

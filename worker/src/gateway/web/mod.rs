@@ -5,6 +5,7 @@
 //! them for good; only the page itself is asked for anew. Knows nothing of what the page does.
 
 mod assets;
+mod lean;
 
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -54,7 +55,7 @@ struct Edition {
 
 static EDITION: LazyLock<Edition> = LazyLock::new(|| {
     let all = ASSETS.iter().fold(Sha256::new(), |hash, asset| {
-        hash.chain_update(asset.name).chain_update([0]).chain_update(asset.bytes)
+        hash.chain_update(asset.name).chain_update([0]).chain_update(&asset.text)
     });
     let name = hex(&all.finalize());
     let index = INDEX.replace("{edition}", &name);
@@ -81,11 +82,11 @@ async fn file(
     headers: HeaderMap,
 ) -> Result<Response> {
     let known = ASSETS.iter().find(|asset| asset.name == name && edition == EDITION.name);
-    let Some(Asset { name, bytes }) = known else {
+    let Some(Asset { name, text }) = known else {
         return Err(Error::unknown("the page has no such file; load it anew"));
     };
     let tag = format!("\"{}\"", EDITION.name);
-    Ok(answer(&headers, kind(name), &tag, FOR_GOOD, bytes))
+    Ok(answer(&headers, kind(name), &tag, FOR_GOOD, text.as_bytes()))
 }
 
 fn kind(name: &str) -> &'static str {

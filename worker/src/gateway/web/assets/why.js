@@ -5,7 +5,7 @@ import { get } from "./api.js";
 import { to } from "./router.js";
 
 /** A text in which what stands between backticks is to be typed. */
-export const words = (text) => text.split(/(`[^`\n]+`)/).map((part, n) => (n % 2 ? h("code", null, part.slice(1, -1)) : part));
+export const words = (text) => text.split(/(\x60[^\x60\n]+\x60)/).map((part, n) => (n % 2 ? h("code", null, part.slice(1, -1)) : part));
 
 /** What became of an instant that one asks about. */
 export function ask(path, signal) {
