@@ -37,6 +37,10 @@ fn axe_finds_nothing_serious() {
             found.extend(look(&browser, &axe, &name));
         }
     }
+    browser.open(&scene.url("#/jobs/breaks"));
+    browser.press("Run with…");
+    browser.until("document.querySelector('dialog[open]') !== null");
+    found.extend(look(&browser, &axe, "a dialog"));
     assert!(found.is_empty(), "{}", found.join("\n"));
     daemon.stop();
 }

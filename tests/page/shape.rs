@@ -7,7 +7,7 @@ use crate::harness::SOON;
 use crate::{Browser, Scene};
 
 /// Each view, and what is there once it is whole.
-pub const VIEWS: [(&str, &str, &str); 8] = [
+pub const VIEWS: [(&str, &str, &str); 9] = [
     ("overview", "#/", "document.querySelector('.timeline') !== null"),
     ("jobs", "#/jobs", "document.querySelector('tbody th') !== null"),
     (
@@ -19,6 +19,7 @@ pub const VIEWS: [(&str, &str, &str); 8] = [
     ("run", "#/runs/RUN", "document.querySelector('.line') !== null"),
     ("flow", "#/runs/FLOW", "document.querySelectorAll('.slot').length === 3"),
     ("nodes", "#/nodes", "document.querySelector('tbody th') !== null"),
+    ("node", "#/nodes/n2", "document.querySelector('.heat') !== null"),
     ("audit", "#/audit", "document.querySelector('tbody th') !== null"),
 ];
 

@@ -89,12 +89,14 @@ export function panes(main, run, units, query, signal) {
   }
 
   let begun = false;
+  let [seen, nodes] = [-1, 0];
   return {
     anew: list.anew,
     draw() {
       const known = [...units.values()];
       list.set(known);
-      const nodes = new Set(known.map((unit) => unit.node)).size;
+      if (known.length !== seen) nodes = new Set(known.map((unit) => unit.node)).size;
+      seen = known.length;
       // Where there is one node, it is the whole.
       fill(tab.one, nodes > 1 ? "One node" : "Output");
       for (const name of ["all", "alike"]) tab[name].hidden = nodes < 2;

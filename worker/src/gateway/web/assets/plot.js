@@ -126,7 +126,7 @@ function plot(runs, took, measured, cells, { column, wide }) {
     if (kind === "good") return svg("circle", { class: "good", cx: at, cy: high, r: 3.2 });
     return svg("path", { class: kind, d: `M${at - 3.5} ${high - 3.5}l7 7m0 -7l-7 7` });
   });
-  const named = svg("text", { class: "named", x: all - 2, y: y(middle) - 5, "text-anchor": "end" }, `median ${duration(middle)}`);
+  const named = nameOf(middle, y(middle), all, runs.map((run, n) => took[n] !== null && [x(n), y(took[n])]).filter(Boolean));
   const links = runs.map((run, n) => took[n] === null ? null : { n, cell: cells[n] }).filter(Boolean);
   const dots = h("ol", { class: "dots", "aria-label": "Durations of the latest runs, the newest last", onkeydown: rove }, links.map(({ n, cell }, nth) => {
     const link = h("a", { class: "dot", href: cell.href, title: cell.label, "aria-label": cell.label, tabindex: nth === links.length - 1 ? "0" : "-1" });
@@ -137,6 +137,15 @@ function plot(runs, took, measured, cells, { column, wide }) {
   return h("div", { class: "plot" },
     svg("svg", { width: all, height: TALL, role: "img", "aria-label": `Durations of ${measured.length} runs: median ${duration(middle)}, longest ${duration(Math.max(...measured))}` },
       rules, times(runs, x, all, column), svg("line", { class: "median", x1: AXIS, x2: all, y1: y(middle), y2: y(middle) }), marks, named), dots);
+}
+
+/** The median's name at its line, where no mark is in its way if there is such a place. */
+function nameOf(middle, at, all, marks) {
+  const [broad, tall] = [110, 16];
+  const free = (left, top) => !marks.some(([x, y]) => x > left - 4 && x < left + broad && y > top - 4 && y < top + tall + 4);
+  const places = [[all - 2, at - 5, "end"], [all - 2, at + 14, "end"], [AXIS + 4, at - 5, "start"], [AXIS + 4, at + 14, "start"]];
+  const [x, y, anchor] = places.find(([x, y, anchor]) => free(anchor === "end" ? x - broad : x, y - 12)) ?? places[0];
+  return svg("text", { class: "named", x, y, "text-anchor": anchor }, `median ${duration(middle)}`);
 }
 
 /** When the runs were, at some of them, the newest among these. */

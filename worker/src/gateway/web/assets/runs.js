@@ -4,7 +4,8 @@ import { h, seldom } from "./dom.js";
 import { get } from "./api.js";
 import { listen } from "./events.js";
 import { to, remember } from "./router.js";
-import { badge, tally } from "./state.js";
+import { progress } from "./progress.js";
+import { badge } from "./state.js";
 import { when, took } from "./time.js";
 import { listed } from "./list.js";
 import { field, choice } from "./jobs.js";
@@ -42,7 +43,7 @@ export function runList(label, wanted, signal, without = []) {
     { name: "Run", class: "narrow", cell: (run) => h("a", { href: to("runs", run.id) }, `${run.id}`) },
     { name: "Job", class: "wide", cell: (run) => (run.command ? h("code", null, run.command) : h("a", { href: to("jobs", run.job) }, run.job)) },
     { name: "State", class: "middle", cell: (run) => badge(run.state) },
-    { name: "Units", class: "middle minor", cell: (run) => tally(run.units) },
+    { name: "Units", class: "units minor", cell: progress },
     { name: "Begun", class: "middle", cell: (run) => when(run.started_at ?? run.queued_at) },
     { name: "Took", class: "number", cell: took },
     { name: "By", class: "minor", cell: (run) => (run.by ? `${run.trigger}, ${run.by}` : run.trigger) },

@@ -22,7 +22,7 @@ export const look = (word) => LOOKS[word] ?? ["·", "none"];
 /** The word with its shape. */
 export function badge(word, says) {
   const [shape, kind] = look(word);
-  return h("span", { class: `state ${kind}` }, h("span", { class: "shape", "aria-hidden": "true" }, shape), " ", says ?? word);
+  return h("span", { class: `state ${kind}` }, h("span", { class: "shape", "aria-hidden": "true" }, `${shape} `), says ?? word);
 }
 
 export const unitWord = (unit) => (unit.state === "done" ? unit.outcome : unit.state);

@@ -2,16 +2,15 @@
 // stands by its units is counted here too.
 
 import { h, fill } from "./dom.js";
-import { badge, look, isBad, unitWord } from "./state.js";
+import { badge, look, unitWord } from "./state.js";
 import { took } from "./time.js";
 import { listed } from "./list.js";
 import { size } from "./follow.js";
 
 // A list that one looks over at a glance is ordered by name and needs no filter.
 const FEW = 12;
-// Of more, all of it is not sorted anew at every event.
-const MANY = 500;
-const PAUSE = 250;
+// Of more, rows that change their places with every event could not be read.
+const PAUSE = 300;
 const EARLIER = "earlier attempts";
 
 /** The last attempt on each node. */
@@ -36,10 +35,15 @@ export function counted(units) {
 
 const byName = (a, b) => (a.node < b.node ? -1 : a.node > b.node ? 1 : a.attempt - b.attempt);
 const RANKS = { bad: 0, lost: 0, run: 1, wait: 2 };
-const rank = (unit) => RANKS[look(unitWord(unit))[1]] ?? 3;
+const rank = (word) => RANKS[look(word)[1]] ?? 3;
 
 /** What went wrong first, then what runs; by name within that. */
-export const ordered = (units) => units.sort((a, b) => rank(a) - rank(b) || byName(a, b));
+export function ordered(units) {
+  const ranks = [[], [], [], []];
+  for (const unit of units) ranks[rank(unitWord(unit))].push(unit);
+  // As they come they are nearly in order, which costs little then.
+  return ranks.flatMap((some) => some.sort(byName));
+}
 
 /** A part of a name, or a glob for all of it. */
 export function named(text) {
@@ -76,32 +80,37 @@ export function unitList({ choose, kept, keep }, signal) {
     if (event.key === "ArrowDown") rows.element.querySelector("tbody button")?.focus();
   });
 
-  function chip(word, count, says) {
-    const pressed = state === word;
-    return h("button", { type: "button", class: "chip", "aria-pressed": String(pressed), onclick: () => {
-      state = pressed ? "" : word;
-      keep({ state });
-      draw();
-    } }, says, " ", h("span", { class: "count" }, `${count}`));
+  // Each stays what it is while its number changes, and can be pressed meanwhile.
+  const made = new Map();
+  function chip(word, says, count) {
+    if (!made.has(word)) {
+      made.set(word, h("button", { type: "button", class: "chip", onclick: () => {
+        state = state === word ? "" : word;
+        keep({ state });
+        draw();
+      } }));
+    }
+    const button = made.get(word);
+    button.setAttribute("aria-pressed", String(state === word));
+    fill(button, says, " ", h("span", { class: "count" }, `${count}`));
+    return button;
   }
 
   function drawChips() {
     const counts = new Map();
     for (const unit of newest) counts.set(unitWord(unit), (counts.get(unitWord(unit)) ?? 0) + 1);
-    const words = [...counts.keys()].sort((a, b) => isBad(b) - isBad(a) || counts.get(a) - counts.get(b) || (a < b ? -1 : 1));
-    const earlier = all.length - newest.length;
+    const words = [...counts.keys()];
     // What was asked for stays to be put away, even if there is none of it any more.
     if (state && state !== EARLIER && !counts.has(state)) words.push(state);
-    const held = chips.contains(document.activeElement) ? document.activeElement.dataset.word : undefined;
-    const made = [["", newest.length, "all"], ...words.map((word) => [word, counts.get(word) ?? 0, badge(word)])];
-    if (earlier || state === EARLIER) made.push([EARLIER, earlier, EARLIER]);
-    chips.hidden = made.length < 3 && !state;
-    fill(chips, made.map(([word, count, says]) => {
-      const button = chip(word, count, says);
-      button.dataset.word = word;
-      return button;
-    }));
-    if (held !== undefined && !chips.contains(document.activeElement)) [...chips.children].find((one) => one.dataset.word === held)?.focus();
+    words.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+    const earlier = all.length - newest.length;
+    const wanted = [chip("", "all", newest.length), ...words.map((word) => chip(word, badge(word), counts.get(word) ?? 0))];
+    if (earlier || state === EARLIER) wanted.push(chip(EARLIER, EARLIER, earlier));
+    chips.hidden = wanted.length < 3 && !state;
+    wanted.forEach((button, at) => {
+      if (chips.children[at] !== button) chips.insertBefore(button, chips.children[at] ?? null);
+    });
+    while (chips.childElementCount > wanted.length) chips.lastChild.remove();
   }
 
   let timer = 0;
@@ -128,7 +137,7 @@ export function unitList({ choose, kept, keep }, signal) {
     anew: rows.anew,
     set(units) {
       all = units;
-      const wait = units.length > MANY ? Math.max(0, drawn + PAUSE - performance.now()) : 0;
+      const wait = units.length > FEW ? Math.max(0, drawn + PAUSE - performance.now()) : 0;
       if (!wait) draw();
       else timer ||= setTimeout(draw, wait);
     },
