@@ -1,31 +1,21 @@
 //! The page's files, as they are in this executable.
 
-use std::sync::LazyLock;
-
-use super::lean::lean;
-
 /// With `{edition}` where the name of the edition belongs.
 pub const INDEX: &str = include_str!("assets/index.html");
 
 pub struct Asset {
     pub name: &'static str,
-    pub text: String,
+    pub bytes: &'static [u8],
 }
 
 macro_rules! assets {
     ($($name:literal)*) => {
-        &[$((
-            $name,
-            include_str!(concat!("assets/", $name)),
-        )),*]
+        &[$(Asset { name: $name, bytes: include_bytes!(concat!("assets/", $name)) }),*]
     };
 }
 
-/// All but the page itself, as they are served.
-pub static ASSETS: LazyLock<Vec<Asset>> =
-    LazyLock::new(|| FILES.iter().map(|(name, text)| Asset { name, text: lean(text) }).collect());
-
-const FILES: &[(&str, &str)] = assets! {
+/// All but the page itself.
+pub const ASSETS: &[Asset] = assets! {
     "act.js"
     "api.js"
     "app.js"
@@ -74,17 +64,6 @@ mod tests {
         names.sort();
         let served: Vec<&str> = ASSETS.iter().map(|asset| asset.name).collect();
         assert_eq!(served, names);
-    }
-
-    /// What leaves out comments and indentation knows nothing of texts over several lines.
-    #[test]
-    fn no_text_goes_on_in_the_next_line() {
-        for (name, text) in FILES.iter().filter(|(name, _)| name.ends_with(".js")) {
-            for line in text.lines() {
-                assert!(line.matches('`').count() % 2 == 0, "{name}: {line}");
-                assert!(!line.ends_with('\\'), "{name}: {line}");
-            }
-        }
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //!
 //! It holds no data and is for everybody; all that it shows it asks of the API, which wants a token
 //! as ever. Its files stand under a name that changes with any of them, so that a browser may keep
-//! them for good; only the page itself is asked for anew. Knows nothing of what the page does.
+//! them for good; only the page itself is asked for anew. They travel packed to whoever takes them
+//! so. Knows nothing of what the page does.
 
 mod assets;
-mod lean;
+mod pack;
 
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -51,16 +52,19 @@ struct Edition {
     name: String,
     index: String,
     tag: String,
+    /// The files, packed, in the order of [`ASSETS`].
+    packed: Vec<Vec<u8>>,
 }
 
 static EDITION: LazyLock<Edition> = LazyLock::new(|| {
     let all = ASSETS.iter().fold(Sha256::new(), |hash, asset| {
-        hash.chain_update(asset.name).chain_update([0]).chain_update(&asset.text)
+        hash.chain_update(asset.name).chain_update([0]).chain_update(asset.bytes)
     });
     let name = hex(&all.finalize());
     let index = INDEX.replace("{edition}", &name);
     let tag = format!("\"{}\"", hex(&Sha256::digest(&index)));
-    Edition { name, index, tag }
+    let packed = ASSETS.iter().map(|asset| pack::pack(asset.bytes)).collect();
+    Edition { name, index, tag, packed }
 });
 
 /// Enough of a hash to tell editions apart.
@@ -81,12 +85,21 @@ async fn file(
     Path((edition, name)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let known = ASSETS.iter().find(|asset| asset.name == name && edition == EDITION.name);
-    let Some(Asset { name, text }) = known else {
+    let mut known = ASSETS.iter().zip(&EDITION.packed);
+    let known = known.find(|(asset, _)| asset.name == name && edition == EDITION.name);
+    let Some((Asset { name, bytes }, packed)) = known else {
         return Err(Error::unknown("the page has no such file; load it anew"));
     };
+    let vary = [(header::VARY, "accept-encoding")];
+    if pack::is_taken(&headers) {
+        let coded = [(header::CONTENT_ENCODING, "gzip")];
+        let tag = format!("\"{}-gzip\"", EDITION.name);
+        return Ok(
+            (vary, coded, answer(&headers, kind(name), &tag, FOR_GOOD, packed)).into_response()
+        );
+    }
     let tag = format!("\"{}\"", EDITION.name);
-    Ok(answer(&headers, kind(name), &tag, FOR_GOOD, text.as_bytes()))
+    Ok((vary, answer(&headers, kind(name), &tag, FOR_GOOD, bytes)).into_response())
 }
 
 fn kind(name: &str) -> &'static str {
