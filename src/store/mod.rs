@@ -36,7 +36,8 @@ pub use ledger::{Ledger, Opened};
 pub use output::{OUTPUT, output_file};
 pub use prune::{Pruned, Retention};
 pub use read::{
-    Account, AuditFilter, Contact, Covered, Failure, Neighbours, Reader, RunFilter, Tally,
+    Account, AuditFilter, Contact, Covered, Failure, Neighbours, Reader, RunFilter, SpanCount,
+    Spans, Tally,
 };
 pub use record::{
     AuditRow, Gap, HookRow, JobEntry, JobRow, Kept, OpenUnit, Record, RequestRow, RunRow, RunState,

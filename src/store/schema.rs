@@ -9,7 +9,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i32 = 0x4C6F_6F6D;
 
 /// Step n leads from schema version n to n + 1; `PRAGMA user_version` holds the version.
-pub(super) const STEPS: &[&str] = &[FIRST, SECOND, THIRD, FOURTH, FIFTH];
+pub(super) const STEPS: &[&str] = &[FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH];
 
 /// The version this Loom writes.
 pub(super) const VERSION: u32 = STEPS.len() as u32;
@@ -180,6 +180,11 @@ CREATE TABLE plans (
     run INTEGER PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
     plan TEXT NOT NULL
 ) STRICT;
+";
+
+/// Of a job that was off for long there is one gap: it is found by its end.
+const SIXTH: &str = "
+CREATE INDEX gaps_lately ON gaps (last_at) WHERE node IS NULL;
 ";
 
 pub(super) fn version(conn: &Connection) -> rusqlite::Result<u32> {

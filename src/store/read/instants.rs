@@ -159,7 +159,7 @@ fn after(conn: &Connection, job: &str, epoch: u32, at: i64) -> rusqlite::Result<
     .optional()
 }
 
-fn gap_row(row: &Row) -> rusqlite::Result<Gap> {
+pub(super) fn gap_row(row: &Row) -> rusqlite::Result<Gap> {
     Ok(Gap {
         job: row.get("job")?,
         node: row.get("node")?,

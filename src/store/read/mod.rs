@@ -3,6 +3,7 @@
 //! Whatever is asked, no query looks at more rows than its answer calls for: the indexes are named
 //! in the queries, since SQLite has no statistics of a ledger to choose by.
 
+mod activity;
 mod instants;
 mod nodes;
 mod people;
@@ -14,6 +15,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row, params};
 
+#[cfg(test)]
+pub(super) use activity::{ALL, MISSED, OTHERS};
+pub use activity::{SpanCount, Spans};
 pub use instants::{Account, Covered, Neighbours};
 pub use nodes::{Contact, Failure};
 pub use people::AuditFilter;

@@ -75,7 +75,7 @@ pub(super) fn ids(
 ///
 /// Ids go up with the time, but for what the clock was set back: a little at most, as long as no
 /// epoch has ended. The time itself is looked at again.
-fn range(
+pub(super) fn range(
     conn: &Connection,
     filter: &RunFilter,
     before: Option<RunId>,
@@ -122,7 +122,10 @@ fn range(
 }
 
 /// The jobs that may be seen, if there are few of them and it helps to know.
-fn few_jobs(conn: &Connection, filter: &RunFilter) -> rusqlite::Result<Option<Vec<String>>> {
+pub(super) fn few_jobs(
+    conn: &Connection,
+    filter: &RunFilter,
+) -> rusqlite::Result<Option<Vec<String>>> {
     if filter.jobs.is_all()
         || filter.job.is_some()
         || filter.retry_of.is_some()

@@ -1,6 +1,7 @@
 //! The ledger on real files: what is written is read, what is wrong is refused, what was
 //! acknowledged survives.
 
+mod activity;
 mod backup;
 mod chunks;
 mod covered;
