@@ -5,6 +5,7 @@
 //! whoever reads must not mind one that is new. Knows nothing of HTTP.
 
 pub mod access;
+pub mod activity;
 pub mod daemon;
 pub mod event;
 pub mod flow;

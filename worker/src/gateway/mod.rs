@@ -31,6 +31,7 @@ pub mod range;
 pub mod resume;
 pub mod routes;
 pub mod shape;
+pub mod spans;
 pub mod sse;
 pub mod tell;
 pub mod tls;

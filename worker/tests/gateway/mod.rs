@@ -3,6 +3,7 @@
 // Not every theme uses all of it.
 #![allow(dead_code)]
 
+mod activity;
 mod document;
 mod http;
 mod jobs;

@@ -92,6 +92,8 @@ fn lists_and_single_things_are_answered_at_once() {
         "runs?since=2026-01-05T00:00:00Z&until=2026-01-05T01:00:00Z",
         "runs?since=2026-01-02T00:00:00Z&state=lost",
         "runs?cursor=50000",
+        "activity?until=2026-01-03T00:00:00Z",
+        "activity?hours=168&step=3600&until=2026-01-08T00:00:00Z",
         "runs/50000",
         "units/50000001",
         "units?state=open",

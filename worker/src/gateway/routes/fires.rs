@@ -16,15 +16,11 @@ use crate::gateway::catalog::{self, Catalog};
 use crate::gateway::describe::Problems;
 use crate::gateway::extract::Query;
 use crate::gateway::problem::{Error, Result};
+use crate::gateway::spans::spans;
 use crate::gateway::{App, when};
 
-/// Without parameters: a day in quarters of an hour, and what comes first of it.
-const HOURS: i64 = 24;
-const STEP: i64 = 900;
+/// Instants that are told one by one: without a parameter, and at most.
 const LIMIT: usize = 20;
-
-const MOST_HOURS: i64 = 7 * 24;
-const MOST_SPANS: i64 = 1000;
 const MOST: usize = 1000;
 /// Names that are told of each span.
 const NAMES: usize = 5;
@@ -90,21 +86,7 @@ struct Look {
 
 impl Look {
     fn of(wanted: &Wanted, now: Timestamp) -> Result<Look> {
-        let hours = match wanted.hours.unwrap_or(HOURS) {
-            hours @ 1..=MOST_HOURS => hours,
-            hours => {
-                return Err(Error::invalid(format!(
-                    "hours is from 1 to {MOST_HOURS}, not {hours}"
-                )));
-            }
-        };
-        let (least, most) = ((hours * 3600 / MOST_SPANS + 1).max(60), hours * 3600);
-        let step = wanted.step.unwrap_or(STEP);
-        if !(least..=most).contains(&step) {
-            let why =
-                format!("step is from {least} to {most} seconds for {hours} hours, not {step}");
-            return Err(Error::invalid(why));
-        }
+        let (hours, step) = spans(wanted.hours, wanted.step)?;
         let limit = wanted.limit.unwrap_or(LIMIT);
         if limit > MOST {
             return Err(Error::invalid(format!("limit is at most {MOST}, not {limit}")));
@@ -178,28 +160,4 @@ impl Look {
 
 fn due(at: Timestamp, job: &catalog::Job) -> Due {
     Due { at, job: job.entry.name.clone(), timezone: job.entry.timezone.clone() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wanted(hours: i64, step: i64) -> Result<Look> {
-        let wanted = Wanted { hours: Some(hours), step: Some(step), ..Wanted::default() };
-        Look::of(&wanted, Timestamp::UNIX_EPOCH)
-    }
-
-    #[test]
-    fn spans_are_neither_too_many_nor_too_short() {
-        for (hours, step) in [(24, 900), (1, 60), (1, 3600), (168, 900), (16, 60)] {
-            assert!(wanted(hours, step).is_ok(), "{hours} {step}");
-        }
-        for (hours, step) in
-            [(0, 900), (169, 900), (24, 60), (1, 59), (1, 0), (1, 3601), (1, i64::MAX)]
-        {
-            assert_eq!(wanted(hours, step).unwrap_err().0.status, 400, "{hours} {step}");
-        }
-        let said = wanted(24, 60).unwrap_err().0.detail;
-        assert_eq!(said, "step is from 87 to 86400 seconds for 24 hours, not 60");
-    }
 }

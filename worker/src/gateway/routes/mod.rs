@@ -1,5 +1,6 @@
 //! The paths of the API, a file for each noun.
 
+mod activity;
 mod audit;
 mod config;
 mod control;
@@ -52,6 +53,7 @@ pub fn guarded(router: Router<App>, known: Known, app: App) -> Router {
 /// All paths, with their description.
 pub fn api() -> OpenApiRouter<App> {
     let nouns = OpenApiRouter::new()
+        .merge(activity::routes())
         .merge(audit::routes())
         .merge(config::routes())
         .merge(control::routes())
