@@ -23,7 +23,11 @@ pub struct Job {
     /// Absent: the system's.
     #[serde(default)]
     pub timezone: Option<String>,
+    /// Names of nodes; none in a list that was asked for with `targets=false`.
     pub targets: Vec<String>,
+    /// How many these are.
+    #[serde(default)]
+    pub target_count: usize,
     pub tags: Vec<String>,
     /// Whether its schedule counts: what the manifest says, unless it was switched off.
     pub enabled: bool,

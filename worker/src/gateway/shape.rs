@@ -126,7 +126,14 @@ pub fn units_of_runs(
     Ok(units)
 }
 
-pub fn job(shelf: &Shelf, job: &catalog::Job, now: Timestamp, last_run: Option<Run>) -> Job {
+/// `targets`: with the names of its nodes.
+pub fn job(
+    shelf: &Shelf,
+    job: &catalog::Job,
+    now: Timestamp,
+    last_run: Option<Run>,
+    targets: bool,
+) -> Job {
     let entry = &job.entry;
     Job {
         name: entry.name.clone(),
@@ -135,7 +142,8 @@ pub fn job(shelf: &Shelf, job: &catalog::Job, now: Timestamp, last_run: Option<R
         slots: job.plan.as_ref().map(Plan::jobs),
         schedule: entry.schedule.clone(),
         timezone: entry.timezone.clone(),
-        targets: entry.targets.clone(),
+        targets: if targets { entry.targets.clone() } else { Vec::new() },
+        target_count: entry.targets.len(),
         tags: entry.tags.clone(),
         enabled: shelf.is_enabled(job),
         switched_off: shelf.switched_off(job).map(|off| SwitchedOff { by: off.by, at: off.at }),

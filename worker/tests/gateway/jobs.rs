@@ -46,6 +46,21 @@ fn jobs_are_listed_by_name_page_by_page() {
 }
 
 #[test]
+fn a_list_can_do_without_the_names_of_nodes() {
+    let names: Vec<String> = (0..1000).map(|n| format!("node-{n}")).collect();
+    let rig = Rig::local(&[JobEntry { targets: names, ..job("wide", "@daily") }], &[]);
+    let told = |query: &str| {
+        let job = listed(&rig, query).items.remove(0);
+        (job.targets.len(), job.target_count)
+    };
+    assert_eq!(told(""), (1000, 1000));
+    assert_eq!(told("?targets=false"), (0, 1000));
+    let detail: JobDetail = rig.client.get("/api/v1/jobs/wide").of();
+    assert_eq!((detail.job.targets.len(), detail.job.target_count), (1000, 1000));
+    rig.client.get("/api/v1/jobs?targets=none").problem(400);
+}
+
+#[test]
 fn a_flow_is_told_with_its_slots_and_its_plan() {
     let planned = |job: &str| {
         json!({"job": job, "targets": ["n1"], "success": "100%", "needed": 1, "at_once": [1],

@@ -51,6 +51,14 @@ struct Filter {
     enabled: Option<bool>,
     /// Whether it is a flow.
     flow: Option<bool>,
+    /// `false`: without the names of the nodes, which may be many.
+    #[serde(default = "yes")]
+    #[param(default = true)]
+    targets: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The jobs of the configuration, by name.
@@ -98,8 +106,9 @@ async fn list(
         })
         .await?;
     let now = Timestamp::now();
-    let shape =
-        |(name, run): (String, _)| Some(shape::job(&app.shelf, catalog.jobs.get(&name)?, now, run));
+    let shape = |(name, run): (String, _)| {
+        Some(shape::job(&app.shelf, catalog.jobs.get(&name)?, now, run, filter.targets))
+    };
     let jobs: Vec<Job> = found.into_iter().filter_map(shape).collect();
     Ok(Json(page(jobs, limit, |job| job.name.clone())))
 }
@@ -152,7 +161,7 @@ async fn show(
         .read(move |ledger| shape::runs(ledger, ledger.runs(Some(&name), None, SHOWN as u32)?))
         .await?;
     let now = Timestamp::now();
-    let shown = shape::job(&app.shelf, job, now, runs.first().cloned());
+    let shown = shape::job(&app.shelf, job, now, runs.first().cloned(), true);
     let next = match shown.next_at {
         Some(_) => catalog::fires(job, now).take(SHOWN).collect(),
         None => Vec::new(),

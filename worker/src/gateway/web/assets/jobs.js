@@ -52,7 +52,7 @@ export async function jobs(main, { query, signal }) {
     const known = new Set();
     const current = () => items.map((job) => (since.get(job.name) ?? []).reduce(changed, job));
     try {
-      for await (const page of pages("jobs", wanted, { signal: own })) {
+      for await (const page of pages("jobs", { ...wanted, targets: false }, { signal: own })) {
         if (own.aborted) return;
         items.push(...page);
         if (!again) {
