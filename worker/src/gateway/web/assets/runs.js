@@ -1,12 +1,12 @@
 // Runs of all jobs, the latest first; further ones come as one scrolls.
 
-import { h, seldom } from "./dom.js";
+import { h, fill, seldom } from "./dom.js";
 import { get } from "./api.js";
 import { listen } from "./events.js";
 import { to, remember } from "./router.js";
 import { progress } from "./progress.js";
 import { badge } from "./state.js";
-import { when, took } from "./time.js";
+import { clock, when, took } from "./time.js";
 import { listed } from "./list.js";
 import { field, choice } from "./jobs.js";
 
@@ -18,9 +18,15 @@ export async function runs(main, { query, signal }) {
   const state = choice("f-state", ["", "any"], STATES.map((word) => [word, word.replace(",", " or ")]), query.get("state"));
   main.append(h("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
     field("Job", job), field("Node", node), field("State", state)));
-  const wanted = () => ({ job: job.value.trim(), node: node.value.trim(), state: state.value });
+  // As a bar of the overview leads here.
+  let span = Object.fromEntries(["since", "until", "parts"].map((name) => [name, query.get(name) ?? ""]));
+  const wanted = () => ({ job: job.value.trim(), node: node.value.trim(), state: state.value, ...span });
   const { element, load } = runList("Runs", wanted, signal);
-  main.append(element);
+  const during = h("p", { class: "quiet" });
+  main.append(during, element);
+  const drawSpan = () => fill(during, (span.since || span.until) && ["Queued", span.since && ` from ${said(span.since)}`, span.until && ` until ${said(span.until)}`, ". ",
+    h("button", { class: "plain", type: "button", onclick: () => { span = {}; drawSpan(); reload(); } }, "At any time")]);
+  drawSpan();
   const reload = () => {
     remember(wanted());
     load();
@@ -33,6 +39,8 @@ export async function runs(main, { query, signal }) {
   state.addEventListener("change", reload);
   await load();
 }
+
+const said = (at) => (Number.isNaN(Date.parse(at)) ? at : clock(at));
 
 /** A list of runs; `wanted` says of which. */
 export function runList(label, wanted, signal, without = []) {
