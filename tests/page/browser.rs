@@ -101,9 +101,24 @@ impl Browser {
     }
 
     /// A further tab, to which all that follows applies.
-    pub fn another_tab(&self) {
+    pub fn another_tab(&self) -> Value {
         let made = self.ask("POST", "/window/new", Some(json!({ "type": "tab" })));
-        self.ask("POST", "/window", Some(json!({ "handle": made["handle"] })));
+        self.to_tab(&made["handle"]);
+        made["handle"].clone()
+    }
+
+    /// The one that all applies to now.
+    pub fn tab(&self) -> Value {
+        self.ask("GET", "/window", None)
+    }
+
+    pub fn to_tab(&self, tab: &Value) {
+        self.ask("POST", "/window", Some(json!({ "handle": tab })));
+    }
+
+    /// Another is to be gone to then.
+    pub fn close_tab(&self) {
+        self.ask("DELETE", "/window", None);
     }
 
     /// What a function of this body returns.

@@ -80,3 +80,39 @@ fn a_wrong_token_is_refused_and_a_revoked_one_signs_out() {
     browser.until_text("was revoked");
     daemon.stop();
 }
+
+#[test]
+fn a_new_tab_is_signed_in_by_those_that_are_and_signs_out_with_them() {
+    let Some(browser) = Browser::start("a_new_tab_is_signed_in") else { return };
+    let scene = Scene::set();
+    let mut daemon = scene.start();
+    scene.sign_in(&browser, &scene.token("viewer", &["ti*"]));
+    browser.until_text("viewer · ti*");
+    let first = browser.tab();
+    let second = browser.another_tab();
+    browser.open(&scene.url("#/jobs"));
+    browser.until_text("1 job");
+    // Nothing outlives the tabs.
+    let kept =
+        "Object.values(localStorage).concat(document.cookie).some(text => text.includes('loom_'))";
+    assert_eq!(browser.value(kept), json!(false));
+    // The first need not be there any more.
+    browser.to_tab(&first);
+    browser.close_tab();
+    browser.to_tab(&second);
+    let third = browser.another_tab();
+    browser.open(&scene.url("#/nodes"));
+    browser.until_text("viewer · ti*");
+    browser.press("Sign out");
+    browser.until("document.querySelector('#token') !== null");
+    browser.to_tab(&second);
+    browser.until_text("You have signed out in another tab.");
+    assert_eq!(browser.value("sessionStorage.length"), json!(0));
+    // Nobody knows a token any more.
+    browser.another_tab();
+    browser.open(&scene.url("#/jobs"));
+    browser.until("document.querySelector('#token') !== null");
+    assert_ne!(second, third);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    daemon.stop();
+}

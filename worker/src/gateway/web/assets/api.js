@@ -1,17 +1,58 @@
 // The API, and the token that it wants over the network. The token is kept for as long as the tab
-// is, and shown to nothing but this daemon.
+// is, and shown to nothing but this daemon and other tabs on this page, which ask for it when they
+// are opened. It is stored nowhere else.
 
 const BASE = new URL("api/v1/", document.baseURI);
 const KEPT = "loom-token";
 
 let token = sessionStorage.getItem(KEPT);
 let onRefused = () => {};
+let onSignedOut = () => {};
+
+// For the tabs of this origin only.
+const tabs = new BroadcastChannel("loom");
+const ANSWERED = 400;
 
 export function signIn(with_) {
   token = with_;
   if (token) sessionStorage.setItem(KEPT, token);
   else sessionStorage.removeItem(KEPT);
 }
+
+/** Here and in all other tabs. */
+export function signOut() {
+  signIn(null);
+  tabs.postMessage({ signedOut: true });
+}
+
+/** What is done when another tab has signed out. */
+export function whenSignedOut(work) {
+  onSignedOut = work;
+}
+
+/** The token of another tab; whether there is one that says so soon. */
+export function borrow() {
+  return new Promise((done) => {
+    const timer = setTimeout(() => end(false), ANSWERED);
+    const hear = ({ data }) => {
+      if (typeof data?.token !== "string") return;
+      signIn(data.token);
+      end(true);
+    };
+    const end = (is) => {
+      clearTimeout(timer);
+      tabs.removeEventListener("message", hear);
+      done(is);
+    };
+    tabs.addEventListener("message", hear);
+    tabs.postMessage({ wanted: true });
+  });
+}
+
+tabs.addEventListener("message", ({ data }) => {
+  if (data?.wanted && token) tabs.postMessage({ token });
+  else if (data?.signedOut && token) onSignedOut();
+});
 
 export const isSignedIn = () => Boolean(token);
 

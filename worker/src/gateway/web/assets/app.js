@@ -1,7 +1,7 @@
 // The frame around all views: who looks, where one can go, and whether news arrive.
 
 import { h, fill, clean, complain } from "./dom.js";
-import { get, isSignedIn, signIn, whenRefused } from "./api.js";
+import { borrow, get, isSignedIn, signIn, signOut, whenRefused, whenSignedOut } from "./api.js";
 import { follow } from "./events.js";
 import { route, start, stop, go } from "./router.js";
 import * as signin from "./signin.js";
@@ -57,7 +57,7 @@ function enter(who) {
       h("nav", { "aria-label": "Views" }, links.map(([href, name]) => h("a", { href }, name))),
       h("div", { class: "who" }, live,
         h("span", { class: "quiet" }, `${who.name} · ${who.role}${all ? "" : ` · ${who.jobs.join(", ")}`}`),
-        isSignedIn() && h("button", { class: "plain", onclick: () => leave("") }, "Sign out"))),
+        isSignedIn() && h("button", { class: "plain", onclick: () => { signOut(); leave(""); } }, "Sign out"))),
     h("main", { id: "main", tabindex: "-1" }));
   follow(living.signal, (is) => {
     fill(live, is ? "live" : "reconnecting");
@@ -107,8 +107,22 @@ addEventListener("unhandledrejection", ({ reason }) => {
 whenRefused((why) => {
   if (me) leave(why.message);
 });
+whenSignedOut(() => {
+  if (me) leave("You have signed out in another tab.");
+});
+
+async function whoami() {
+  try {
+    return await get("whoami");
+  } catch (error) {
+    // Another tab may know the token.
+    if (error.status !== 401 || isSignedIn() || !(await borrow())) throw error;
+    return get("whoami");
+  }
+}
+
 try {
-  enter(await get("whoami"));
+  enter(await whoami());
 } catch (error) {
   leave(error.status === 401 && !isSignedIn() ? "" : error.message);
 }
