@@ -14,6 +14,7 @@ mod crowd;
 mod hostile;
 mod live;
 mod many;
+mod overview;
 mod parts;
 mod past;
 mod roles;

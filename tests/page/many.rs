@@ -21,8 +21,7 @@ fn five_thousand_jobs_are_a_list_like_another() {
     let scene = Scene::with(&jobs);
     let mut daemon = scene.start();
     scene.sign_in(&browser, &scene.token("viewer", &[]));
-    browser.until_text("Next 24 hours");
-    browser.until("document.querySelectorAll('.timeline rect').length > 90");
+    browser.until("document.querySelectorAll('.stack .b-due').length > 45");
     // All that was fetched so far, the page with its files among it.
     let fetched = "['navigation', 'resource'].flatMap(kind => performance.getEntriesByType(kind)).reduce((sum, one) => sum + one.transferSize, 0)";
     let fetched = browser.value(fetched).as_u64().unwrap();

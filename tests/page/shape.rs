@@ -8,7 +8,7 @@ use crate::{Browser, Scene};
 
 /// Each view, and what is there once it is whole.
 pub const VIEWS: [(&str, &str, &str); 9] = [
-    ("overview", "#/", "document.querySelector('.timeline') !== null"),
+    ("overview", "#/", "document.querySelector('.timeline li') !== null"),
     ("jobs", "#/jobs", "document.querySelector('tbody th') !== null"),
     (
         "job",

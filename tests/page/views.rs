@@ -17,8 +17,8 @@ fn every_view_shows_what_there_is() {
     scene.sign_in(&browser, &scene.token("admin", &[]));
 
     browser.until_text("Nothing runs.");
-    browser.until_text("Next 24 hours");
-    browser.until("document.querySelectorAll('.timeline rect').length > 20");
+    browser.until_text("Last 24 hours: 5 runs, 2 succeeded, 3 failed. Nothing runs now.");
+    browser.until("document.querySelectorAll('.stack .b-due').length > 20");
     browser
         .until("[...document.querySelectorAll('table a')].some(a => a.textContent === 'breaks')");
     browser.screenshot("overview");

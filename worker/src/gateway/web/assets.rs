@@ -23,6 +23,7 @@ pub const ASSETS: &[Asset] = assets! {
     "audit.js"
     "chart.js"
     "compare.js"
+    "controls.js"
     "dialog.js"
     "dom.js"
     "events.js"
@@ -47,6 +48,7 @@ pub const ASSETS: &[Asset] = assets! {
     "state.js"
     "style.css"
     "time.js"
+    "timeline.js"
     "units.js"
     "why.js"
 };

@@ -1,34 +1,75 @@
-// How things stand: what runs, what comes, what failed, and who does the work.
+// How the last day went, what failed, what runs and comes, and who does the work.
 
-import { h, fill, section, facts, tell, seldom } from "./dom.js";
+import { h, fill, section, facts, tell, seldom, complain } from "./dom.js";
 import { get } from "./api.js";
 import { listen } from "./events.js";
 import { to } from "./router.js";
 import { progress } from "./progress.js";
 import { badge, tally } from "./state.js";
 import { ago, when, took, clock } from "./time.js";
-import { timeline } from "./chart.js";
+import { timeline, step, parts, sum, counted, whenResized } from "./timeline.js";
 import { table } from "./list.js";
 
 const LOOKED = "loom-looked";
-const DAY = 86400000;
+const HOUR = 3600000;
+const WEEK = 168;
 const SHOWN = 50;
 
+// Why nothing ran, for people. What was switched off or taken out on purpose is not told.
+const REASONS = {
+  overlap: "the run before still went on",
+  paused: "all schedules were paused",
+  "daemon down": "no daemon ran",
+  "ledger down": "the ledger could not be written",
+  deadline: "it was noticed too late",
+  "clock jump": "the clock stepped over it",
+  "no targets": "there were no nodes to run on",
+};
+
 export async function overview(main, { me, signal }) {
+  const told = h("p", { class: "told" }, "…");
+  const buttons = me.administers && h("div", { class: "buttons" });
   const running = h("div", null, h("p", { class: "quiet" }, "…"));
-  const coming = h("div");
+  const next = h("div");
   const failed = h("div");
   const work = h("div");
   const trouble = h("div");
-  main.append(trouble,
-    h("div", { class: "columns" },
-      section("Running now", running),
-      section("Workers and queue", work)),
+  const answer = h("div");
+  const picture = timeline();
+  main.append(h("div", { class: "beginning" }, told, buttons), answer, trouble,
     section("Failed since you last looked", failed),
-    section("Next 24 hours", coming));
+    section("The last 24 hours and the next 24", picture.element),
+    h("div", { class: "columns" },
+      h("div", null, section("Running now", running), section("Coming next", next)),
+      section("Workers and queue", work)));
 
+  let past = null;
+  let coming = null;
+  let is = null;
+  let drawControls = null;
+  if (me.administers) {
+    import("./controls.js").then(({ controls }) => {
+      drawControls = controls(buttons, answer, () => Promise.all([daemon(), fires()]));
+      if (is) drawControls(is.paused);
+    }, complain);
+  }
   let open = new Map();
   let more = false;
+
+  function drawTold() {
+    if (!past || !is) return;
+    const { runs, missed } = past;
+    const all = sum(runs);
+    const late = missed.filter(({ reason }) => REASONS[reason]);
+    const now = [...open.values()].filter((run) => !run.flow && run.state === "running").length;
+    const wait = is.units.waiting + is.units.held;
+    fill(told, h("strong", null, "Last 24 hours: "),
+      all ? `${counted(all, "run")}, ${parts(runs, ["succeeded", "failed", "lost", "skipped", "cancelled"]) || "none of them over"}. ` : "nothing ran. ",
+      late.length === 1 && `${counted(late[0].jobs, "job")} did not run when due. `,
+      late.length > 1 && "Some jobs did not run when due. ",
+      now ? `${more ? `More than ${now}` : now} ${now === 1 ? "runs" : "run"} now` : "Nothing runs now",
+      wait ? `, ${counted(wait, "unit")} ${wait === 1 ? "waits" : "wait"}.` : ".");
+  }
 
   const drawRunning = () => {
     if (!open.size) return fill(running, h("p", { class: "quiet" }, "Nothing runs."));
@@ -51,10 +92,11 @@ export async function overview(main, { me, signal }) {
     open = new Map(page.items.map((run) => [run.id, run]));
     more = Boolean(page.next);
     drawRunning();
+    drawTold();
   }
 
   async function daemon() {
-    const is = await get("daemon", {}, signal);
+    is = await get("daemon", {}, signal);
     const { units, workers, ledger } = is;
     fill(work, facts(
       ["Workers", `${workers.busy} busy of ${workers.live} (${workers.min} to ${workers.max})`],
@@ -67,19 +109,39 @@ export async function overview(main, { me, signal }) {
       is.stopping && h("p", { class: "notice" }, "The daemon is being stopped; nothing starts any more."),
       is.reload_trouble && h("div", { class: "notice bad" }, "The last reload was refused: ", h("pre", null, is.reload_trouble)),
       ledger.trouble && h("p", { class: "notice bad" }, `The ledger cannot be written: ${ledger.trouble}`));
+    drawControls?.(is.paused);
+    drawTold();
+  }
+
+  const draw = () => {
+    if (past && coming) picture.draw(past, coming);
+  };
+
+  async function activity() {
+    past = await get("activity", { step: step() }, signal);
+    draw();
+    drawTold();
   }
 
   async function fires() {
-    const all = await get("fires", { limit: 8 }, signal);
-    if (!all.spans.length) return fill(coming, h("p", { class: "quiet" }, "Nothing comes due."));
-    fill(coming, timeline(all), h("ol", { class: "due" }, all.next.map(({ at, job, timezone }) =>
-      h("li", null, when(at, timezone), " ", h("a", { href: to("jobs", job) }, job)))));
+    coming = await get("fires", { step: step(), limit: 8 }, signal);
+    draw();
+    fill(next, coming.next.length
+      ? h("ol", { class: "due" }, coming.next.map(({ at, job, timezone }) => h("li", null, when(at, timezone), " ", h("a", { href: to("jobs", job) }, job))))
+      : h("p", { class: "quiet" }, is?.paused ? "Nothing: all schedules are paused." : "Nothing comes due in the next 24 hours."));
+  }
+
+  /** What has not run since, as far back as is kept count of. */
+  async function unrun(since) {
+    const hours = Math.max(1, Math.min(WEEK, Math.ceil((Date.now() - new Date(since)) / HOUR)));
+    const { missed } = await get("activity", { hours, step: hours * 3600 }, signal);
+    return missed.filter(({ reason, last_at }) => REASONS[reason] && last_at >= since);
   }
 
   async function failures() {
     const since = looked();
-    const page = await get("runs", { state: "failed,lost", since, limit: SHOWN }, signal);
-    if (!page.items.length) return fill(failed, h("p", { class: "quiet" }, `Nothing has failed since ${clock(since)}.`));
+    const [page, missed] = await Promise.all([get("runs", { state: "failed,lost,skipped", parts: false, since, limit: SHOWN }, signal), unrun(since)]);
+    if (!page.items.length && !missed.length) return fill(failed, h("p", { class: "quiet" }, `Nothing has failed since ${clock(since)}, and nothing was missed.`));
     const seen = () => {
       localStorage.setItem(LOOKED, new Date().toISOString());
       tell("Marked as seen.");
@@ -91,17 +153,16 @@ export async function overview(main, { me, signal }) {
       if (last.has(name)) last.get(name).times++;
       else last.set(name, { run, name, times: 1 });
     }
-    fill(failed, table("What failed", [
+    fill(failed, page.items.length > 0 && table("What failed", [
       { name: "Job", cell: ({ run, name }) => (run.command ? h("code", null, name) : h("a", { href: to("jobs", run.job) }, name)) },
-      { name: "State", class: "narrow", cell: ({ run, times }) => badge(run.state, times > 1 ? `${run.state}, ${times} times` : run.state) },
-      { name: "Last run", cell: ({ run }) => h("a", { href: to("runs", run.id) }, `${run.id}`) },
+      { name: "Last run", cell: ({ run, times }) => h("a", { href: to("runs", run.id) }, badge(run.state, [run.reason ? `${run.state}: ${run.reason}` : run.state, times > 1 && `, ${times} times`])) },
       { name: "Units", class: "minor", cell: ({ run }) => tally(run.units) },
       { name: "When", class: "number", cell: ({ run }) => h("time", { datetime: run.queued_at, title: clock(run.queued_at, true) }, ago(run.queued_at)) },
-    ], [...last.values()]), h("p", null, h("button", { onclick: seen }, "I have seen these"), page.next && [" ", h("a", { href: "#/runs?state=failed,lost" }, "All that failed")]));
+    ], [...last.values()]), missed.length > 0 && h("ul", { class: "missed" }, missed.map(unrunWords)), h("p", null, h("button", { onclick: seen }, "I have seen these"), page.next && [" ", h("a", { href: "#/runs?state=failed,lost" }, "All that failed")]));
   }
 
-  const all = () => Promise.all([runs(), daemon(), fires(), failures()]);
-  const again = { daemon: seldom(1000, quietly(daemon)), runs: seldom(1000, quietly(runs)), failures: seldom(1000, quietly(failures)), fires: seldom(5000, quietly(fires)) };
+  const all = () => Promise.all([activity(), fires(), failures(), runs(), daemon()]);
+  const again = { daemon: seldom(1000, quietly(daemon)), runs: seldom(1000, quietly(runs)), failures: seldom(1000, quietly(failures)), fires: seldom(5000, quietly(fires)), activity: seldom(5000, quietly(activity)) };
 
   function quietly(work) {
     return () => {
@@ -128,14 +189,19 @@ export async function overview(main, { me, signal }) {
       } else if (event.type === "run_ended") {
         drawn = open.delete(event.run) || drawn;
         if (more) again.runs();
-        if (["failed", "lost"].includes(event.state)) {
+        if (["failed", "lost", "skipped"].includes(event.state)) {
           tell(`${event.job}: run ${event.run} ${event.state}`);
           again.failures();
         }
       } else if (event.type === "resync") all().catch(() => {});
+      if (event.type === "missed") again.failures();
+      if (["run_queued", "run_ended", "missed"].includes(event.type)) again.activity();
       if (["reloaded", "switched", "paused"].includes(event.type)) again.fires();
     }
-    if (drawn) drawRunning();
+    if (drawn) {
+      drawRunning();
+      drawTold();
+    }
     again.daemon();
   }, signal);
   await all();
@@ -145,18 +211,29 @@ export async function overview(main, { me, signal }) {
     if (!document.hidden && open.size) drawRunning();
   }, 1000);
   const minutes = setInterval(() => {
+    again.activity();
     again.fires();
     again.daemon();
   }, 60000);
+  whenResized(() => {
+    again.activity();
+    again.fires();
+  }, signal);
   signal.addEventListener("abort", () => {
     clearInterval(clockwork);
     clearInterval(minutes);
   });
 }
 
+function unrunWords({ reason, jobs, names, count, first_at: first, last_at: last }) {
+  const times = first === last ? clock(last) : `${clock(first)} to ${clock(last)}`;
+  return h("li", null, badge("skipped", "not run"), ` ${counted(jobs, "job")}, ${counted(count, "time")}, ${times}: ${REASONS[reason]}. `,
+    names.map((name, n) => [n > 0 && ", ", h("a", { href: to("jobs", name) }, name)]), jobs > names.length && ", …");
+}
+
 /** Of who has never looked, it is a day. */
 function looked() {
   const kept = localStorage.getItem(LOOKED);
   const fits = kept && !Number.isNaN(Date.parse(kept));
-  return fits ? kept : new Date(Date.now() - DAY).toISOString();
+  return fits ? kept : new Date(Date.now() - 24 * HOUR).toISOString();
 }
