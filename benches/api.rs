@@ -9,11 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use loom::protocol::message::Output;
-use loom::store::{Ledger, OpenUnit, Record};
-use loom::unit::{Outcome, RunEnd, RunId, Trigger, UnitId};
+use loom::unit::{Outcome, RunEnd, Trigger};
 
 use crate::harness::farm::Options;
+use crate::harness::history::{History, Past, PastUnit};
 use crate::harness::{Daemon, Farm, until};
 use crate::sites;
 use crate::table::{Table, Target, median};
@@ -31,7 +30,7 @@ const LONG: Duration = Duration::from_secs(120);
 pub fn measure(table: &mut Table) {
     let farm = Farm::with(NODES, Options { max_sessions: 100, ..Options::default() });
     let (site, jobs) = sites::units(&farm, JOBS, "task: loom.run, args: ['true']");
-    fill(&site.statedir(), &jobs);
+    fill(&site.statedir(), &jobs, |_| ());
     let daemon = Daemon::start_with_control(&site);
     let socket = site.statedir().join("api.sock");
     let paths = paths(&jobs);
@@ -173,50 +172,30 @@ impl Client {
     }
 }
 
-/// A ledger of so many runs, each of one unit, over the last weeks.
-pub fn fill(statedir: &Path, jobs: &[String]) {
+/// A ledger of so many runs, each of one unit, over the last weeks; and more of the kind `further`
+/// tells, behind them.
+pub fn fill(statedir: &Path, jobs: &[String], further: impl FnOnce(&mut History)) {
     let begin = Timestamp::now() - SignedDuration::from_hours(24 * 30);
-    let (mut ledger, _) = Ledger::open(statedir, begin).unwrap();
-    let mut records = Vec::new();
+    let mut history = History::begin(statedir, begin);
     for n in 1..=RUNS {
         let job = &jobs[n as usize % jobs.len()];
-        records.extend(run(n, job, begin + SignedDuration::from_secs(n as i64 * 20)));
-        if records.len() > 5000 || n == RUNS {
-            ledger.apply(&records).unwrap();
-            records.clear();
-        }
+        history.run(run(n, job, begin + SignedDuration::from_secs(n as i64 * 20)));
     }
-    ledger.close().unwrap();
+    further(&mut history);
+    history.close();
 }
 
-fn run(n: u64, job: &str, at: Timestamp) -> [Record; 5] {
-    let (run, unit) = (RunId(n), UnitId(n));
-    let node = format!("n{}", n as usize % NODES + 1);
-    let cookie = format!("bench-{n}");
+fn run(n: u64, job: &str, at: Timestamp) -> Past {
     let (outcome, end) = match n % 50 {
         0 => (Outcome::Failed { exit: Some(1) }, RunEnd::Failed),
         _ => (Outcome::Succeeded, RunEnd::Succeeded),
     };
-    let line = format!("{at:.9} stdout F this is what run {n} had to say\n");
-    let output = Output { inline: line.into_bytes(), file: None, bytes: 30, truncated: false };
-    [
-        Record::OpenRun {
-            run,
-            job: job.to_owned(),
-            trigger: Trigger::Manual,
-            scheduled_at: None,
-            epoch: 0,
-            at,
-            within: None,
-            plan: None,
-            units: vec![OpenUnit { unit, node, attempt: 1, cookie }],
-            by: None,
-            retry_of: None,
-            command: None,
-        },
-        Record::StartRun { run, at },
-        Record::StartUnit { unit, worker_pid: Some(1), at },
-        Record::CloseUnit { unit, outcome, detail: None, result: None, output, at },
-        Record::CloseRun { run, end, at },
-    ]
+    let unit = PastUnit {
+        node: format!("n{}", n as usize % NODES + 1),
+        outcome,
+        took: SignedDuration::ZERO,
+        said: format!("this is what run {n} had to say\n"),
+    };
+    let job = job.to_owned();
+    Past { job, trigger: Trigger::Manual, scheduled_at: None, at, by: None, units: vec![unit], end }
 }

@@ -37,7 +37,7 @@ pub fn measure(table: &mut Table) {
     let (site, jobs) = sites::units(&farm, JOBS, "task: loom.run, args: ['true']");
     let address = address();
     site.settings(&format!("max_workers: 10\nlisten: {address}\n"));
-    api::fill(&site.statedir(), &jobs);
+    api::fill(&site.statedir(), &jobs, |_| ());
     let daemon = Daemon::start_with_control(&site);
     until("the gateway listens", SOON, || std::net::TcpStream::connect(address).ok());
     let url = |view: &str| format!("http://{address}/{view}");

@@ -32,7 +32,8 @@ impl Farm {
         Farm::of(names, Options::default())
     }
 
-    fn of(names: impl IntoIterator<Item = String>, options: Options) -> Farm {
+    /// Nodes with these names and options.
+    pub fn of(names: impl IntoIterator<Item = String>, options: Options) -> Farm {
         let root = tempfile::Builder::new().prefix("loom-farm.").tempdir().unwrap();
         sshd::keygen(&root.path().join("id"));
         fs::copy(root.path().join("id.pub"), root.path().join("authorized_keys")).unwrap();

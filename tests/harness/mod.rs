@@ -17,6 +17,7 @@ pub mod fabric;
 pub mod farm;
 pub mod fault;
 pub mod flows;
+pub mod history;
 pub mod ledger;
 pub mod log;
 pub mod process;
