@@ -26,8 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What WebDriver calls an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-pub const WIDE: (u32, u32) = (1280, 900);
-pub const PHONE: (u32, u32) = (360, 740);
+pub const WIDE: (u32, u32) = (1280, 800);
+pub const PHONE: (u32, u32) = (390, 844);
 
 /// A browser takes a good part of a small machine: there is one at a time.
 static TURN: Mutex<()> = Mutex::new(());
@@ -228,15 +228,23 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
-    /// To `target/screenshots`.
-    pub fn screenshot(&self, name: &str) {
+    /// What was changed is painted.
+    pub fn settle(&self) {
+        let frame = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))";
+        self.run(&format!("return {frame}"), &[]);
+    }
+
+    /// To `target/screenshots`; the file.
+    pub fn screenshot(&self, name: &str) -> PathBuf {
         use base64::Engine;
         let picture = self.ask("GET", "/screenshot", None);
         let picture = picture.as_str().unwrap_or_default();
         let bytes = base64::engine::general_purpose::STANDARD.decode(picture).unwrap();
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
         fs::create_dir_all(&dir).unwrap();
-        fs::write(dir.join(format!("{name}.png")), bytes).unwrap();
+        let file = dir.join(format!("{name}.png"));
+        fs::write(&file, bytes).unwrap();
+        file
     }
 
     /// What the browser has found wrong since it was last asked, as breaches of the policy; not
@@ -255,7 +263,7 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let shot = std::panic::AssertUnwindSafe(|| self.screenshot("failed"));
+            let shot = std::panic::AssertUnwindSafe(|| drop(self.screenshot("failed")));
             let _ = std::panic::catch_unwind(shot);
         }
         let _ = self.try_ask("DELETE", "", None);

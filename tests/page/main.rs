@@ -7,19 +7,20 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
-mod access;
 mod browser;
 mod busy;
 mod crowd;
+mod fleet;
 mod hostile;
+mod keyboard;
 mod live;
 mod many;
 mod overview;
 mod parts;
 mod past;
+mod pictures;
 mod roles;
 mod scene;
-mod shape;
 mod views;
 
 use browser::Browser;

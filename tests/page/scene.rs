@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde_json::{Value, json};
+use ureq::Agent;
 
 use crate::Browser;
 use crate::harness::{Daemon, Farm, SOON, Site, api, until};
@@ -65,11 +66,16 @@ impl Scene {
     }
 
     pub fn with(jobs: &str) -> Scene {
-        let farm = Farm::start(2);
+        let scene = Scene::on(Farm::start(2), SETTINGS);
+        scene.site.write("jobs/all.yaml", jobs);
+        scene
+    }
+
+    /// All nodes of the farm, no jobs, and these settings.
+    pub fn on(farm: Farm, settings: &str) -> Scene {
         let site = Site::new(&farm);
         let address = address();
-        site.settings(&format!("{SETTINGS}listen: {address}\n"));
-        site.write("jobs/all.yaml", jobs);
+        site.settings(&format!("{settings}listen: {address}\n"));
         Scene { _farm: farm, site, address }
     }
 
@@ -97,6 +103,17 @@ impl Scene {
         browser.write("#token", token);
         browser.press("Sign in");
         browser.until("document.querySelector('nav') !== null");
+    }
+
+    /// Runs a job as whom the token belongs to; the run's id.
+    pub fn run_as(&self, token: &str, job: &str) -> i64 {
+        let agent = Agent::config_builder().proxy(None).timeout_global(Some(SOON)).build();
+        let asked = agent.new_agent().post(self.url(&format!("api/v1/jobs/{job}/run")));
+        let asked = asked.header("authorization", format!("Bearer {token}"));
+        let mut answer = asked.content_type("application/json").send("{}").unwrap();
+        let said = answer.body_mut().read_to_string().unwrap();
+        let said: Value = serde_json::from_str(&said).unwrap();
+        said["run"].as_i64().unwrap_or_else(|| panic!("{job} was not run: {said}"))
     }
 
     pub fn get(&self, path: &str) -> Value {

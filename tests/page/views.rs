@@ -21,7 +21,6 @@ fn every_view_shows_what_there_is() {
     browser.until("document.querySelectorAll('.stack .b-due').length > 20");
     browser
         .until("[...document.querySelectorAll('table a')].some(a => a.textContent === 'breaks')");
-    browser.screenshot("overview");
     browser.press("I have seen these");
     browser.until_text("Nothing has failed since");
 
@@ -29,7 +28,6 @@ fn every_view_shows_what_there_is() {
     browser.until_text("6 jobs");
     let names = "[...document.querySelectorAll('tbody th a')].map(a => a.textContent).join()";
     browser.until(&format!("{names} === 'breaks,greet,off,rollout,same,ticks'"));
-    browser.screenshot("jobs");
     // The slash leads to the filter.
     browser.run("document.activeElement.blur()", &[]);
     browser.keys("/gre");
@@ -47,7 +45,6 @@ fn every_view_shows_what_there_is() {
     browser.until("document.querySelectorAll('.heat a').length === 2");
     browser.until_text("Median of 2 runs");
     browser.until("document.querySelectorAll('.dot').length === 2");
-    browser.screenshot("job");
     browser.write("#at", "02:07");
     browser.press("Ask");
     browser.until_text("It is not due at");
@@ -56,7 +53,6 @@ fn every_view_shows_what_there_is() {
     browser.open(&scene.url(&format!("#/runs/{run}")));
     browser.until_text("failed, exit 3");
     browser.until_text("no space left");
-    browser.screenshot("run");
     // What there is but one of is not compared with others of its run.
     assert!(!browser.text().contains("Equal output"));
     browser.until("[...document.querySelectorAll('button.tab')].some(b => b.textContent.startsWith('Changed since run '))");
@@ -70,7 +66,6 @@ fn every_view_shows_what_there_is() {
     browser.until("document.querySelectorAll('.p-failed').length === 1");
     browser.until_text("not begun");
     browser.until_text("Retry from slot 2");
-    browser.screenshot("flow");
 
     browser.open(&scene.url("#/jobs/rollout"));
     browser.until("document.querySelectorAll('.slot').length === 3");
@@ -81,13 +76,11 @@ fn every_view_shows_what_there_is() {
     browser.press("n2");
     browser.until_text("What ran there last");
     browser.until_text("failed, exit 3");
-    browser.screenshot("node");
 
     browser.press("Audit");
     browser.until_text("added a token");
     // What became of a run that somebody began.
     browser.until("[...document.querySelectorAll('tbody tr')].some(row => row.innerText.includes('ran a job') && row.innerText.includes('✗ failed'))");
-    browser.screenshot("audit");
 
     browser.open(&scene.url("#/nothing/at/all"));
     browser.until_text("There is no such page");

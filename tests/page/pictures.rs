@@ -1,0 +1,188 @@
+//! Every view, wide and on a phone, by day and by night: what it looks like is left in
+//! `target/screenshots`, and four of these pictures illustrate the README.
+//!
+//! On each: nothing is wider than the screen, the browser has nothing to complain of, and axe-core
+//! finds nothing serious.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::browser::{PHONE, WIDE};
+use crate::harness::farm::user;
+use crate::harness::skip::skip;
+use crate::harness::until;
+use crate::{Browser, Scene, fleet};
+
+/// Each view, and what can be read there once it is whole.
+const VIEWS: [(&str, &str, &[&str]); 11] = [
+    ("overview", "#/", &["updates", "certificates", "on ops1"]),
+    ("jobs", "#/jobs", &["13 jobs", "warm-cache"]),
+    ("job", "#/jobs/dump", &["Dumps every", "Median"]),
+    ("runs", "#/runs", &["updates", "deploy"]),
+    ("run", "#/runs/UPDATES", &["Setting up", "web6"]),
+    ("run-failed", "#/runs/DISK?show=alike", &["on web3", "on 11 nodes"]),
+    ("run-compared", "#/runs/DISK?show=compare&node=web3", &["95 %", "97 %"]),
+    ("flow", "#/runs/FLOW", &["Slot 4", "not begun"]),
+    ("nodes", "#/nodes", &["16 nodes", "web8"]),
+    ("node", "#/nodes/web3", &["10.20.0.", "disk"]),
+    ("audit", "#/audit", &["jonas", "token add"]),
+];
+
+/// In the README, and what each is called there.
+const ILLUSTRATIONS: [(&str, &str); 4] = [
+    ("overview-wide-light", "overview"),
+    ("flow-wide-dark", "flow"),
+    ("job-wide-light", "job"),
+    ("run-phone-light", "run"),
+];
+const LARGEST: u64 = 120_000;
+/// The narrowest phones there are.
+const NARROW: (u32, u32) = (360, 740);
+
+#[test]
+fn every_view_is_fit_to_be_seen() {
+    let Some(browser) = Browser::start("every_view_is_fit_to_be_seen") else { return };
+    let begun = Instant::now();
+    let scene = fleet::scene();
+    let mut daemon = scene.start();
+    browser.before_pages(&disguise(&scene));
+    let axe = axe();
+    let mut looked = Looked { browser: &browser, axe, found: Vec::new() };
+    browser.open(&scene.url(""));
+    looked.at("sign-in", &["Sign in"]);
+
+    let mia = crate::scene::made(&scene.site, "mia", "admin", &[]);
+    let runs = set_going(&scene, &mia);
+    scene.sign_in(&browser, &mia);
+    for (view, hash, whole) in VIEWS {
+        let hash = runs
+            .iter()
+            .fold(hash.to_owned(), |hash, (word, run)| hash.replace(word, &run.to_string()));
+        browser.open(&scene.url(&hash));
+        looked.at(view, whole);
+    }
+    println!("{} pictures in {:.0?}", (VIEWS.len() + 1) * 4, begun.elapsed());
+    assert!(looked.found.is_empty(), "{}", looked.found.join("\n"));
+    if std::env::var_os("LOOM_WRITE_PICTURES").is_some() {
+        ILLUSTRATIONS.iter().for_each(|(picture, name)| illustrate(picture, name));
+    }
+    daemon.stop();
+}
+
+/// A failure and the run before it, and what is under way for as long as one looks.
+fn set_going(scene: &Scene, token: &str) -> [(&'static str, i64); 3] {
+    let run = |id: i64| scene.get(&format!("runs/{id}"));
+    let mut disk = 0;
+    for _ in 0..2 {
+        disk = scene.run_as(token, "disk");
+        until("the disks", fleet::PATIENCE, || run(disk)["finished_at"].is_string().then_some(()));
+    }
+    let flow = scene.run_as(token, "deploy");
+    let updates = scene.run_as(token, "updates");
+    until("the servers' updates", fleet::PATIENCE, || {
+        (run(updates)["units"]["succeeded"] == 8).then_some(())
+    });
+    until("half of the shop", fleet::PATIENCE, || {
+        let shop = &run(flow)["slots"][2][0]["run"]["units"];
+        (shop["succeeded"] == 3 && shop["failed"] == 1).then_some(())
+    });
+    [("UPDATES", updates), ("DISK", disk), ("FLOW", flow)]
+}
+
+struct Looked<'a> {
+    browser: &'a Browser,
+    /// `None`: there is none here.
+    axe: Option<String>,
+    /// All that is wrong.
+    found: Vec<String>,
+}
+
+impl Looked<'_> {
+    /// At the view that is open.
+    fn at(&mut self, view: &str, whole: &[&str]) {
+        let browser = self.browser;
+        for (size, of) in [("wide", WIDE), ("phone", PHONE)] {
+            browser.size(of);
+            browser.run("location.reload()", &[]);
+            whole.iter().for_each(|part| browser.until_text(part));
+            for scheme in ["light", "dark"] {
+                browser.dark(scheme == "dark");
+                browser.settle();
+                let name = format!("{view}-{size}-{scheme}");
+                browser.screenshot(&name);
+                self.dark(&name, scheme == "dark");
+                self.barriers(&name);
+            }
+            browser.dark(false);
+            self.width(&format!("{view}-{size}"));
+        }
+        browser.size(NARROW);
+        browser.settle();
+        self.width(&format!("{view} on a narrow phone"));
+        browser.size(WIDE);
+        let complaints = browser.complaints().into_iter().map(|said| format!("{view}: {said}"));
+        self.found.extend(complaints);
+        let text = browser.text();
+        let told = ["127.0.0.", "/tmp/"].into_iter().filter(|part| text.contains(part));
+        self.found.extend(told.map(|part| format!("{view} tells of this machine: {part}")));
+    }
+
+    fn width(&mut self, name: &str) {
+        if self.browser.value("document.documentElement.scrollWidth > innerWidth") == true {
+            self.found.push(format!("{name}: wider than the screen"));
+        }
+    }
+
+    fn dark(&mut self, name: &str, dark: bool) {
+        let back = "getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/g)";
+        let bright = self.browser.value(&format!("{back}.slice(0, 3).every(part => part > 127)"));
+        if bright == dark {
+            self.found.push(format!("{name}: its background is another one's"));
+        }
+    }
+
+    fn barriers(&mut self, name: &str) {
+        let Some(axe) = &self.axe else { return };
+        self.browser.run(&format!("if (!window.axe) {{ {axe} }}"), &[]);
+        let only = json!({ "resultTypes": ["violations"] });
+        let results = self.browser.run("return axe.run(document, arguments[0])", &[only]);
+        let violations = results["violations"].as_array().expect("axe has looked");
+        let serious =
+            |found: &&Value| ["serious", "critical"].iter().any(|bad| found["impact"] == *bad);
+        let told = |found: &Value| {
+            let first = &found["nodes"][0];
+            format!("{name}: {}: {} {}", found["id"], first["html"], first["failureSummary"])
+        };
+        self.found.extend(violations.iter().filter(serious).map(told));
+    }
+}
+
+fn axe() -> Option<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/axe/axe.min.js");
+    let axe = fs::read_to_string(path).ok();
+    if axe.is_none() {
+        skip("every_view_is_fit_to_be_seen: axe", "there is no axe-core; `make axe` gets it");
+    }
+    axe
+}
+
+fn disguise(scene: &Scene) -> String {
+    let hostname = nix::unistd::gethostname().unwrap();
+    let here = json!({
+        "hostname": hostname.to_string_lossy(),
+        "user": user(),
+        "root": scene.site.root(),
+    });
+    format!("{}\ndisguise({here});", include_str!("disguise.js"))
+}
+
+/// What was taken anew, for the README.
+fn illustrate(picture: &str, name: &str) {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let from = here.join(format!("target/screenshots/{picture}.png"));
+    let bytes = fs::copy(from, here.join(format!("docs/pictures/{name}.png"))).unwrap();
+    assert!(bytes < LARGEST, "docs/pictures/{name}.png has {bytes} bytes");
+}
