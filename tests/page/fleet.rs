@@ -218,7 +218,7 @@ fn remember(history: &mut History, begin: Timestamp, now: Timestamp) {
     for (days, broke) in
         [(38, false), (31, false), (24, true), (23, false), (10, false), (3, false)]
     {
-        let at = now - SignedDuration::from_hours(24 * days + 5);
+        let at = now - SignedDuration::from_secs(days * 86_113 + 17_000);
         told.push((at, Told::Flow(broke)));
     }
     told.sort_by_key(|(at, _)| *at);
@@ -254,7 +254,7 @@ fn remember(history: &mut History, begin: Timestamp, now: Timestamp) {
     ];
     for (hours, who, action, subject, detail) in did {
         history.record(Record::Audit(AuditRow {
-            at: now - SignedDuration::from_hours(hours),
+            at: now - SignedDuration::from_secs(hours * 3547),
             who: format!("token:{who}"),
             via: "tcp".to_owned(),
             action: action.to_owned(),

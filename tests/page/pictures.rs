@@ -14,6 +14,7 @@ use crate::browser::{PHONE, WIDE};
 use crate::harness::farm::user;
 use crate::harness::skip::skip;
 use crate::harness::until;
+use crate::scene::made;
 use crate::{Browser, Scene, fleet};
 
 /// Each view, and what can be read there once it is whole.
@@ -49,13 +50,13 @@ fn every_view_is_fit_to_be_seen() {
     let scene = fleet::scene();
     let mut daemon = scene.start();
     browser.before_pages(&disguise(&scene));
+    let mia = made(&scene.site, "mia", "admin", &[]);
+    let runs = set_going(&scene, &mia);
     let axe = axe();
     let mut looked = Looked { browser: &browser, axe, found: Vec::new() };
     browser.open(&scene.url(""));
     looked.at("sign-in", &["Sign in"]);
-
-    let mia = crate::scene::made(&scene.site, "mia", "admin", &[]);
-    let runs = set_going(&scene, &mia);
+    under_way(&scene, &runs);
     scene.sign_in(&browser, &mia);
     for (view, hash, whole) in VIEWS {
         let hash = runs
@@ -72,24 +73,31 @@ fn every_view_is_fit_to_be_seen() {
     daemon.stop();
 }
 
-/// A failure and the run before it, and what is under way for as long as one looks.
+/// A failure and the run before it, a flow, and one of the rest.
 fn set_going(scene: &Scene, token: &str) -> [(&'static str, i64); 3] {
-    let run = |id: i64| scene.get(&format!("runs/{id}"));
     let mut disk = 0;
     for _ in 0..2 {
         disk = scene.run_as(token, "disk");
-        until("the disks", fleet::PATIENCE, || run(disk)["finished_at"].is_string().then_some(()));
+        let over = || run(scene, disk)["finished_at"].is_string().then_some(());
+        until("the disks", fleet::PATIENCE, over);
     }
     let flow = scene.run_as(token, "deploy");
-    let updates = scene.run_as(token, "updates");
+    [("DISK", disk), ("FLOW", flow), ("UPDATES", scene.run_as(token, "updates"))]
+}
+
+/// Until no more becomes of what runs than time that passes and lines that come.
+fn under_way(scene: &Scene, [_, (_, flow), (_, updates)]: &[(&str, i64); 3]) {
     until("the servers' updates", fleet::PATIENCE, || {
-        (run(updates)["units"]["succeeded"] == 8).then_some(())
+        (run(scene, *updates)["units"]["succeeded"] == 8).then_some(())
     });
     until("half of the shop", fleet::PATIENCE, || {
-        let shop = &run(flow)["slots"][2][0]["run"]["units"];
+        let shop = &run(scene, *flow)["slots"][2][0]["run"]["units"];
         (shop["succeeded"] == 3 && shop["failed"] == 1).then_some(())
     });
-    [("UPDATES", updates), ("DISK", disk), ("FLOW", flow)]
+}
+
+fn run(scene: &Scene, id: i64) -> Value {
+    scene.get(&format!("runs/{id}"))
 }
 
 struct Looked<'a> {
