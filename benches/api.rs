@@ -20,6 +20,8 @@ use crate::table::{Table, Target, median};
 const NODES: usize = 10;
 const JOBS: usize = 5000;
 const RUNS: u64 = 100_000;
+/// Seconds from one to the next.
+const APART: i64 = 20;
 /// Set going at once in each round, on every node.
 const BURST: usize = 150;
 const ROUNDS: usize = 5;
@@ -172,14 +174,14 @@ impl Client {
     }
 }
 
-/// A ledger of so many runs, each of one unit, over the last weeks; and more of the kind `further`
-/// tells, behind them.
+/// A ledger of so many runs, each of one unit, over the last weeks; and what `further` tells.
 pub fn fill(statedir: &Path, jobs: &[String], further: impl FnOnce(&mut History)) {
-    let begin = Timestamp::now() - SignedDuration::from_hours(24 * 30);
+    // The last of them an hour ago.
+    let begin = Timestamp::now() - SignedDuration::from_secs(RUNS as i64 * APART + 3600);
     let mut history = History::begin(statedir, begin);
     for n in 1..=RUNS {
         let job = &jobs[n as usize % jobs.len()];
-        history.run(run(n, job, begin + SignedDuration::from_secs(n as i64 * 20)));
+        history.run(run(n, job, begin + SignedDuration::from_secs(n as i64 * APART)));
     }
     further(&mut history);
     history.close();
