@@ -13,7 +13,7 @@ SKIPS   := $(CURDIR)/target/skips
 FAULTS  := $(CURDIR)/target/faults
 
 .DEFAULT_GOAL := help
-.PHONY: help deps schemathesis axe fabric build release test test-full libraries simulation faults fuzz lint fmt doc man tasks-page demo bench install clean
+.PHONY: help deps schemathesis axe fabric build release test test-full libraries pictures simulation faults fuzz lint fmt doc man tasks-page demo bench install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ libraries: build fabric ## compare fabtools and cuisine on our Fabric and on fab
 	@$(call run_tests,$(compare))
 
 compare = $(CARGO) test --locked --test integration libraries:: -- --ignored --nocapture
+
+pictures: build axe ## take every view of the page; write those of the README anew
+	LOOM_WRITE_PICTURES=1 $(CARGO) test --locked --test page -- pictures --nocapture
+	@ls -l docs/pictures/*.png
 
 # The table comes last, and however the tests end. LOOM_KILLS: how often the parent is killed;
 # LOOM_UNITS: how many units under load.
