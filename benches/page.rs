@@ -36,7 +36,7 @@ const VIEWS: [(&str, &str, &str); 10] = [
     ("overview", "#/", "Nothing runs"),
     ("jobs", "#/jobs", "5000 jobs"),
     ("job", "#/jobs/j2500", "Median"),
-    ("runs", "#/runs", "j2500"),
+    ("runs", "#/runs", "rollout"),
     ("run", "#/runs/33333", "this is what run 33333 had to say"),
     ("run of 1,000 units", "#/runs/LARGE", "the last line of n1000"),
     ("flow", "#/runs/FLOW", "Slot 4"),
