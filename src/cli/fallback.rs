@@ -10,7 +10,8 @@ use super::reach::Reach;
 use crate::client::{Class, Client, Failure, Place, Route};
 use crate::launch::PIDFILE;
 use crate::store::{Reader, RunFilter, RunRow, StoreError};
-use crate::sys::pidfile::Running;
+use crate::sys::pidfile;
+use crate::sys::running::Running;
 
 /// A gateway that was killed is back within a second; one that takes longer is not waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -43,7 +44,7 @@ pub fn running(place: &Place, failure: &Failure) -> Option<Running> {
     if failure.class() != Class::Unreachable {
         return None;
     }
-    Running::by_pidfile(&place.statedir()?.join(PIDFILE)).ok().flatten()
+    pidfile::who_runs(&place.statedir()?.join(PIDFILE)).ok().flatten()
 }
 
 pub fn signal(running: Running, signal: Signal) -> Result<(), Failure> {

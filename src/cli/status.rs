@@ -11,7 +11,7 @@ use super::reach::{self, Reach};
 use super::screen::{Cell, Screen, Table, Tone, count, escape, lasted, print, print_json};
 use crate::api::daemon::Daemon;
 use crate::client::{Failure, Place};
-use crate::sys::pidfile::Running;
+use crate::sys::running::Running;
 
 /// Show whether a daemon runs, and how it is
 ///

@@ -14,7 +14,7 @@ use super::reach::{self, FAILED, Reach};
 use super::screen::{print, print_json};
 use crate::api::daemon::{Daemon, StopRequest};
 use crate::client::{Class, Client, Failure, Route};
-use crate::sys::pidfile::Running;
+use crate::sys::running::Running;
 
 /// Between two looks at whether it is gone.
 const LOOK: Duration = Duration::from_millis(50);

@@ -1,12 +1,13 @@
 //! The daemon: the engine, driven by the clock, by signals and by changed files.
 //!
 //! It owns everything and decides nothing. The timetable says what is due, the scheduler what to
-//! do about it; `takeover` looks back at earlier daemons, `reload` takes a new configuration over,
+//! do about it; `clock` looks at the time, `takeover` back at earlier daemons, `reload` takes a new configuration over,
 //! `gateway` has the processes that speak HTTP, `control` answers what they ask and `speak` tells them
 //! the rest, `tell` logs what happens, `stop` ends in good order.
 
 mod begin;
 mod changes;
+mod clock;
 mod connections;
 mod control;
 mod engine;
@@ -25,7 +26,6 @@ mod workers;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
@@ -38,21 +38,20 @@ pub use token::Token;
 
 use crate::config::Config;
 use crate::config::watch::Watch;
-use crate::cron::clock::{Clock, Look};
-use crate::event::Cause;
+use crate::cron::clock::Clock;
 use crate::hook::Hooks;
 use crate::hook::child::Setting;
-use crate::job::Job;
 use crate::logging;
 use crate::protocol::control::{FromParent, Reply};
-use crate::store::{JobEntry, Record, Retention, TokenRow, Writer};
+use crate::store::{JobEntry, Record, TokenRow, Writer};
 use crate::sys::clock::{Alarm, Rung, since_boot};
 use crate::sys::limits;
 use crate::sys::notify;
 use crate::sys::poll::Interest;
 use crate::sys::signals::{Signal, Signals};
-use crate::timetable::{Standstill, Timetable, Untold, Verdict};
-use crate::unit::{Canceller, Trigger};
+use crate::timetable::{Timetable, Untold};
+use crate::unit::Canceller;
+use clock::LOOK;
 use control::Requests;
 use gateway::catalog::Edition;
 use gateway::channel::Channel;
@@ -61,17 +60,8 @@ use gateway::{Gateways, Line};
 use hooks::HookRunner;
 use reload::Reload;
 
-/// The wall clock is looked at this often, whether or not anything is due.
-const LOOK: Duration = Duration::from_secs(60);
-
-/// How often the ledger is asked to drop what is not to be kept.
-const PRUNE: Duration = Duration::from_secs(3600);
-
 /// How long hooks may take that run when everything else has ended.
 const LAST_HOOKS: Duration = Duration::from_secs(5);
-
-/// When nothing is due.
-const FAR: Duration = Duration::from_secs(24 * 3600);
 
 /// How long the last records may take on the way to the disk.
 const FLUSH: Duration = Duration::from_secs(10);
@@ -334,78 +324,6 @@ impl Daemon {
         drop(self.gateways);
         self.engine.finish(FLUSH);
         log::info!("stopped");
-    }
-
-    /// Rings at the next fire. Without one it is armed all the same: an alarm that is not does not
-    /// notice that the clock is set.
-    fn set_alarm(&self) -> io::Result<Rung> {
-        let next = self.timetable.next().filter(|_| self.stopping.is_none());
-        let next = next.map_or_else(|| SystemTime::now() + FAR, SystemTime::from);
-        self.alarm.set(Some(next))
-    }
-
-    /// Looks at the clock and fires what is due; everything is accounted for up to the instant
-    /// it returns.
-    fn look(&mut self) -> Timestamp {
-        let now = Timestamp::now();
-        self.look_at = Instant::now() + LOOK;
-        let look = self.clock.look(now, since_boot());
-        match look {
-            Look::Steady => {}
-            Look::Stepped { by } => {
-                log::warn!(target: "loom::cron", "the clock was set by {by:#}");
-            }
-            Look::Jumped { from, to } => {
-                // A clock that is wrong must not make history old; there is a day to mend it.
-                self.prune_at = Instant::now() + PRUNE * 24;
-                log::warn!(
-                    target: "loom::cron",
-                    "the clock was set from {from} to {to}; schedules begin anew"
-                );
-            }
-        }
-        if look.opens_epoch() {
-            self.engine.scheduler.begin_epoch();
-            // Before the jobs' instants come again in the ledger's eyes, they are others.
-            self.engine.settle();
-            for job in self.engine.jobs.keys() {
-                let job = job.clone();
-                self.engine.ledger.submit(Record::Accounted { job, through: now });
-            }
-        }
-        if self.stopping.is_none() {
-            let ledger_down = self.engine.is_ledger_down();
-            self.was_down |= ledger_down;
-            let standstill = Standstill { paused: self.paused, ledger_down };
-            let epoch = self.engine.scheduler.epoch();
-            for (job, verdict) in self.timetable.take_due(look, now, epoch, standstill) {
-                self.carry_out(&job, verdict);
-            }
-            self.engine.settle();
-        }
-        self.prune_if_due(now);
-        now
-    }
-
-    fn prune_if_due(&mut self, now: Timestamp) {
-        if Instant::now() >= self.prune_at {
-            self.prune_at = Instant::now() + PRUNE;
-            let keep = &self.engine.config.settings.keep;
-            let keep = Retention { days: keep.days, runs: keep.runs, bytes: keep.bytes };
-            self.engine.ledger.prune(keep, now);
-        }
-    }
-
-    fn carry_out(&mut self, job: &Arc<Job>, verdict: Verdict) {
-        match verdict {
-            Verdict::Run(instant) => {
-                let cause = Cause::new(Trigger::Schedule, Some(instant));
-                self.engine.begin_run(job, &job.targets, cause);
-            }
-            Verdict::Gap(fires, reason) => {
-                self.engine.scheduler.gap(job, None, fires, reason, None);
-            }
-        }
     }
 
     /// Tells ledger and timetable which jobs there are.

@@ -11,6 +11,7 @@ pub mod pidfile;
 pub mod poll;
 pub mod privileges;
 pub mod process;
+pub mod running;
 pub mod signals;
 pub mod spawn;
 pub mod terminal;

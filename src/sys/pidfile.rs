@@ -11,12 +11,13 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Gid, Pid, Uid, fchown};
+
+use super::running::{Running, lives, started};
 
 /// How often a file that is replaced under us, or whose holder is just dying, is opened anew.
 const ATTEMPTS: u32 = 64;
@@ -126,48 +127,18 @@ impl Drop for Pidfile {
     }
 }
 
-/// A process that is known by its number and by when it began, so that it is not mistaken for
-/// another that has its number later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Running {
-    pid: Pid,
-    started: Option<SystemTime>,
-}
-
-impl Running {
-    /// `None`: there is no such process.
-    pub fn of(pid: Pid) -> Option<Running> {
-        lives(pid).then(|| Running { pid, started: started(pid) })
-    }
-
-    /// Whom the pidfile names, if they run. The file is only read: a lock that is held for an
-    /// instant, for a look, could keep a daemon from starting.
-    pub fn by_pidfile(path: &Path) -> Result<Option<Running>, PidfileError> {
-        let failed = |source| PidfileError::Io { source, path: path.to_owned() };
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(failed)?,
-        };
-        let found = file.metadata().map_err(failed)?;
-        let pid = read_pid(&mut file, path)?;
-        Ok(pid.filter(|pid| !is_reused(*pid, &found)).and_then(Running::of))
-    }
-
-    pub fn pid(self) -> Pid {
-        self.pid
-    }
-
-    pub fn is_alive(self) -> bool {
-        Running::of(self.pid) == Some(self)
-    }
-
-    pub fn signal(self, signal: Signal) -> io::Result<()> {
-        if !self.is_alive() {
-            return Err(io::Error::from(Errno::ESRCH));
-        }
-        Ok(kill(self.pid, signal)?)
-    }
+/// Whom the pidfile names, if they run. The file is only read: a lock that is held for an instant,
+/// for a look, could keep a daemon from starting.
+pub fn who_runs(path: &Path) -> Result<Option<Running>, PidfileError> {
+    let failed = |source| PidfileError::Io { source, path: path.to_owned() };
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(failed)?,
+    };
+    let found = file.metadata().map_err(failed)?;
+    let pid = read_pid(&mut file, path)?;
+    Ok(pid.filter(|pid| !is_reused(*pid, &found)).and_then(Running::of))
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -220,14 +191,6 @@ fn read_pid(file: &mut File, path: &Path) -> Result<Option<Pid>, PidfileError> {
     }
 }
 
-/// Another process, that is: in a container each start may have the same number. A zombie runs
-/// nothing any more, however long its parent lets it lie.
-fn lives(pid: Pid) -> bool {
-    pid != Pid::this()
-        && kill(pid, None) != Err(Errno::ESRCH)
-        && stat(pid).is_none_or(|stat| stat[0] != "Z")
-}
-
 /// A process that began after the pidfile was written cannot have written it: after a power cut
 /// its number belongs to somebody else.
 fn is_reused(pid: Pid, pidfile: &Metadata) -> bool {
@@ -237,27 +200,15 @@ fn is_reused(pid: Pid, pidfile: &Metadata) -> bool {
     }
 }
 
-fn started(pid: Pid) -> Option<SystemTime> {
-    let ticks: u64 = stat(pid)?.get(19)?.parse().ok()?;
-    let kernel = fs::read_to_string("/proc/stat").ok()?;
-    let boot: u64 = kernel.lines().find_map(|line| line.strip_prefix("btime "))?.parse().ok()?;
-    let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok()??;
-    Some(UNIX_EPOCH + Duration::from_secs(boot + ticks / u64::try_from(per_second).ok()?))
-}
-
-/// The fields of /proc/PID/stat behind the name: the state first, the start as the 20th.
-fn stat(pid: Pid) -> Option<Vec<String>> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name stands in parentheses and may hold anything.
-    let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect();
-    (!fields.is_empty()).then_some(fields)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::process::{Command, Stdio};
+    use std::time::SystemTime;
+
+    use super::super::running::stat;
+    use nix::sys::signal::Signal;
 
     fn place() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -379,20 +330,20 @@ mod tests {
     #[test]
     fn who_runs_is_told_without_a_lock() {
         let (_dir, path) = place();
-        assert_eq!(Running::by_pidfile(&path).unwrap(), None);
+        assert_eq!(who_runs(&path).unwrap(), None);
         fs::write(&path, dead().to_string()).unwrap();
-        assert_eq!(Running::by_pidfile(&path).unwrap(), None);
+        assert_eq!(who_runs(&path).unwrap(), None);
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let pid = Pid::from_raw(child.id() as i32);
         fs::write(&path, pid.to_string()).unwrap();
-        let running = Running::by_pidfile(&path).unwrap().expect("it runs");
+        let running = who_runs(&path).unwrap().expect("it runs");
         assert!(running.pid() == pid && running.is_alive());
         running.signal(Signal::SIGTERM).unwrap();
         child.wait().unwrap();
         assert!(!running.is_alive());
         assert!(running.signal(Signal::SIGTERM).is_err());
         fs::write(&path, "hello").unwrap();
-        assert!(matches!(Running::by_pidfile(&path), Err(PidfileError::Garbage { .. })));
+        assert!(matches!(who_runs(&path), Err(PidfileError::Garbage { .. })));
     }
 
     #[test]
