@@ -13,7 +13,7 @@ SKIPS   := $(CURDIR)/target/skips
 FAULTS  := $(CURDIR)/target/faults
 
 .DEFAULT_GOAL := help
-.PHONY: help deps schemathesis axe fabric build release test test-full libraries pictures simulation faults fuzz lint fmt doc man tasks-page demo bench install clean
+.PHONY: help deps schemathesis axe fabric build release test test-full libraries scale pictures simulation faults fuzz lint fmt doc man tasks-page demo bench install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,11 @@ rm -f $(SKIPS); export LOOM_SKIPS=$(SKIPS); $(1); status=$$?; \
 if [ -s $(SKIPS) ]; then echo; sort -u $(SKIPS); else echo; echo "nothing was skipped"; fi; \
 exit $$status
 endef
+
+# Its limit is one for optimized executables.
+test-full: scale
+scale: deps ## ask a gateway with 5,000 jobs and 100,000 runs for all it lists, in milliseconds
+	$(CARGO) test --locked --release --package loom-worker --test integration scale:: -- --ignored --nocapture
 
 simulation: ## play a week of 10,000 nodes through the scheduler, in seconds
 	$(CARGO) test --locked --release --test simulation -- --nocapture
