@@ -29,7 +29,7 @@ const VIEWS: [(&str, &str, &[&str]); 11] = [
     ("flow", "#/runs/FLOW", &["Slot 4", "not begun"]),
     ("nodes", "#/nodes", &["16 nodes", "web8"]),
     ("node", "#/nodes/web3", &["10.20.0.", "disk"]),
-    ("audit", "#/audit", &["jonas", "token add"]),
+    ("audit", "#/audit", &["jonas", "added a token"]),
 ];
 
 /// In the README, and what each is called there.
