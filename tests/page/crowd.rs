@@ -105,7 +105,7 @@ fn units_are_found_by_state_and_name_and_tried_again_by_kind() {
     browser.screenshot("nodes-busy");
     browser.open(&scene.url("#/nodes"));
     browser.until_text("42 nodes");
-    browser.until_text("1: failed, exit 3");
+    browser.until_text("1 in a row: failed, exit 3");
     browser.screenshot("nodes");
 
     browser.open(&scene.url(&format!("#/runs/{run}")));

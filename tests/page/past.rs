@@ -18,6 +18,11 @@ jobs:
     task: fabric.api.local
     kwargs: {command: "echo as it is written"}
     schedule: '@yearly'
+    targets: [n1, n2]
+  alone:
+    task: loom.run
+    args: [echo]
+    schedule: '@yearly'
     targets: [n1]
 "#;
 
@@ -116,6 +121,9 @@ fn axes_have_two_to_four_round_values_and_commands_are_told_apart() {
 fn a_job_is_run_elsewhere_and_with_other_arguments() {
     let Some(browser) = Browser::start("a_job_is_run_elsewhere") else { return };
     let scene = Scene::with(JOBS);
+    let nodes = std::fs::read_to_string(scene.site.path("nodes.yaml")).unwrap();
+    let n1 = nodes.split("n2:").next().unwrap();
+    scene.site.write("nodes.yaml", &format!("{nodes}{}", n1.replacen("n1:", "n3:", 1)));
     let mut daemon = scene.start();
     let submit =
         || browser.run("document.querySelector('dialog button[type=submit]').click()", &[]);
@@ -127,11 +135,14 @@ fn a_job_is_run_elsewhere_and_with_other_arguments() {
     };
     // Who may run it where it belongs is told by the daemon that elsewhere takes more.
     scene.sign_in(&browser, &scene.token("operator", &[]));
+    browser.open(&scene.url("#/jobs/alone"));
+    browser.until_text("Run now");
+    assert!(!browser.text().contains("Run with…"));
     browser.open(&scene.url("#/jobs/says"));
     browser.press("Run with…");
     browser.until("document.activeElement.id === 'with-on'");
     assert_eq!(browser.value("document.querySelector('#with-args')"), Value::Null);
-    browser.write("#with-on", "n2");
+    browser.write("#with-on", "n3");
     submit();
     says("on nodes that are not its own, this takes admin");
     browser.press("Do nothing");
@@ -152,7 +163,7 @@ fn a_job_is_run_elsewhere_and_with_other_arguments() {
         "command=echo on another day"
     );
     browser.write("#with-args", "comand=x");
-    browser.write("#with-on", "n2");
+    browser.write("#with-on", "n3");
     submit();
     says("comand");
     browser.write("#with-args", "command=echo on another day");
@@ -163,7 +174,7 @@ fn a_job_is_run_elsewhere_and_with_other_arguments() {
     browser.until("/^#\\/runs\\/[0-9]+/.test(location.hash)");
     browser.until_text("on another day");
     let run = scene.get("runs?job=says")["items"][0]["id"].clone();
-    assert_eq!(scene.get(&format!("runs/{run}"))["nodes"][0]["node"], "n2");
+    assert_eq!(scene.get(&format!("runs/{run}"))["nodes"][0]["node"], "n3");
     assert_eq!(browser.complaints(), Vec::<String>::new());
     daemon.stop();
 }

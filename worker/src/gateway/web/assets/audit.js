@@ -69,7 +69,7 @@ export async function audit(main, { query, signal }) {
     columns: [
       { name: "When", class: "middle", cell: (entry) => h("time", { datetime: entry.at }, clock(entry.at, true)) },
       { name: "Who", class: "middle", cell: (entry) => entry.who },
-      { name: "What", class: "middle", cell: ({ action: done }) => ACTIONS.get(done) ?? done },
+      { name: "What", class: "middle what", cell: ({ action: done }) => ACTIONS.get(done) ?? done },
       { name: "To", class: "wide linked", cell: subject },
       { name: "Detail", class: "wide minor linked", cell: detail },
       { name: "Via", class: "minor narrow", cell: (entry) => entry.via },

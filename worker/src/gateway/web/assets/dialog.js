@@ -2,6 +2,7 @@
 
 import { h, fill, tell, complain } from "./dom.js";
 import { post } from "./api.js";
+import { words } from "./why.js";
 
 let opened = 0;
 
@@ -46,7 +47,7 @@ export function fillIn({ title, text, fields, action, work }) {
       close();
       if (says) tell(says);
     } catch (error) {
-      fill(said, error.message);
+      fill(said, words(error.message));
     } finally {
       submit.disabled = false;
     }

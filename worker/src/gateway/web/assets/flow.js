@@ -11,7 +11,7 @@ export function slots(all, { resumed, retry_of: of }) {
   const earlier = () => of && [" · ", h("a", { href: to("runs", of) }, `run ${of}`)];
   const isDone = (part, slot, nth) => resumed && (slot < resumed.slot || (slot === resumed.slot && resumed.done[nth]?.length === part.targets.length && !part.run));
   return columns(all, (part, slot, nth) => {
-    if (isDone(part, slot, nth)) return h("p", { class: "state good" }, h("span", { class: "shape", "aria-hidden": "true" }, "✓"), " done before", earlier());
+    if (isDone(part, slot, nth)) return h("p", { class: "state good" }, h("span", { class: "shape", "aria-hidden": "true" }, "✓ "), "done before", earlier());
     const some = resumed?.slot === slot ? resumed.done[nth]?.length ?? 0 : 0;
     return [progressOf(part), some > 0 && h("p", { class: "quiet" }, `${nodes(some)} done before`, earlier())];
   }, isDone);

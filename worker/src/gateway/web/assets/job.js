@@ -74,7 +74,8 @@ export async function job(main, { params: { name }, me, signal }) {
         });
       }
     } }, turn);
-    const other = is.task !== FLOW && h("button", { onclick: () => runWith(is, me) }, "Run with…");
+    // Of one node there is no choice, for who may choose among its own alone.
+    const other = is.task !== FLOW && (me.role === "admin" || is.targets.length > 1) && h("button", { onclick: () => runWith(is, me) }, "Run with…");
     return h("div", { class: "buttons" }, run, other, flip);
   }
 

@@ -21,8 +21,8 @@ export async function node(main, { params: { name }, signal }) {
       facts(
         ["Connection", connection(is)],
         ["Last contact", contact(is.last_contact)],
-        ["Runs there now", running(now, name)],
-        ["Failures in a row", failures(is)],
+        ["Runs now", running(now, name)],
+        ["Failures", failures(is)],
         ["Address", address(is)],
         ["Tags", is.tags.join(", ")]),
       section("What ran there last", is.units.length

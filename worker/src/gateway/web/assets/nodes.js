@@ -38,8 +38,8 @@ export async function nodes(main, { query, signal }) {
     columns: [
       { name: "Node", cell: (node) => h("a", { href: to("nodes", node.name) }, node.name) },
       { name: "Connection", class: "middle", cell: connection },
-      { name: "Runs there now", class: "middle", cell: (node) => running(work.of(node.name), node.name) },
-      { name: "Failures in a row", class: "middle", cell: failures },
+      { name: "Runs now", class: "middle minor", cell: (node) => running(work.of(node.name), node.name) },
+      { name: "Failures", class: "due-at linked", cell: failures },
       { name: "Last contact", class: "short minor", cell: (node) => contact(node.last_contact) },
       { name: "Address", class: "minor", cell: (node) => address(node) },
       { name: "Tags", class: "minor", cell: (node) => node.tags.join(", ") },
@@ -108,15 +108,15 @@ export async function nodes(main, { query, signal }) {
 export function running(some, node) {
   if (!some.length) return h("span", { class: "quiet" }, "nothing");
   const [{ job, run }] = some;
-  return [h("a", { class: "state run", href: `${to("runs", run)}?node=${part(node)}` }, h("span", { class: "shape", "aria-hidden": "true" }, "◐"), " ", job),
+  return [h("a", { class: "state run", href: `${to("runs", run)}?node=${part(node)}` }, h("span", { class: "shape", "aria-hidden": "true" }, "◐ "), job),
     some.length > 1 && ` and ${some.length - 1} more`];
 }
 
 export const address = ({ user, host, port }) => `${user}@${host}${port ? `:${port}` : ""}`;
 
 export const connection = (node) => (node.connected
-  ? h("span", { class: "state good" }, h("span", { class: "shape", "aria-hidden": "true" }, "●"), " connected")
-  : h("span", { class: "state none" }, h("span", { class: "shape", "aria-hidden": "true" }, "○"), " not connected"));
+  ? h("span", { class: "state good" }, h("span", { class: "shape", "aria-hidden": "true" }, "● "), "connected")
+  : h("span", { class: "state none" }, h("span", { class: "shape", "aria-hidden": "true" }, "○ "), "not connected"));
 
 export const contact = (at) => (at ? h("time", { datetime: at, title: clock(at, true) }, ago(at)) : h("span", { class: "quiet" }, "never"));
 
@@ -124,6 +124,6 @@ export function failures(node) {
   const { failures_in_a_row: row, last_failure: last } = node;
   if (!row) return h("span", { class: "quiet" }, "none");
   const many = row >= 50 ? "50 or more" : row;
-  return [h("span", { class: "state bad" }, h("span", { class: "shape", "aria-hidden": "true" }, "✗"), ` ${many}`),
+  return [h("span", { class: "state bad" }, h("span", { class: "shape", "aria-hidden": "true" }, "✗ "), `${many} in a row`),
     last && [": ", h("a", { href: `${to("runs", last.run)}?node=${part(node.name)}` }, last.summary)]];
 }

@@ -26,10 +26,11 @@ export function panes(main, run, units, query, signal) {
   const tabs = [["all", "All nodes"], ["one", "One node"], ["alike", "Equal output"], ["compare", "Changed since the run before"]].map(([name, label]) => ({ name, button:
     h("button", { type: "button", class: "tab", onclick: () => select(name) }, label) }));
   const tab = Object.fromEntries(tabs.map(({ name, button }) => [name, button]));
+  const choices = h("div", { class: "tabs", role: "group", "aria-label": "What to show" }, tabs.map(({ button }) => button));
   const pane = h("div", { class: "pane" });
   main.append(h("div", { class: "beside" },
     section("Units", list.element),
-    section("Output", h("div", { class: "tabs", role: "group", "aria-label": "What to show" }, tabs.map(({ button }) => button)), pane)));
+    section("Output", choices, pane)));
 
   // There may be none to compare with.
   tab.compare.hidden = mode !== "compare";
@@ -37,7 +38,13 @@ export function panes(main, run, units, query, signal) {
     if (!before) return;
     fill(tab.compare, `Changed since run ${before.id}`);
     tab.compare.hidden = false;
+    fit();
   }, () => {});
+
+  /** One alone is no choice. */
+  function fit() {
+    choices.hidden = tabs.filter(({ button }) => !button.hidden).length < 2;
+  }
 
   function choose(unit) {
     chosen = unit.node;
@@ -100,6 +107,7 @@ export function panes(main, run, units, query, signal) {
       // Where there is one node, it is the whole.
       fill(tab.one, nodes > 1 ? "One node" : "Output");
       for (const name of ["all", "alike"]) tab[name].hidden = nodes < 2;
+      fit();
       if (!known.length) return;
       if (!begun) {
         begun = true;

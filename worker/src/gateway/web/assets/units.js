@@ -73,7 +73,7 @@ export function unitList({ choose, kept, keep }, signal) {
       { name: "Node", class: "wide", cell: (unit) => h("button", { class: "link", type: "button", onclick: () => choose(unit) }, unit.node, unit.attempt > 1 && h("span", { class: "quiet" }, ` · attempt ${unit.attempt}`)) },
       { name: "State", class: "wide", cell: (unit) => badge(unitWord(unit), unit.summary) },
       { name: "Took", class: "number", cell: took },
-      { name: "Output", class: "number minor", cell: (unit) => (unit.output_bytes ? size(unit.output_bytes) : h("span", { class: "quiet" }, "none")) },
+      { name: "Output", class: "number minor", cell: (unit) => (unit.output_bytes ? size(unit.output_bytes) : h("span", { class: "quiet" }, unit.state === "done" ? "none" : "–")) },
     ],
   }, signal);
   name.addEventListener("keydown", (event) => {
