@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::browser::{PHONE, WIDE};
 use crate::harness::{SOON, until};
 use crate::parts::part;
-use crate::{Browser, Scene};
+use crate::{Axe, Browser, Scene};
 
 const JOBS: &str = r#"
 jobs:
@@ -72,6 +72,11 @@ fn units_are_found_by_state_and_name_and_tried_again_by_kind() {
     let bar = "document.querySelector('.progress svg').getAttribute('aria-label')";
     assert_eq!(browser.value(bar), "35 of 40 succeeded, 4 failed, 1 running");
     browser.screenshot("crowd");
+    for dark in [true, false] {
+        browser.dark(dark);
+        let found = Axe::get("crowd").map(|axe| axe.look(&browser, "a run on many nodes"));
+        assert_eq!(found.unwrap_or_default(), Vec::<String>::new());
+    }
     browser.run("document.querySelectorAll('.chip')[1].click()", &[]);
     browser.until(&format!("{NAMES}.join() === 'w03,w13,w23,w33'"));
     browser.write("#f-unit", "w?3");

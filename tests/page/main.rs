@@ -7,6 +7,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod axe;
 mod browser;
 mod busy;
 mod crowd;
@@ -23,5 +24,6 @@ mod roles;
 mod scene;
 mod views;
 
+use axe::Axe;
 use browser::Browser;
 use scene::Scene;

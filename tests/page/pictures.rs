@@ -8,14 +8,13 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::browser::{PHONE, WIDE};
 use crate::harness::farm::user;
-use crate::harness::skip::skip;
 use crate::harness::until;
 use crate::scene::made;
-use crate::{Browser, Scene, fleet};
+use crate::{Axe, Browser, Scene, fleet};
 
 /// Each view, and what can be read there once it is whole.
 const VIEWS: [(&str, &str, &[&str]); 11] = [
@@ -52,7 +51,7 @@ fn every_view_is_fit_to_be_seen() {
     browser.before_pages(&disguise(&scene));
     let mia = made(&scene.site, "mia", "admin", &[]);
     let runs = set_going(&scene, &mia);
-    let axe = axe();
+    let axe = Axe::get("every_view_is_fit_to_be_seen");
     let mut looked = Looked { browser: &browser, axe, found: Vec::new() };
     browser.open(&scene.url(""));
     looked.at("sign-in", &["Sign in"]);
@@ -103,7 +102,7 @@ fn run(scene: &Scene, id: i64) -> Value {
 struct Looked<'a> {
     browser: &'a Browser,
     /// `None`: there is none here.
-    axe: Option<String>,
+    axe: Option<Axe>,
     /// All that is wrong.
     found: Vec<String>,
 }
@@ -153,28 +152,10 @@ impl Looked<'_> {
     }
 
     fn barriers(&mut self, name: &str) {
-        let Some(axe) = &self.axe else { return };
-        self.browser.run(&format!("if (!window.axe) {{ {axe} }}"), &[]);
-        let only = json!({ "resultTypes": ["violations"] });
-        let results = self.browser.run("return axe.run(document, arguments[0])", &[only]);
-        let violations = results["violations"].as_array().expect("axe has looked");
-        let serious =
-            |found: &&Value| ["serious", "critical"].iter().any(|bad| found["impact"] == *bad);
-        let told = |found: &Value| {
-            let first = &found["nodes"][0];
-            format!("{name}: {}: {} {}", found["id"], first["html"], first["failureSummary"])
-        };
-        self.found.extend(violations.iter().filter(serious).map(told));
+        if let Some(axe) = &self.axe {
+            self.found.extend(axe.look(self.browser, name));
+        }
     }
-}
-
-fn axe() -> Option<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/axe/axe.min.js");
-    let axe = fs::read_to_string(path).ok();
-    if axe.is_none() {
-        skip("every_view_is_fit_to_be_seen: axe", "there is no axe-core; `make axe` gets it");
-    }
-    axe
 }
 
 fn disguise(scene: &Scene) -> String {
