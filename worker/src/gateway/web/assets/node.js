@@ -10,12 +10,16 @@ import { strip } from "./chart.js";
 import { table } from "./list.js";
 import { address, connection, contact, failures, running } from "./nodes.js";
 
+// More of them are names and no links: thousands take a second to draw.
+const LINKS = 200;
+
 export async function node(main, { params: { name }, signal }) {
   const body = h("div");
   main.append(body);
   async function load() {
     const is = await get(`nodes/${part(name)}`, {}, signal);
-    const open = body.querySelector("details")?.open;
+    const open = body.querySelector(":scope > details")?.open;
+    const rest = body.querySelector("section details")?.open;
     const now = is.units.filter((unit) => unit.state === "running").map((unit) => ({ job: unit.job, run: unit.run }));
     fill(body,
       facts(
@@ -35,7 +39,8 @@ export async function node(main, { params: { name }, signal }) {
         ], is.units)]
         : h("p", { class: "quiet" }, "Nothing has run there.")),
       section("Jobs that run there", is.jobs.length
-        ? h("ul", { class: "names" }, is.jobs.map((job) => h("li", null, h("a", { href: to("jobs", job) }, job))))
+        ? [h("ul", { class: "names" }, is.jobs.slice(0, LINKS).map((job) => h("li", null, h("a", { href: to("jobs", job) }, job)))),
+          is.jobs.length > LINKS && h("details", { open: rest }, h("summary", null, `${is.jobs.length - LINKS} more`), h("p", { class: "names" }, is.jobs.slice(LINKS).join(", ")))]
         : h("p", { class: "quiet" }, "None.")),
       h("details", { open }, h("summary", null, "All its keys"), h("pre", { tabindex: "0" }, JSON.stringify(is.manifest, null, 2))));
   }
