@@ -104,6 +104,11 @@ addEventListener("unhandledrejection", ({ reason }) => {
   if (me && reason?.name !== "AbortError") complain(reason);
 });
 
+// What the first view is made of is fetched while the daemon is asked who this is.
+const [, place, one] = location.hash.split("?")[0].split("/");
+const files = new Map([["jobs", "job"], ["runs", "run"], ["nodes", "node"], ["audit", "audit"]]);
+if (files.has(place)) import(`./${one ? files.get(place) : place}.js`).catch(() => {});
+
 whenRefused((why) => {
   if (me) leave(why.message);
 });

@@ -21,7 +21,8 @@ export async function run(main, { params: { id }, query, me, signal }) {
   let early = [];
   listen((events) => (early ? early.push(...events) : heard(events)), signal);
   let is = await get(path, {}, signal);
-  const zone = await zoneOf(is, signal);
+  // Until it is known, times are on the viewer's clock alone.
+  let zone = null;
   const top = h("div");
   const picture = h("div");
   const why = h("p");
@@ -72,6 +73,10 @@ export async function run(main, { params: { id }, query, me, signal }) {
   panes?.draw();
   // The job may be gone; then there is nobody to say.
   reason().catch(() => {});
+  zoneOf(is, signal).then((found) => {
+    zone = found;
+    draw();
+  }).catch(() => {});
   const again = seldom(500, () => {
     if (!signal.aborted) load().catch(() => {});
   });
