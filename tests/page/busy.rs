@@ -15,6 +15,7 @@ fn two_hundred_units_a_second_hold_nobody_up() {
     for view in ["#/", "#/runs/1"] {
         browser.open(&scene.url(view));
         browser.run("location.reload()", &[]);
+        browser.until_text("of 3000");
         browser.until("window.units > 100");
         // What it takes to draw it all for the first time is not what is asked here.
         browser.run("window.long.length = 0", &[]);
@@ -22,8 +23,6 @@ fn two_hundred_units_a_second_hold_nobody_up() {
         browser.until(&format!("window.units > {}", told + 800.0));
         let long = browser.value("window.long");
         println!("{view}: tasks over 50 ms: {long}");
-        let shown = browser.text();
-        assert!(shown.contains("of 3000"), "{view} shows no progress: {shown}");
         // The machine may be doing something else now and then.
         let long = long.as_array().unwrap();
         assert!(long.len() <= 2, "{view}: {long:?}");

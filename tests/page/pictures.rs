@@ -64,6 +64,10 @@ fn every_view_is_fit_to_be_seen() {
         browser.open(&scene.url(&hash));
         looked.at(view, whole);
     }
+    browser.open(&scene.url("#/jobs/dump"));
+    browser.press("Run now");
+    browser.until("document.querySelector('dialog[open]') !== null");
+    looked.barriers("a dialog");
     println!("{} pictures in {:.0?}", (VIEWS.len() + 1) * 4, begun.elapsed());
     assert!(looked.found.is_empty(), "{}", looked.found.join("\n"));
     if std::env::var_os("LOOM_WRITE_PICTURES").is_some() {
