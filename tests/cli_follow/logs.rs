@@ -51,16 +51,15 @@ fn following_shows_the_last_lines_and_then_what_is_new() {
         line["at"] = json!(format!("2024-02-29T23:59:59.{second}Z"));
         line
     };
-    let stream = vec![at(1, "one"), at(2, "two"), at(3, "three"), run("succeeded", 1)];
-    let others = plays("running", units, events(stream));
+    let stream = vec![at(2, "two"), at(3, "three"), run("succeeded", 1)];
+    let others = plays("running", units, Vec::new());
     let api = Api::start(site.root(), move |asked| match asked.line.as_str() {
-        "GET /units/1/output?tail=1" => {
-            Reply::Bytes(b"2024-02-29T23:59:59.2Z stdout F two\n".to_vec())
-        }
+        "GET /runs/7/output?follow=true&tail=1" => Reply::Events(events(stream.clone())),
         _ => others(asked),
     });
     let output = ended(&site, &api, &["logs", "7", "-f", "--tail", "1"]);
     assert_eq!(stdout(&output), "two\nthree\n", "{}", stderr(&output));
+    assert!(api.asked("GET /units/").is_empty(), "nothing is transferred twice");
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! What units of a run have said: as it is kept, and as it comes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::io::{self, BufReader, IsTerminal, Write};
-
-use jiff::Timestamp;
 
 use super::Args;
 use crate::api::run::RunDetail;
@@ -50,7 +48,7 @@ impl<'a> Logs<'a> {
                 if self.args.cri {
                     self.raw(&unit)?
                 } else {
-                    self.kept(&unit).map(drop)?
+                    self.kept(&unit)?
                 }
                 if self.out.is_closed() {
                     break;
@@ -89,16 +87,14 @@ impl<'a> Logs<'a> {
         }
     }
 
-    /// The time of the last line.
-    fn kept(&mut self, unit: &Unit) -> Result<Option<Timestamp>, Failure> {
-        let Some(body) = self.body(unit)? else { return Ok(None) };
+    fn kept(&mut self, unit: &Unit) -> Result<(), Failure> {
+        let Some(body) = self.body(unit)? else { return Ok(()) };
         let (args, lines, out) = (self.args, &mut self.lines, &mut self.out);
-        let (mut last, mut failed) = (None, None);
+        let mut failed = None;
         let damaged = entries::read(BufReader::new(body), unit.id, &unit.node, |said| {
             let mut pieces = Pieces::default();
             match said {
                 Some(said) => {
-                    last = Some(said.at);
                     one(args, lines, said, &mut pieces);
                 }
                 None => lines.remark(&unit.node, &missing(0), &mut pieces),
@@ -116,26 +112,20 @@ impl<'a> Logs<'a> {
         if damaged.map_err(|e| lost(unit, &e))? > 0 {
             lines.remark(&unit.node, "parts of its output are damaged", &mut pieces);
         }
-        out.write(&pieces)?;
-        Ok(last)
+        out.write(&pieces)
     }
 
     /// To the end of the run.
     pub fn follow(mut self, run: &RunDetail) -> Result<bool, Failure> {
-        let mut seen: HashMap<u64, Timestamp> = HashMap::new();
-        if self.tail.is_some() {
-            for unit in std::mem::take(&mut self.units) {
-                seen.extend(self.kept(&unit)?.map(|last| (unit.id, last)));
-            }
-        }
         let route = Route::to(["runs", &run.run.id.to_string(), "output"]).with("follow", true);
+        let route = route.maybe("tail", self.tail);
         for frame in self.client.events(&route) {
             let Some(event) = understand(&frame?)? else { continue };
             let mut pieces = Pieces::default();
             if matches!(event, OutputEvent::Run(_)) {
                 return Ok(false);
             }
-            self.told(&event, &seen, &mut pieces);
+            self.told(&event, &mut pieces);
             self.out.write(&pieces)?;
             if self.out.is_closed() {
                 return Ok(true);
@@ -144,21 +134,15 @@ impl<'a> Logs<'a> {
         Ok(false)
     }
 
-    /// `seen`: up to when it has been shown already.
-    fn told(&mut self, event: &OutputEvent, seen: &HashMap<u64, Timestamp>, pieces: &mut Pieces) {
+    fn told(&mut self, event: &OutputEvent, pieces: &mut Pieces) {
         let wanted = |node: &str| self.args.node.as_ref().is_none_or(|wanted| wanted == node);
         match event {
             OutputEvent::Line { unit, node, at, stream, text, partial } if wanted(node) => {
-                if seen.get(unit).is_some_and(|last| at <= last) {
-                    return;
-                }
                 let (stream, text) = (Stream::of(stream), text.as_bytes());
                 let said = Said { unit: *unit, node, at: *at, stream, text, partial: *partial };
                 one(self.args, &mut self.lines, &said, pieces);
             }
-            OutputEvent::Skipped { unit, node, bytes }
-                if wanted(node) && !seen.contains_key(unit) =>
-            {
+            OutputEvent::Skipped { unit: _, node, bytes } if wanted(node) => {
                 self.lines.remark(node, &missing(*bytes), pieces);
             }
             OutputEvent::Unit(unit) if wanted(&unit.node) => self.lines.end(unit.id, pieces),

@@ -142,6 +142,8 @@ struct RunQuery {
     #[serde(default = "yes")]
     #[param(default = true)]
     follow: bool,
+    /// Of what units have written by now, only so many lines from the end of each.
+    tail: Option<u64>,
     /// The id of the last event that was seen. The header `Last-Event-ID` outranks it.
     after: Option<String>,
 }
@@ -155,6 +157,9 @@ fn yes() -> bool {
 /// Events: `line`; `skipped`, where so many bytes of a unit's log are missing, 0 if it is not known
 /// how many; `unit` when a unit has ended, after all its lines; and at last `run`. Each attempt is
 /// a unit. What has ended before is told first to last; the lines of units that run come in between.
+///
+/// With `tail` that is told which units have written when it is asked for, up to so many lines each; what
+/// they write from then on is told whole.
 ///
 /// The id of each event says what has been told of every unit: who comes back with it misses no
 /// line and sees none twice. Of that there are two bounds. Of more than 100 units that run and have
@@ -194,7 +199,9 @@ async fn run_output(
     if !read.await? {
         return Err(Error::unknown(format!("there is no run {id}")));
     }
-    Ok(sse::events(RunTelling::new(&app, place, query.follow, news)))
+    // Who comes back has a tail already, unless nothing of it was told.
+    let tail = query.tail.filter(|_| place == Place::new(id));
+    Ok(sse::events(RunTelling::new(&app, place, query.follow, tail, news)))
 }
 
 /// A unit that the caller may see.

@@ -5,6 +5,7 @@
 //! between, in turn, so that neither keeps the other waiting.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::look::{End, Whose, cannot_be_read, end, look};
 use super::{INTERVAL, PIECE, Place, blocking, output_dir};
-use crate::gateway::output::{Cursor, OutputDir};
+use crate::gateway::output::{Cursor, Kept, OutputDir};
 use crate::gateway::problem::Result;
 use crate::gateway::sse::{self, Source};
 use crate::gateway::{App, news, shape};
@@ -26,6 +27,8 @@ pub struct RunTelling {
     run: RunId,
     /// To the end of the run; else what there is now.
     follows: bool,
+    /// Of what there is at the beginning, only so many lines of each unit; until that is left out.
+    tail: Option<u64>,
     /// What has been told.
     place: Place,
     news: news::Cursor,
@@ -65,13 +68,20 @@ enum State {
 }
 
 impl RunTelling {
-    /// `news`: from before anything of the run was looked up.
-    pub fn new(app: &App, place: Place, follows: bool, news: news::Cursor) -> RunTelling {
+    /// `news`: from before anything of the run was looked up. `tail`: of who has been told nothing.
+    pub fn new(
+        app: &App,
+        place: Place,
+        follows: bool,
+        tail: Option<u64>,
+        news: news::Cursor,
+    ) -> RunTelling {
         let now = Instant::now();
         RunTelling {
             app: app.clone(),
             run: RunId(place.run),
             follows,
+            tail,
             runs: HashSet::from([place.run]),
             place,
             news,
@@ -190,6 +200,26 @@ impl RunTelling {
         Ok(true)
     }
 
+    /// Goes on, in each unit, where so many lines are left of what it has written by now.
+    async fn leave_out(&mut self, lines: u64) -> Result<Vec<u8>> {
+        let begun: Vec<usize> = self.ended.union(&self.running).copied().collect();
+        for numbers in begun.chunks(AT_ONCE) {
+            let units: Vec<UnitId> =
+                numbers.iter().map(|number| self.units[*number].unit).collect();
+            let dir = output_dir(&self.app);
+            let read = self.app.history.read(move |ledger| {
+                units.iter().map(|unit| tail_at(ledger, &dir, *unit, lines)).collect()
+            });
+            let found: Vec<u64> = read.await?;
+            for (number, at) in numbers.iter().zip(found) {
+                self.place.reach(*number, at);
+            }
+        }
+        let mut piece = Vec::new();
+        sse::write_place(&mut piece, &self.place);
+        Ok(piece)
+    }
+
     /// One turn of looks at what runs, as long as a piece allows.
     async fn look(&mut self) -> Result<Vec<u8>> {
         let turn: Vec<(usize, Known)> = self
@@ -274,7 +304,10 @@ impl Source for RunTelling {
                 if !self.read().await? {
                     return Ok(None);
                 }
-                continue;
+                match self.tail.take() {
+                    Some(lines) => self.leave_out(lines).await?,
+                    None => continue,
+                }
             } else if !self.running.is_empty()
                 && now >= self.due
                 && (self.ended.is_empty() || !self.gives_way)
@@ -302,6 +335,23 @@ impl Source for RunTelling {
         }
         Ok(None)
     }
+}
+
+/// The beginning where nothing can be read: whoever goes on from there tells that.
+fn tail_at(
+    ledger: &Reader,
+    dir: &OutputDir,
+    unit: UnitId,
+    lines: u64,
+) -> std::result::Result<u64, StoreError> {
+    let Some(row) = ledger.unit(unit)? else { return Ok(0) };
+    let output = match row.state {
+        UnitState::Done(_) => Some(ledger.output(unit)?.unwrap_or_default()),
+        UnitState::Queued | UnitState::Running => None,
+    };
+    let tail = |kept: Kept| Ok::<u64, io::Error>(kept.cursor(kept.tail(lines)?).at);
+    let kept = Kept::open(dir, unit, output.as_ref());
+    Ok(kept.ok().flatten().and_then(|kept| tail(kept).ok()).unwrap_or(0))
 }
 
 /// So many ends are told in one go.

@@ -44,6 +44,41 @@ fn run_of(events: &[Event]) -> Run {
 }
 
 #[test]
+fn of_what_was_there_the_end_can_be_told_alone() {
+    let (rig, stage) = rig();
+    let (ended, runs, later) = (unit_id(1, 0), unit_id(1, 1), unit_id(1, 2));
+    stage.open_run(1, &["n1", "n2", "n3"]);
+    stage.start(1, 0, "n1");
+    stage.end(1, 0, "n1", inline(&numbers("line", 0..10)));
+    stage.start(1, 1, "n2");
+    stage.append(runs, &numbers("line", 0..50_000));
+    rig.heard();
+    let mut reader = Reader::open(&rig.client, &path(1, "?tail=2"));
+    let last = |event: &Event| event.line() == Some((runs.0, "line 49999".to_owned()));
+    let mut seen = reader.until(last);
+    // Whoever comes back is not given another tail.
+    let place = reader.last_id().unwrap().to_owned();
+    drop(reader);
+    stage.append(runs, &numbers("more", 0..3));
+    let mut reader = Reader::resume(&rig.client, &path(1, "?tail=2"), Some(&place));
+    stage.start(1, 2, "n3");
+    stage.append(later, &numbers("late", 0..3));
+    stage.end(1, 1, "n2", stage.in_file(runs));
+    stage.end(1, 2, "n3", stage.in_file(later));
+    stage.end_run(1);
+    seen.extend(reader.rest());
+    let told = by_unit(&seen);
+    assert_eq!(told[&ended.0], ["line 8", "line 9", "."]);
+    assert_eq!(told[&runs.0], ["line 49998", "line 49999", "more 0", "more 1", "more 2", "."]);
+    assert_eq!(told[&later.0], ["late 0", "late 1", "late 2", "."]);
+    assert_eq!(run_of(&seen).units.succeeded, 3);
+    // Of one that is over, and is not followed.
+    let all = Reader::open(&rig.client, &path(1, "?tail=1&follow=false")).rest();
+    assert_eq!(by_unit(&all)[&runs.0], ["more 2", "."]);
+    rig.client.get(&path(1, "?tail=x")).problem(400);
+}
+
+#[test]
 fn a_run_is_told_from_its_beginning_to_its_end() {
     let (rig, stage) = rig();
     let (one, two, again) = (unit_id(1, 0), unit_id(1, 1), unit_id(1, 7));
