@@ -13,7 +13,7 @@ SKIPS   := $(CURDIR)/target/skips
 FAULTS  := $(CURDIR)/target/faults
 
 .DEFAULT_GOAL := help
-.PHONY: help deps schemathesis axe fabric build release test test-full libraries scale pictures simulation faults fuzz lint fmt doc man tasks-page demo bench install clean
+.PHONY: help deps schemathesis axe fabric build release test test-full libraries scale pictures simulation faults fuzz lint fmt doc man tasks-page demo bench built install uninstall build-deps package-deps deb package-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,11 +30,18 @@ axe: deps ## get what looks for barriers in the page
 fabric: deps ## install what the Python bridge is compared with
 	@sh tests/install-fabric.sh
 
+build-deps:
+	@sh tests/install-deps.sh build
+
+package-deps: deps
+	@sh tests/install-deps.sh package
+
 build: deps ## build both packages for development
 	$(CARGO) build --locked --workspace
 
-release: deps ## build the executables as they are installed
+release: build-deps ## build the executables as they are installed
 	$(CARGO) build --locked --workspace --release
+	@sh debian/show.sh $(BUILT)/loom $(SHOWN)
 
 test: build schemathesis axe fabric ## run all tests but the long ones; list what could not run here
 	@$(call run_tests,$(CARGO) test --locked --workspace)
@@ -42,8 +49,9 @@ test: build schemathesis axe fabric ## run all tests but the long ones; list wha
 faults: build ## inject every fault; print what became of each in a table
 	@$(call run_tests,$(call run_faults))
 
-test-full: build schemathesis axe fabric ## run everything there is to be tested, at length
-	@$(call run_tests,PROPTEST_CASES=2000 $(CARGO) test --locked --workspace && $(compare) && $(call run_faults))
+test-full: build package-deps schemathesis axe fabric ## run everything there is to be tested, at length
+	@$(call run_tests,PROPTEST_CASES=2000 $(CARGO) test --locked --workspace && $(compare) && $(call run_faults) && \
+	  sh tests/package/run.sh)
 
 # With LOOM_WRITE_TABLE=1 docs/fabric-comparison.md is written anew.
 libraries: build fabric ## compare fabtools and cuisine on our Fabric and on fab-classic
@@ -100,26 +108,65 @@ man: build ## write the manual page to target/man
 tasks-page: build ## write what docs/tasks.md says of each task anew
 	target/debug/loom tasks --markdown >target/tasks.md && cp target/tasks.md docs/tasks.md
 
-demo: release ## see it run: five throwaway nodes on this machine, two minutes
+demo: deps release ## see it run: five throwaway nodes on this machine, two minutes
 	@bash tests/demo/demo.sh
 
-bench: release fabric ## measure speed and memory, as ratios in one run
+bench: deps release fabric ## measure speed and memory, as ratios in one run
 	$(CARGO) build --locked --release --package loom-worker --example mux_loop
 	$(CARGO) bench --locked --bench units
 
+# The executables, and what they print of themselves.
+BUILT    = target/release
+SHOWN    = target/install
+
 SHARE    = $(DESTDIR)$(PREFIX)/share
+LIB      = $(DESTDIR)$(PREFIX)/lib
 BASH_IN  = $(SHARE)/bash-completion/completions
 ZSH_IN   = $(SHARE)/zsh/site-functions
 FISH_IN  = $(SHARE)/fish/vendor_completions.d
+EXAMPLES = $(SHARE)/doc/loom/examples
+# What is installed beyond directories of Loom's own.
+PLACED   = $(DESTDIR)$(PREFIX)/bin/loom $(SHARE)/man/man1/loom.1 $(BASH_IN)/loom $(ZSH_IN)/_loom \
+           $(FISH_IN)/loom.fish $(SERVICE)
+SERVICE  = $(LIB)/systemd/system/loom.service $(LIB)/sysusers.d/loom.conf $(LIB)/tmpfiles.d/loom.conf
+# A service of the system is installed where systemd looks for one.
+SERVED   = $(filter /usr /usr/local,$(PREFIX))
 
-install: release ## install executables, manual page and completion below PREFIX (and DESTDIR)
-	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 target/release/loom target/release/loom-worker target/release/loom-gateway $(DESTDIR)$(PREFIX)/bin
-	install -d $(SHARE)/man/man1 $(BASH_IN) $(ZSH_IN) $(FISH_IN)
-	target/release/loom man >target/loom.1 && install -m 644 target/loom.1 $(SHARE)/man/man1
-	target/release/loom completions bash >target/loom.bash && install -m 644 target/loom.bash $(BASH_IN)/loom
-	target/release/loom completions zsh >target/loom.zsh && install -m 644 target/loom.zsh $(ZSH_IN)/_loom
-	target/release/loom completions fish >target/loom.fish && install -m 644 target/loom.fish $(FISH_IN)
+install: built ## install below PREFIX (and DESTDIR); the service too where PREFIX is /usr or /usr/local
+	install -d $(DESTDIR)$(PREFIX)/bin $(LIB)/loom $(SHARE)/man/man1 $(BASH_IN) $(ZSH_IN) $(FISH_IN)
+	install -m 755 $(BUILT)/loom $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BUILT)/loom-worker $(BUILT)/loom-gateway $(LIB)/loom
+	@# Earlier versions had them there, where loom looks first.
+	rm -f $(DESTDIR)$(PREFIX)/bin/loom-worker $(DESTDIR)$(PREFIX)/bin/loom-gateway
+	install -m 644 $(SHOWN)/loom.1 $(SHARE)/man/man1
+	install -m 644 $(SHOWN)/loom.bash $(BASH_IN)/loom
+	install -m 644 $(SHOWN)/_loom $(ZSH_IN)
+	install -m 644 $(SHOWN)/loom.fish $(FISH_IN)
+	install -d $(EXAMPLES)/jobs
+	install -m 644 config-examples/*.yaml config-examples/*.py $(EXAMPLES)
+	install -m 644 config-examples/jobs/* $(EXAMPLES)/jobs
+ifneq ($(SERVED),)
+	install -d $(dir $(SERVICE))
+	sed 's|/usr/bin/loom|$(PREFIX)/bin/loom|' debian/loom.service >$(LIB)/systemd/system/loom.service
+	chmod 644 $(LIB)/systemd/system/loom.service
+	install -m 644 debian/loom.sysusers $(LIB)/sysusers.d/loom.conf
+	install -m 644 debian/loom.tmpfiles $(LIB)/tmpfiles.d/loom.conf
+endif
+
+uninstall: ## remove what `make install` with the same PREFIX and DESTDIR has installed
+	rm -f $(PLACED)
+	rm -rf $(LIB)/loom $(SHARE)/doc/loom
+
+# `sudo make install` installs what was built before, and builds nothing as root in somebody's tree.
+built:
+	@if [ "$$(id -u)" -eq 0 ] && [ ! -O Makefile ] && [ -e $(SHOWN)/loom.1 ]; then \
+	  echo "installing what was built"; else $(MAKE) --no-print-directory release; fi
+
+deb: build-deps ## build the Debian package in target/debian; equal sources make equal packages
+	@sh debian/build.sh
+
+package-test: package-deps ## install, use and remove the package in a fresh Debian; build it twice
+	@$(call run_tests,sh tests/package/run.sh)
 
 clean: ## remove what was built
 	$(CARGO) clean

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what building, tests and demo need beyond Rust, as far as it is missing.
+# Installs what building, tests and demo need beyond Rust, as far as it is missing; with `build` what
+# building needs, with `package` what the package's own tests need on top of the tests'.
 # As root directly, else through sudo. The system's own sshd is not started by it.
 set -eu
 
@@ -13,26 +14,39 @@ need() {
     "$@" >/dev/null 2>&1 || missing="$missing $package"
 }
 
-need gcc command -v cc
-need libc6-dev test -e /usr/include/stdio.h
-need openssh-client command -v ssh-keygen
-need openssh-server command -v sshd
-need util-linux command -v setpriv
-need findutils command -v xargs
-need sudo command -v sudo
-need openssl command -v openssl
-need dash command -v dash
-need busybox command -v busybox
-need faketime command -v faketime
-need tmux command -v tmux
-need zsh command -v zsh
-need fish command -v fish
-need mandoc command -v mandoc
-need man-db command -v man
-need rsync command -v rsync
-need chromium command -v chromium
-need chromium-driver command -v chromedriver
-need python3-venv python3 -c 'import ensurepip, venv'
+case ${1:-tests} in
+build | tests)
+    need gcc command -v cc
+    need libc6-dev test -e /usr/include/stdio.h
+    ;;
+esac
+case ${1:-tests} in
+tests)
+    need openssh-client command -v ssh-keygen
+    need openssh-server command -v sshd
+    need util-linux command -v setpriv
+    need findutils command -v xargs
+    need sudo command -v sudo
+    need openssl command -v openssl
+    need dash command -v dash
+    need busybox command -v busybox
+    need faketime command -v faketime
+    need tmux command -v tmux
+    need zsh command -v zsh
+    need fish command -v fish
+    need mandoc command -v mandoc
+    need man-db command -v man
+    need rsync command -v rsync
+    need chromium command -v chromium
+    need chromium-driver command -v chromedriver
+    need python3-venv python3 -c 'import ensurepip, venv'
+    ;;
+package)
+    need debootstrap command -v debootstrap
+    need systemd-container command -v systemd-nspawn
+    need lintian command -v lintian
+    ;;
+esac
 
 [ -n "$missing" ] || exit 0
 echo "installing:$missing"
