@@ -14,7 +14,7 @@ wanted=3.8.0
 if ! "$tools/bin/cargo-deb" --version 2>/dev/null | grep -qx "$wanted"; then
     cargo install --quiet --locked --root "$tools" "cargo-deb@$wanted"
 fi
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+time=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 CARGO_TARGET_DIR=${TARGET:-$here/target/package-build}
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 RUSTFLAGS="--remap-path-prefix=$here=/loom --remap-path-prefix=$CARGO_TARGET_DIR=/loom/target \
@@ -22,9 +22,10 @@ RUSTFLAGS="--remap-path-prefix=$here=/loom --remap-path-prefix=$CARGO_TARGET_DIR
 # The bundled SQLite's.
 CFLAGS="-ffile-prefix-map=$here=/loom -ffile-prefix-map=$CARGO_TARGET_DIR=/loom/target \
 -ffile-prefix-map=$cargo_home=/cargo"
-export SOURCE_DATE_EPOCH CARGO_TARGET_DIR RUSTFLAGS CFLAGS
+export CARGO_TARGET_DIR RUSTFLAGS CFLAGS
 
-cargo build --locked --workspace --release
+# Nothing that is built has a time in it; with one set, each commit would build the C libraries anew.
+env -u SOURCE_DATE_EPOCH cargo build --locked --workspace --release
 sh debian/show.sh "$CARGO_TARGET_DIR/release/loom" "$shown"
 sh debian/crates.sh "$cargo_home" >"$shown/crates"
 # Of a package that is made from a commit, and not uploaded anywhere, that is all there is to say.
@@ -34,9 +35,9 @@ loom ($version-1) unstable; urgency=medium
 
   * Built from commit $(git rev-parse --short=12 HEAD).
 
- -- The Loom developers <loom@localhost>  $(LC_ALL=C date --utc --date "@$SOURCE_DATE_EPOCH" --rfc-email)
+ -- The Loom developers <loom@localhost>  $(LC_ALL=C date --utc --date "@$time" --rfc-email)
 END
-"$tools/bin/cargo-deb" --no-build --quiet --package loom --output "$CARGO_TARGET_DIR/debian/"
+SOURCE_DATE_EPOCH=$time "$tools/bin/cargo-deb" --no-build --quiet --package loom --output "$CARGO_TARGET_DIR/debian/" >/dev/null
 mkdir -p target/debian
 cp "$CARGO_TARGET_DIR"/debian/loom_"$version"-1_*.deb target/debian/
 ls target/debian/loom_"$version"-1_*.deb
