@@ -132,7 +132,7 @@ SERVICE  = $(LIB)/systemd/system/loom.service $(LIB)/sysusers.d/loom.conf $(LIB)
 # A service of the system is installed where systemd looks for one.
 SERVED   = $(filter /usr /usr/local,$(PREFIX))
 
-install: built ## install below PREFIX (and DESTDIR); the service too where PREFIX is /usr or /usr/local
+install: built ## install below PREFIX (and DESTDIR); in /usr and /usr/local the service too
 	install -d $(DESTDIR)$(PREFIX)/bin $(LIB)/loom $(SHARE)/man/man1 $(BASH_IN) $(ZSH_IN) $(FISH_IN)
 	install -m 755 $(BUILT)/loom $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BUILT)/loom-worker $(BUILT)/loom-gateway $(LIB)/loom
