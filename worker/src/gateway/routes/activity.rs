@@ -134,7 +134,7 @@ fn by_reason(mut gaps: Vec<Gap>) -> Vec<Missed> {
         })
     };
     let mut all: Vec<Missed> = reasons.into_iter().filter_map(missed).collect();
-    all.sort_by(|a, b| b.last_at.cmp(&a.last_at));
+    all.sort_by_key(|missed| std::cmp::Reverse(missed.last_at));
     all
 }
 
