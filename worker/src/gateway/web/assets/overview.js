@@ -158,7 +158,7 @@ export async function overview(main, { me, signal }) {
       { name: "Last run", cell: ({ run, times }) => h("a", { href: to("runs", run.id) }, badge(run.state, [run.reason ? `${run.state}: ${run.reason}` : run.state, times > 1 && `, ${times} times`])) },
       { name: "Units", class: "minor", cell: ({ run }) => tally(run.units) },
       { name: "When", class: "number", cell: ({ run }) => h("time", { datetime: run.queued_at, title: clock(run.queued_at, true) }, ago(run.queued_at)) },
-    ], [...last.values()]), missed.length > 0 && h("ul", { class: "missed" }, missed.map(unrunWords)), h("p", null, h("button", { onclick: seen }, "I have seen these"), page.next && [" ", h("a", { href: "#/runs?state=failed,lost" }, "All that failed")]));
+    ], [...last.values()]), missed.length > 0 && h("ul", { class: "missed linked" }, missed.map(unrunWords)), h("p", null, h("button", { onclick: seen }, "I have seen these"), page.next && [" ", h("a", { href: "#/runs?state=failed,lost" }, "All that failed")]));
   }
 
   const all = () => Promise.all([activity(), fires(), failures(), runs(), daemon()]);
