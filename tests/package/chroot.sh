@@ -5,6 +5,11 @@ set -eu
 . tests/package/lib.sh
 
 if [ -z "${INSIDE:-}" ]; then
+    if command -v chromium >/dev/null; then
+        cargo test --locked --quiet --test page --no-run
+    else
+        skip browser "there is no chromium"
+    fi
     root=$(mktemp -d)
     export root
     trap 'rm -rf --one-file-system "$root"' EXIT
@@ -51,6 +56,13 @@ inside /usr/sbin/sshd
 inside sh /inside/prepare.sh
 start
 inside sh /inside/use.sh
+if command -v chromium >/dev/null; then
+    echo "-- looked at in a browser"
+    mount -t proc proc /proc
+    LOOM_PAGE=http://127.0.0.1:7411/ LOOM_PAGE_TOKEN=$(inside loom token add page --role operator 2>/dev/null) \
+        cargo test --locked --offline --quiet --test page -- --ignored installed >"$root/browser.log" 2>&1 ||
+        { cat "$root/browser.log" >&2; fail "the page does not do what it should"; }
+fi
 inside loom stop --wait >/dev/null
 wait "$daemon" || true
 

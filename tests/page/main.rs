@@ -13,6 +13,7 @@ mod busy;
 mod crowd;
 mod fleet;
 mod hostile;
+mod installed;
 mod keyboard;
 mod live;
 mod many;
