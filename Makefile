@@ -36,7 +36,7 @@ build-deps:
 package-deps: deps
 	@sh tests/install-deps.sh package
 
-build: deps ## build both packages for development
+build: deps ## build the executables for development
 	$(CARGO) build --locked --workspace
 
 release: build-deps ## build the executables as they are installed
@@ -108,7 +108,7 @@ man: build ## write the manual page to target/man
 tasks-page: build ## write what docs/tasks.md says of each task anew
 	target/debug/loom tasks --markdown >target/tasks.md && cp target/tasks.md docs/tasks.md
 
-demo: deps release ## see it run: five throwaway nodes on this machine, two minutes
+demo: deps release ## see it run in this terminal: five throwaway nodes on this machine, two minutes
 	@bash tests/demo/demo.sh
 
 bench: deps release fabric ## measure speed and memory, as ratios in one run
