@@ -46,8 +46,9 @@ struct Add {
     #[arg(long, value_name = "ROLE")]
     role: Role,
 
-    /// Only for jobs whose names match one of these globs; others are not even seen
-    #[arg(long, value_name = "GLOB", num_args = 1..)]
+    /// Only for jobs whose names match one of these globs, with commas between them; others are not
+    /// even seen
+    #[arg(long, value_name = "GLOBS", num_args = 1.., value_delimiter = ',')]
     jobs: Vec<String>,
 
     #[command(flatten)]

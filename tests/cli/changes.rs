@@ -120,7 +120,7 @@ fn tokens_are_made_listed_and_revoked_and_all_of_it_is_in_the_audit() {
     let site = Site::empty();
     let mut daemon = Daemon::start(&site);
     assert!(loom(&site, &["token", "list"]).exits(0).stderr.contains("no tokens"));
-    let made = loom(&site, &["token", "add", "ann", "--role", "operator", "--jobs", "web-*", "db"]);
+    let made = loom(&site, &["token", "add", "ann", "--role", "operator", "--jobs", "web-*,db"]);
     let made = made.exits(0);
     let token = made.stdout.strip_suffix('\n').unwrap();
     assert!(token.starts_with("loom_") && !token.contains(char::is_whitespace), "{made:?}");
