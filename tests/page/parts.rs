@@ -46,12 +46,35 @@ fn differences_lead_from_one_text_to_the_other() {
     };
     let log = "2026-01-01T00:00:00Z stdout P be\n2026-01-01T00:00:00Z stderr F  err\n2026-01-01T00:00:00Z stdout F gun\nno line\n";
     assert_eq!(logged(log), json!(["stdout begun", "stderr  err"]));
+    let seam = "2026-01-01T00:00:00Z stdout P be\n2026-01-01T00:00:01Z stderr P:from=82496366 \n2026-01-01T00:00:00Z stdout F gun\n";
+    let shown = ["stdout be", "undefined … the middle is not kept …", "stdout gun"];
+    assert_eq!(logged(seam), json!(shown));
 
     let times = "
         const all = [0.0301, 4.25, 59.6, 61, 3600, 3661, 90000, 86400 * 3 + 60].map(duration);
         return all.join('; ');";
     let said = part(&browser, "time.js", "duration", times);
     assert_eq!(said, "30 ms; 4.3 s; 1 min; 1 min 1 s; 1 h; 1 h 1 min; 1 d 1 h; 3 d");
+
+    // On new year's day of last night, and the other way round, the time is what one wants to know.
+    let near = "
+        const RealDate = Date;
+        const shown = (now, at) => {
+            globalThis.Date = class extends RealDate {
+                constructor(...of) { super(...(of.length ? of : [now])); }
+                static now() { return RealDate.parse(now); }
+            };
+            try { return clock(new RealDate(at)); } finally { globalThis.Date = RealDate; }
+        };
+        return [
+            shown('2031-01-01T12:00:00', '2030-12-31T23:30:00'),
+            shown('2030-12-31T12:00:00', '2031-01-01T02:30:00'),
+            shown('2030-12-31T12:00:00', '2030-12-31T02:30:00'),
+            shown('2030-12-31T12:00:00', '2030-01-31T02:30:00'),
+            shown('2030-12-31T12:00:00', '2029-12-31T02:30:00'),
+        ].join('; ');";
+    let said = part(&browser, "time.js", "clock", near);
+    assert_eq!(said, "31 Dec 23:30; 1 Jan 02:30; 02:30; 31 Jan 02:30; 31 Dec 2029");
     assert_eq!(browser.complaints(), Vec::<String>::new());
     daemon.stop();
 }

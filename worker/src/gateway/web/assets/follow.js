@@ -81,7 +81,8 @@ async function ended(unit, out, signal) {
       earlier.disabled = true;
       begin = await piece(id, begin);
     } }, `Earlier (${size(from)})`);
-    out.say(from > 0 ? earlier : `${size(unit.output_bytes)}${unit.output_truncated ? ", of which the middle is not kept" : ""}`);
+    const all = `${size(unit.output_bytes)}${unit.output_truncated ? ", of which the middle is not kept" : ""}`;
+    out.say(from > 0 && [earlier, " of "], all);
     return from;
   }
 }
@@ -106,11 +107,17 @@ async function part(id, range, signal) {
   return { lines: logged(new TextDecoder().decode(bytes)), from };
 }
 
-/** Lines of the log as it is kept: `TIME STREAM F|P TEXT`, `P` of a part of a line. */
+/** Lines of the log as it is kept: `TIME STREAM F|P TEXT`, `P` of a part of a line; and a word of ours where some is left out. */
 export function logged(text) {
   const lines = [];
   const open = {};
   for (const line of text.split("\n")) {
+    // Behind here it goes on at another place of all that was written.
+    if (/^\S+ (stdout|stderr) P:from=/.test(line)) {
+      lines.push({ text: "… the middle is not kept …" });
+      for (const stream of Object.keys(open)) open[stream] = null;
+      continue;
+    }
     const found = /^(\S+) (stdout|stderr) ([FP]) ?(.*)$/s.exec(line);
     if (!found) continue;
     const [, at, stream, whole, said] = found;

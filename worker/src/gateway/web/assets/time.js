@@ -27,13 +27,16 @@ const today = () => format(HERE, false).format(new Date()).slice(0, 10);
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** On the viewer's clock: of today the time, of this year the day and the time, of others the day. */
+// Within half a year a day has one meaning, whatever year it is in.
+const NEAR = 182 * 86400000;
+
+/** On the viewer's clock: of today the time, of this year and of days that are near the day and the time, of others the date. */
 export function clock(at, seconds = false) {
   const text = format(HERE, seconds).format(new Date(at));
   const now = today();
   if (text.startsWith(now)) return text.slice(11);
   const day = `${Number(text.slice(8, 10))} ${MONTHS[Number(text.slice(5, 7)) - 1]}`;
-  if (text.startsWith(now.slice(0, 4))) return `${day} ${text.slice(11)}`;
+  if (text.startsWith(now.slice(0, 4)) || Math.abs(new Date(at) - Date.now()) < NEAR) return `${day} ${text.slice(11)}`;
   return seconds ? text : `${day} ${text.slice(0, 4)}`;
 }
 
