@@ -63,9 +63,10 @@ export function whenRefused(work) {
 
 /** What the daemon says against a request. */
 export class Problem extends Error {
-  constructor(status, detail) {
+  /** Of status 0 nobody answered; `remedy`: what to do when somebody does. */
+  constructor(status, detail, remedy) {
     super(detail);
-    this.status = status;
+    Object.assign(this, { status, remedy });
   }
 }
 

@@ -1,7 +1,7 @@
 // The frame around all views: who looks, where one can go, and whether news arrive.
 
 import { h, fill, clean, complain } from "./dom.js";
-import { borrow, get, isSignedIn, signIn, signOut, whenRefused, whenSignedOut } from "./api.js";
+import { borrow, get, isSignedIn, Problem, signIn, signOut, whenRefused, whenSignedOut } from "./api.js";
 import { follow } from "./events.js";
 import { route, start, stop, go } from "./router.js";
 import * as signin from "./signin.js";
@@ -11,6 +11,8 @@ const ROLES = ["viewer", "operator", "admin"];
 let living = new AbortController();
 let started = false;
 let me = null;
+// Shows the view anew that could not be shown because nobody answered.
+let anew = null;
 
 // A view is fetched when it is first gone to; by then Loom may have been upgraded.
 const from = (name) => async (...with_) => {
@@ -18,7 +20,10 @@ const from = (name) => async (...with_) => {
   try {
     view = await import(`./${name}.js`);
   } catch (error) {
-    const page = await (await fetch(document.baseURI, { cache: "no-store" })).text();
+    const page = await fetch(document.baseURI, { cache: "no-store" }).then((answer) => answer.text(), () => {
+      // A browser may remember that the file was not to be had.
+      throw new Problem(0, "The daemon cannot be reached.", () => location.reload());
+    });
     if (page.includes(`/${import.meta.url.split("/").at(-2)}/`)) throw error;
     return location.reload();
   }
@@ -62,6 +67,7 @@ function enter(who) {
   follow(living.signal, (is) => {
     fill(live, is ? "live" : "reconnecting");
     live.classList.toggle("off", !is);
+    if (is) anew?.();
   }).catch((error) => fill(live, error.message));
   if (started) go();
   else start(render);
@@ -78,6 +84,7 @@ async function render(found, signal) {
     else link.removeAttribute("aria-current");
   }
   const before = document.activeElement;
+  anew = null;
   fill(main, found ? h("h1", null, found.title) : [h("h1", null, "There is no such page"), h("p", null, h("a", { href: "#/" }, "Overview"))]);
   scrollTo(0, 0);
   // Who came by a link begins at the top of what it led to.
@@ -86,7 +93,9 @@ async function render(found, signal) {
   try {
     await found.view(main, { ...found, me, signal });
   } catch (error) {
-    if (!signal.aborted) main.append(h("div", { class: "notice bad", role: "alert" }, error.message));
+    if (signal.aborted) return;
+    main.append(h("div", { class: "notice bad", role: "alert" }, error.message));
+    if (error.status === 0) anew = error.remedy ?? go;
   }
 }
 
