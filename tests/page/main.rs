@@ -23,6 +23,7 @@ mod past;
 mod pictures;
 mod roles;
 mod scene;
+mod stranger;
 mod views;
 
 use axe::Axe;

@@ -117,7 +117,7 @@ fn a_day_is_seen_at_a_glance() {
     assert_eq!(scene.get("activity")["runs"]["failed"], json!(9));
     assert_eq!(RUNS, 1288);
     // What did not run is told, but not what was switched off.
-    browser.until_text("not run 1 job, 7 times,");
+    browser.until_text("not run breaks 7 times from");
     browser.until_text("the run before still went on");
     assert!(!browser.text().contains("switched off"));
     browser.until("document.querySelectorAll('.stack .b-due').length > 20");

@@ -37,6 +37,7 @@ fn a_viewer_is_offered_nothing_and_a_limited_token_sees_its_jobs() {
     assert_eq!(pressed(&["Cancel", "Retry"]), 0);
     browser.open(&scene.url("#/jobs/breaks"));
     browser.until_text("there is no job \"breaks\"");
+    assert!(!browser.text().contains("never ran"), "{}", browser.text());
     browser.press("Sign out");
     browser.until("document.querySelector('#token') !== null");
     assert_eq!(browser.value("sessionStorage.length"), json!(0));

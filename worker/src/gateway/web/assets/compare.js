@@ -12,6 +12,7 @@ const MOST = 300;
 // Runs before, in which a node is looked for.
 const LOOKED = 5;
 const SHOWN = 200;
+const REASONS = 3;
 // Lines that differ, beyond which a difference is no help.
 const EDITS = 600;
 
@@ -60,8 +61,15 @@ export async function alike(into, units, signal) {
       return h("section", { class: "group" },
         h("h3", null, badge(unitWord(same[0]), same[0].summary), ` on ${names.length === 1 ? names[0] : `${names.length} nodes`}`),
         names.length > 1 && h("p", { class: "names" }, brief(names)),
+        reasons(same),
         words ? h("pre", { tabindex: "0" }, head(words)) : h("p", { class: "quiet" }, "It wrote nothing."));
     }));
+}
+
+/** What Loom says of them, which may name each node's address: some of it then. */
+function reasons(units) {
+  const all = [...new Set(units.map(({ detail }) => detail).filter(Boolean))];
+  return [all.slice(0, REASONS).map((one) => h("p", null, one)), all.length > REASONS && h("p", { class: "quiet" }, `and ${all.length - REASONS} other reasons`)];
 }
 
 const brief = (names) => (names.length > 40 ? `${names.slice(0, 40).join(", ")} and ${names.length - 40} more` : names.join(", "));

@@ -28,7 +28,7 @@ export async function job(main, { params: { name }, me, signal }) {
   main.append(top, picture,
     section("Its last runs", never, history.element),
     h("div", { class: "columns" },
-      section("When it was due last", why, ask(path, signal)),
+      section("Did it run?", why, ask(path, signal)),
       section("Comes due", next)),
     section("Runs", log.element));
 
@@ -52,7 +52,7 @@ export async function job(main, { params: { name }, me, signal }) {
     fill(picture, is.plan && section("Slots", plan(is.plan.slots)));
     fill(next, is.next.length
       ? h("ol", { class: "due" }, is.next.map((at) => h("li", null, when(at, zone))))
-      : h("p", { class: "quiet" }, is.enabled ? "It does not." : "It is off."));
+      : h("p", { class: "quiet" }, is.enabled ? ["At no time of the clock: its schedule is ", h("code", null, is.schedule), "."] : "Not while it is off."));
   }
 
   function buttons(is) {
@@ -105,7 +105,13 @@ export async function job(main, { params: { name }, me, signal }) {
       if ((event.job === name && !event.type.startsWith("unit_")) || ["resync", "reloaded", "paused"].includes(event.type)) again();
     }
   }, signal);
-  await Promise.all([facts_(), past(), reason(), log.load()]);
+  try {
+    await Promise.all([facts_(), past(), reason(), log.load()]);
+  } catch (error) {
+    // Of what does not exist there is nothing else to say.
+    if (error.status === 404) main.replaceChildren(main.querySelector("h1"));
+    throw error;
+  }
 }
 
 function targets(names) {

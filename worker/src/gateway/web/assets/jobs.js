@@ -12,7 +12,7 @@ const STATES = ["failed", "lost", "running", "queued", "succeeded", "cancelled",
 
 export async function jobs(main, { query, signal }) {
   const count = h("p", { class: "quiet", role: "status" });
-  const name = h("input", { id: "f-name", type: "search", "data-filter": true, placeholder: "part of a name, or web-*", value: query.get("name") ?? "", spellcheck: "false", autocomplete: "off" });
+  const name = h("input", { id: "f-name", type: "search", "data-filter": true, placeholder: "part, or web-*", value: query.get("name") ?? "", spellcheck: "false", autocomplete: "off" });
   const tag = h("input", { id: "f-tag", type: "search", list: "tags", value: query.get("tag") ?? "", spellcheck: "false", autocomplete: "off" });
   const tags = h("datalist", { id: "tags" });
   const state = choice("f-state", ["", "any"], STATES.map((word) => [word, word]), query.get("state"));
@@ -20,10 +20,11 @@ export async function jobs(main, { query, signal }) {
   main.append(h("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
     field("Name", name), field("Tag", tag), tags, field("Last run", state), field("Schedule", enabled), count));
 
+  const none = h("span");
   const rows = listed({
     label: "Jobs",
     key: (job) => job.name,
-    empty: "No job is like that.",
+    empty: none,
     columns: [
       { name: "Job", cell: (job) => [h("a", { href: to("jobs", job.name) }, job.name), job.task === FLOW && h("span", { class: "mark" }, "flow")] },
       { name: "Last run", class: "middle", cell: lastRun },
@@ -66,6 +67,7 @@ export async function jobs(main, { query, signal }) {
       if (!own.aborted) fill(count, error.message);
       return;
     }
+    fill(none, Object.values(wanted).some(Boolean) ? "No job is like that." : "There are no jobs. They are written in the files that jobspath in loom.yaml names.");
     rows.set(current());
     since = null;
     fill(tags, [...known].sort().slice(0, 200).map((word) => h("option", { value: word })));

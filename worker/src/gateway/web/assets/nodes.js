@@ -21,7 +21,7 @@ const STATES = [
 
 export async function nodes(main, { query, signal }) {
   const count = h("p", { class: "quiet", role: "status" });
-  const name = h("input", { id: "f-name", type: "search", "data-filter": true, placeholder: "part of a name, or web*", value: query.get("name") ?? "", spellcheck: "false", autocomplete: "off" });
+  const name = h("input", { id: "f-name", type: "search", "data-filter": true, placeholder: "part, or web*", value: query.get("name") ?? "", spellcheck: "false", autocomplete: "off" });
   const tag = h("input", { id: "f-tag", type: "search", value: query.get("tag") ?? "", spellcheck: "false", autocomplete: "off" });
   const state = choice("f-state", FAR, STATES.map(([word, says]) => [word, says]), query.get("state"));
   main.append(h("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
@@ -31,10 +31,11 @@ export async function nodes(main, { query, signal }) {
     const known = rows.get(node);
     if (known) rows.replace({ ...known });
   });
+  const none = h("span");
   const rows = listed({
     label: "Nodes",
     key: (node) => node.name,
-    empty: "No node is like that.",
+    empty: none,
     columns: [
       { name: "Node", cell: (node) => h("a", { href: to("nodes", node.name) }, node.name) },
       { name: "Connection", class: "middle", cell: connection },
@@ -58,6 +59,7 @@ export async function nodes(main, { query, signal }) {
   function show() {
     const fits = STATES.find(([word]) => word === state.value)?.[2];
     const some = fits ? all.filter((node) => fits(node, work)) : all;
+    fill(none, fits || name.value.trim() || tag.value.trim() ? "No node is like that." : "There are no nodes. They are written in the file that nodesfile in loom.yaml names.");
     // Each anew: what runs there is not told by the node itself.
     rows.set(some.map((node) => ({ ...node })), whole);
     const many = (list) => (list.length === 1 ? "1 node" : `${list.length} nodes`);

@@ -99,12 +99,14 @@ export async function overview(main, { me, signal }) {
     is = await get("daemon", {}, signal);
     const { units, workers, ledger } = is;
     fill(work, facts(
-      ["Workers", `${workers.busy} busy of ${workers.live} (${workers.min} to ${workers.max})`],
+      ["Workers", `${workers.busy} busy of ${workers.live}; at most ${workers.max}`],
       ["Units", `${units.running} running, ${units.waiting} waiting, ${units.held} held back`],
       ["Nodes", h("a", { href: "#/nodes" }, `${is.nodes}, ${is.connections} connected`)],
-      ["Jobs", h("a", { href: "#/jobs" }, `${is.jobs}`)],
+      // Whose token is limited is shown some of them.
+      ["Jobs", me.jobs.length ? null : h("a", { href: "#/jobs" }, `${is.jobs}`)],
       ["Daemon", `${is.version} on ${is.hostname}, up since ${clock(is.started_at)}`]));
     fill(trouble,
+      !is.jobs && begin(is),
       is.paused && h("p", { class: "notice" }, "All schedules are paused."),
       is.stopping && h("p", { class: "notice" }, "The daemon is being stopped; nothing starts any more."),
       is.reload_trouble && h("div", { class: "notice bad" }, "The last reload was refused: ", h("pre", null, is.reload_trouble)),
@@ -155,7 +157,7 @@ export async function overview(main, { me, signal }) {
     }
     fill(failed, page.items.length > 0 && table("What failed", [
       { name: "Job", cell: ({ run, name }) => (run.command ? h("code", null, name) : h("a", { href: to("jobs", run.job) }, name)) },
-      { name: "Last run", cell: ({ run, times }) => h("a", { href: to("runs", run.id) }, badge(run.state, [run.reason ? `${run.state}: ${run.reason}` : run.state, times > 1 && `, ${times} times`])) },
+      { name: "Last run", cell: ({ run, times }) => h("a", { href: to("runs", run.id) }, badge(run.state, [run.reason ? `${run.state}: ${REASONS[run.reason] ?? run.reason}` : run.state, times > 1 && `, ${times} times`])) },
       { name: "Units", class: "minor", cell: ({ run }) => tally(run.units) },
       { name: "When", class: "number", cell: ({ run }) => h("time", { datetime: run.queued_at, title: clock(run.queued_at, true) }, ago(run.queued_at)) },
     ], [...last.values()]), missed.length > 0 && h("ul", { class: "missed linked" }, missed.map(unrunWords)), h("p", null, h("button", { onclick: seen }, "I have seen these"), page.next && [" ", h("a", { href: "#/runs?state=failed,lost" }, "All that failed")]));
@@ -226,10 +228,16 @@ export async function overview(main, { me, signal }) {
 }
 
 function unrunWords({ reason, jobs, names, count, first_at: first, last_at: last }) {
-  const times = first === last ? clock(last) : `${clock(first)} to ${clock(last)}`;
-  return h("li", null, badge("skipped", "not run"), ` ${counted(jobs, "job")}, ${counted(count, "time")}, ${times}: ${REASONS[reason]}. `,
-    names.map((name, n) => [n > 0 && ", ", h("a", { href: to("jobs", name) }, name)]), jobs > names.length && ", …");
+  const times = first === last ? `at ${clock(last)}` : `${counted(count, "time")} from ${clock(first)} to ${clock(last)}`;
+  const others = jobs - names.length;
+  return h("li", null, badge("skipped", "not run"), " ", names.map((name, n) => [n > 0 && ", ", h("a", { href: to("jobs", name) }, name)]),
+    others > 0 && ` and ${counted(others, "other")}`, ` ${times}: ${REASONS[reason]}.`);
 }
+
+/** What to do where there is nothing yet. */
+const begin = ({ nodes }) => h("p", { class: "notice" }, `There are no ${nodes ? "" : "nodes and no "}jobs yet. Loom reads them from files: `,
+  h("code", null, "nodesfile"), " and ", h("code", null, "jobspath"), " in ", h("code", null, "loom.yaml"), " say where. What is written there appears here within seconds; ",
+  h("code", null, "loom check"), " says what is wrong with it.");
 
 /** Of who has never looked, it is a day. */
 function looked() {

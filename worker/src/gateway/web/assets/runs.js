@@ -47,19 +47,20 @@ export function runList(label, wanted, signal, without = []) {
   let items = [];
   let cursor;
   let turn = 0;
+  const none = h("span");
   const columns = [
     { name: "Run", class: "narrow", cell: (run) => h("a", { href: to("runs", run.id) }, `${run.id}`) },
     { name: "Job", class: "wide", cell: (run) => (run.command ? h("code", null, run.command) : h("a", { href: to("jobs", run.job) }, run.job)) },
-    { name: "State", class: "middle", cell: (run) => badge(run.state) },
+    { name: "State", class: "middle word", cell: (run) => badge(run.state) },
     { name: "Units", class: "units minor", cell: progress },
     { name: "Begun", class: "middle", cell: (run) => when(run.started_at ?? run.queued_at) },
-    { name: "Took", class: "number", cell: took },
+    { name: "Took", class: "number minor", cell: took },
     { name: "By", class: "minor", cell: (run) => (run.by ? `${run.trigger}, ${run.by}` : run.trigger) },
   ];
   const rows = listed({
     label,
     key: (run) => run.id,
-    empty: "There is no such run.",
+    empty: none,
     columns: columns.filter(({ name }) => !without.includes(name)),
     more,
   }, signal);
@@ -79,6 +80,8 @@ export function runList(label, wanted, signal, without = []) {
     const page = await get("runs", { ...wanted(), limit: 100 }, signal);
     if (own !== turn) return;
     ({ items, next: cursor } = page);
+    const { job, ...others } = wanted();
+    fill(none, Object.values(others).some(Boolean) || (job && !without.includes("Job")) ? "There is no such run." : job ? "It never ran." : "Nothing has run yet.");
     rows.set(items, !cursor);
     return items;
   }

@@ -25,6 +25,6 @@ export function show(app, why, done) {
     h("h1", null, "Loom"),
     h("form", { onsubmit: submit },
       h("label", { for: "token" }, "Token"), input, said, button),
-    h("p", { class: "quiet" }, "One is made on the daemon's machine: ", h("code", null, "loom token add NAME --role viewer"), ". It is kept in your open tabs until you sign out or close the last of them.")));
+    h("p", { class: "quiet" }, "One is made on the daemon's machine: ", h("code", null, "loom token add NAME --role viewer"), ", or ", h("code", null, "operator"), " for who may also run and cancel. It is kept in your open tabs until you sign out or close the last of them.")));
   input.focus();
 }

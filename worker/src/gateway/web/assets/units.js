@@ -59,7 +59,7 @@ export function unitList({ choose, kept, keep }, signal) {
   let all = [];
   let newest = [];
   const chips = h("div", { class: "chips", role: "group", "aria-label": "Units by state" });
-  const name = h("input", { id: "f-unit", type: "search", "data-filter": true, placeholder: "part of a name, or web*", value: kept.name ?? "", spellcheck: "false", autocomplete: "off", oninput: () => {
+  const name = h("input", { id: "f-unit", type: "search", "data-filter": true, placeholder: "part, or web*", value: kept.name ?? "", spellcheck: "false", autocomplete: "off", oninput: () => {
     keep({ name: name.value.trim() });
     draw();
   } });

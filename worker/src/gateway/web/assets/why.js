@@ -9,7 +9,7 @@ export const words = (text) => text.split(/(\x60[^\x60\n]+\x60)/).map((part, n) 
 
 /** What became of an instant that one asks about. */
 export function ask(path, signal) {
-  const input = h("input", { id: "at", placeholder: "02:00 or 2026-11-20T02:00", autocomplete: "off", spellcheck: "false" });
+  const input = h("input", { id: "at", placeholder: "02:00, or 2030-12-31T02:00", size: "26", autocomplete: "off", spellcheck: "false" });
   const said = h("p", { role: "status" });
   const submit = async (event) => {
     event.preventDefault();
