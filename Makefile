@@ -19,22 +19,22 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## install what tests and demo need from Debian (only what is missing)
-	@sh tests/install-deps.sh
+	@sh tests/install/deps.sh
 
 schemathesis: deps ## install what tries the API against its description
-	@sh tests/install-schemathesis.sh
+	@sh tests/install/schemathesis.sh
 
 axe: deps ## get what looks for barriers in the page
-	@sh tests/install-axe.sh
+	@sh tests/install/axe.sh
 
 fabric: deps ## install what the Python bridge is compared with
-	@sh tests/install-fabric.sh
+	@sh tests/install/fabric.sh
 
 build-deps:
-	@sh tests/install-deps.sh build
+	@sh tests/install/deps.sh build
 
 package-deps: deps
-	@sh tests/install-deps.sh package
+	@sh tests/install/deps.sh package
 
 build: deps ## build the executables for development
 	$(CARGO) build --locked --workspace

@@ -76,7 +76,7 @@ fn the_api_is_what_its_description_says() {
     daemon.stop();
 }
 
-/// Where `tests/install-schemathesis.sh` puts it: beside what cargo builds.
+/// Where `tests/install/schemathesis.sh` puts it: beside what cargo builds.
 fn executable() -> Option<PathBuf> {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
     let found = target.join("schemathesis/bin/st");

@@ -136,7 +136,7 @@ impl Sshd {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("setpriv (util-linux) is needed: run tests/install-deps.sh");
+            .expect("setpriv (util-linux) is needed: run tests/install/deps.sh");
         let log = Log::follow(child.stderr.take().unwrap());
         let listening = log.find(0, Duration::from_secs(20), |line| {
             line.contains("Server listening on") || line.contains("Cannot bind any address")

@@ -5,7 +5,7 @@
 # compare report that they were skipped.
 set -eu
 
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 pins=tests/fabric
 venv=target/fabric
 

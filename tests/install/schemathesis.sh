@@ -3,7 +3,7 @@
 # it is there already. Without it the test that needs it reports that it was skipped.
 set -eu
 
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 wanted=tests/api/requirements.txt
 venv=target/schemathesis
 

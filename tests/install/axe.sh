@@ -4,7 +4,7 @@
 # skipped.
 set -eu
 
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 wanted=4.14.1
 dir=target/axe
 
