@@ -24,7 +24,7 @@ pub mod host;
 pub mod listen;
 pub mod news;
 pub mod output;
-pub mod page;
+pub mod paging;
 pub mod patience;
 pub mod problem;
 pub mod range;

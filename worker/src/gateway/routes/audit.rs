@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use crate::gateway::App;
 use crate::gateway::auth::Caller;
-use crate::gateway::page::{Paging, page};
+use crate::gateway::paging::{Paging, page};
 use crate::gateway::problem::Result;
 
 pub fn routes() -> OpenApiRouter<App> {

@@ -18,7 +18,7 @@ use crate::gateway::auth::Caller;
 use crate::gateway::catalog::{self, Catalog};
 use crate::gateway::describe::Problems;
 use crate::gateway::extract::{Query, Segment};
-use crate::gateway::page::{Names, Paging, page, words};
+use crate::gateway::paging::{Names, Paging, page, words};
 use crate::gateway::problem::{Error, Result};
 use crate::gateway::{shape, when};
 

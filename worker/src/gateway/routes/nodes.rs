@@ -18,7 +18,7 @@ use super::daemon::status;
 use crate::gateway::auth::Caller;
 use crate::gateway::describe::Problems;
 use crate::gateway::extract::{Query, Segment};
-use crate::gateway::page::{Names, Paging, page};
+use crate::gateway::paging::{Names, Paging, page};
 use crate::gateway::problem::{Error, Result};
 use crate::gateway::{App, shape};
 

@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use crate::gateway::auth::Caller;
 use crate::gateway::describe::Problems;
 use crate::gateway::extract::{Query, Segment};
-use crate::gateway::page::{Paging, page, words};
+use crate::gateway::paging::{Paging, page, words};
 use crate::gateway::problem::{Error, Result};
 use crate::gateway::{App, shape, wait, when};
 

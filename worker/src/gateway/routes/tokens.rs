@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use super::control::{done, odd};
 use crate::gateway::App;
 use crate::gateway::auth::Caller;
-use crate::gateway::page::{Paging, page};
+use crate::gateway::paging::{Paging, page};
 use crate::gateway::problem::{Error, Result};
 
 pub fn routes() -> OpenApiRouter<App> {

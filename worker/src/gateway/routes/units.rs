@@ -14,8 +14,8 @@ use crate::gateway::App;
 use crate::gateway::auth::Caller;
 use crate::gateway::describe::Problems;
 use crate::gateway::extract::{Query, Segment};
-use crate::gateway::page::Paging;
-use crate::gateway::page::words;
+use crate::gateway::paging::Paging;
+use crate::gateway::paging::words;
 use crate::gateway::problem::{Error, Result};
 use crate::gateway::shape;
 

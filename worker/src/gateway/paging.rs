@@ -1,4 +1,5 @@
-//! Pages: limits, cursors and the commonest filters of lists.
+//! Lists in pieces: limits, cursors and the commonest filters. Knows nothing of the page in a
+//! browser, which is `web`.
 
 use std::ops::Bound;
 
