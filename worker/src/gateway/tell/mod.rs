@@ -7,6 +7,7 @@
 mod look;
 mod place;
 mod run;
+mod turn;
 mod unit;
 
 pub use place::Place;

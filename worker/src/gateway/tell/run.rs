@@ -5,19 +5,16 @@
 //! between, in turn, so that neither keeps the other waiting.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use loom::api::event::Event;
 use loom::api::unit::OutputEvent;
-use loom::store::{Reader, StoreError, UnitState};
+use loom::store::UnitState;
 use loom::unit::{RunId, UnitId};
 use tokio::time::{Instant, sleep_until};
 
-use super::look::{End, Whose, cannot_be_read, end, look};
-use super::{INTERVAL, PIECE, Place, blocking, output_dir};
-use crate::gateway::output::{Cursor, Kept, OutputDir};
+use super::turn::{AT_ONCE, Ended, Known, Looked, tail_at};
+use super::{INTERVAL, Place, blocking, output_dir};
 use crate::gateway::problem::Result;
 use crate::gateway::sse::{self, Source};
 use crate::gateway::{App, news, shape};
@@ -52,12 +49,6 @@ pub struct RunTelling {
     read_at: Instant,
     is_over: bool,
     state: State,
-}
-
-#[derive(Debug, Clone)]
-struct Known {
-    unit: UnitId,
-    node: Arc<str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -334,105 +325,5 @@ impl Source for RunTelling {
             }
         }
         Ok(None)
-    }
-}
-
-/// The beginning where nothing can be read: whoever goes on from there tells that.
-fn tail_at(
-    ledger: &Reader,
-    dir: &OutputDir,
-    unit: UnitId,
-    lines: u64,
-) -> std::result::Result<u64, StoreError> {
-    let Some(row) = ledger.unit(unit)? else { return Ok(0) };
-    let output = match row.state {
-        UnitState::Done(_) => Some(ledger.output(unit)?.unwrap_or_default()),
-        UnitState::Queued | UnitState::Running => None,
-    };
-    let tail = |kept: Kept| Ok::<u64, io::Error>(kept.cursor(kept.tail(lines)?).at);
-    let kept = Kept::open(dir, unit, output.as_ref());
-    Ok(kept.ok().flatten().and_then(|kept| tail(kept).ok()).unwrap_or(0))
-}
-
-/// So many ends are told in one go.
-const AT_ONCE: usize = 100;
-
-#[derive(Default)]
-struct Looked {
-    place: Place,
-    piece: Vec<u8>,
-    more: bool,
-    unreadable: Vec<usize>,
-    /// The piece was full before the round was: this one has its turn.
-    next: Option<usize>,
-}
-
-impl Looked {
-    fn at(dir: &OutputDir, place: Place, turn: &[(usize, Known)]) -> Looked {
-        let mut looked = Looked { place, ..Looked::default() };
-        for (number, Known { unit, node }) in turn {
-            if looked.piece.len() >= PIECE {
-                looked.next = Some(*number);
-                break;
-            }
-            let whose = Whose { unit: *unit, node: node.to_string(), only: None };
-            let before = looked.place.before(*number);
-            let id = |at| format!("{before}{at}");
-            let at = looked.place.at(*number);
-            match look(dir, at, &whose, id, &mut looked.piece) {
-                Ok(seen) => {
-                    looked.place.reach(*number, seen.at);
-                    looked.more |= seen.more;
-                }
-                Err(why) => {
-                    cannot_be_read(*unit, &why);
-                    looked.unreadable.push(*number);
-                }
-            }
-        }
-        looked
-    }
-}
-
-#[derive(Default)]
-struct Ended {
-    place: Place,
-    piece: Vec<u8>,
-    told: Vec<usize>,
-    /// By the ledger they have not ended.
-    open: Vec<usize>,
-}
-
-impl Ended {
-    fn of(
-        ledger: &Reader,
-        dir: &OutputDir,
-        place: Place,
-        turn: &[(usize, UnitId)],
-    ) -> std::result::Result<Ended, StoreError> {
-        let mut ended = Ended { place, ..Ended::default() };
-        for (number, unit) in turn {
-            if ended.piece.len() >= PIECE {
-                break;
-            }
-            let place = &mut ended.place;
-            let from = Cursor { unit: *unit, at: place.at(*number) };
-            let before = place.before(*number);
-            let id = |at| format!("{before}{at}");
-            let last = |_| {
-                place.finish(*number);
-                place.to_string()
-            };
-            match end(ledger, dir, from, None, (id, last), &mut ended.piece)? {
-                End::Told => ended.told.push(*number),
-                End::Gone => {
-                    ended.place.finish(*number);
-                    ended.told.push(*number);
-                }
-                End::More(at) => ended.place.reach(*number, at),
-                End::Open => ended.open.push(*number),
-            }
-        }
-        Ok(ended)
     }
 }
