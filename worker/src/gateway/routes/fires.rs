@@ -119,7 +119,8 @@ impl Look {
             let fires = catalog::fires(first, before).take_while(|at| *at < self.until);
             for (nth, at) in fires.enumerate() {
                 self.count(&mut spans, at, jobs);
-                if nth < self.limit {
+                // Of those that come due together, the first instants hold enough.
+                if nth.saturating_mul(jobs.len()) < self.limit {
                     next.entry(at).or_default().extend(jobs);
                 }
             }

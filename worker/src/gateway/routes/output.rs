@@ -158,8 +158,8 @@ fn yes() -> bool {
 /// how many; `unit` when a unit has ended, after all its lines; and at last `run`. Each attempt is
 /// a unit. What has ended before is told first to last; the lines of units that run come in between.
 ///
-/// With `tail` that is told which units have written when it is asked for, up to so many lines each; what
-/// they write from then on is told whole.
+/// With `tail`, of what units have written when it is asked for only the last lines are told, so many
+/// of each; what they write from then on is told whole.
 ///
 /// The id of each event says what has been told of every unit: who comes back with it misses no
 /// line and sees none twice. Of that there are two bounds. Of more than 100 units that run and have
