@@ -12,6 +12,7 @@ mod browser;
 mod busy;
 mod crowd;
 mod fleet;
+mod going;
 mod hostile;
 mod installed;
 mod keyboard;

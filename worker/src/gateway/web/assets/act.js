@@ -3,11 +3,9 @@
 import { h } from "./dom.js";
 import { part } from "./api.js";
 import { to } from "./router.js";
-import { isOver } from "./state.js";
+import { EXEC, isOver } from "./state.js";
 import { confirm, carryOut } from "./dialog.js";
 import { lastAttempts } from "./units.js";
-
-const EXEC = "@exec";
 
 /** Buttons for that, or nothing. */
 export function buttons(run, units) {

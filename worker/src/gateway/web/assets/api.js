@@ -51,7 +51,11 @@ export function borrow() {
 
 tabs.addEventListener("message", ({ data }) => {
   if (data?.wanted && token) tabs.postMessage({ token });
-  else if (data?.signedOut && token) onSignedOut();
+  else if (data?.signedOut && token) {
+    // Even while nobody knows yet whose it is.
+    signIn(null);
+    onSignedOut();
+  }
 });
 
 export const isSignedIn = () => Boolean(token);

@@ -15,7 +15,7 @@ let me = null;
 let anew = null;
 
 // A view is fetched when it is first gone to; by then Loom may have been upgraded.
-const from = (name) => async (...with_) => {
+const from = (name) => async (main, with_) => {
   let view;
   try {
     view = await import(`./${name}.js`);
@@ -27,7 +27,8 @@ const from = (name) => async (...with_) => {
     if (page.includes(`/${import.meta.url.split("/").at(-2)}/`)) throw error;
     return location.reload();
   }
-  return view[name](...with_);
+  // Meanwhile somebody may have gone on.
+  if (!with_.signal.aborted) return view[name](main, with_);
 };
 
 route("", () => "Overview", from("overview"));

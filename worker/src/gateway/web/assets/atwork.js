@@ -26,7 +26,17 @@ export function atWork(signal, changed) {
     const own = ++turn;
     ended = new Set();
     on = new Map();
+    try {
+      await look(own);
+    } finally {
+      if (own === turn) ended = null;
+    }
+    changed();
+  }
+
+  async function look(own) {
     const { items, next } = await get("runs", { state: "running", limit: RUNS }, signal);
+    if (own !== turn) return;
     partial = Boolean(next);
     let left = UNITS;
     for (const run of items) {
@@ -36,12 +46,20 @@ export function atWork(signal, changed) {
         partial = true;
         continue;
       }
-      const { nodes } = await get(`runs/${run.id}`, {}, signal);
+      const units = await unitsOf(run);
       if (own !== turn) return;
-      for (const unit of nodes) if (unit.state === "running") begin({ ...unit, job: run.command ?? run.job });
+      for (const unit of units) if (unit.state === "running") begin({ ...unit, job: run.command ?? run.job });
     }
-    ended = null;
-    changed();
+  }
+
+  async function unitsOf({ id }) {
+    try {
+      return (await get(`runs/${id}`, {}, signal)).nodes;
+    } catch (error) {
+      // It has ended and been pruned meanwhile.
+      if (error.status === 404) return [];
+      throw error;
+    }
   }
 
   listen((events) => {

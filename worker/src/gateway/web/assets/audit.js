@@ -6,7 +6,7 @@ import { listed } from "./list.js";
 import { clock } from "./time.js";
 import { badge } from "./state.js";
 import { remember, to } from "./router.js";
-import { field, choice } from "./jobs.js";
+import { choice, field, filters, search, written } from "./filters.js";
 
 // As the daemon names what was done, and for people.
 const ACTIONS = new Map([
@@ -31,9 +31,9 @@ const OF_RUNS = ["run", "retry", "exec", "flow run", "flow retry", "cancel"];
 const OF_JOBS = ["run", "enable", "disable"];
 
 export async function audit(main, { query, signal }) {
-  const who = h("input", { id: "f-who", type: "search", "data-filter": true, placeholder: "a user, or token:NAME", value: query.get("who") ?? "", spellcheck: "false", autocomplete: "off" });
+  const who = search("f-who", query.get("who"), { first: true, placeholder: "a user, or token:NAME" });
   const action = choice("f-action", ["", "any"], [...ACTIONS], query.get("action"));
-  main.append(h("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() }, field("Who", who), field("What", action)));
+  main.append(filters(field("Who", who), field("What", action)));
   const states = new Map();
 
   const subject = ({ action: done, subject: of }) => (OF_JOBS.includes(done) ? h("a", { href: to("jobs", of) }, of) : OF_RUNS.includes(done) ? linked(of) : of);
@@ -87,15 +87,11 @@ export async function audit(main, { query, signal }) {
     outcomes(page.items).catch(() => {});
     return Boolean(cursor);
   }
-  let typing = 0;
   const reload = () => {
     remember({ who: who.value.trim(), action: action.value });
     load(true);
   };
-  who.addEventListener("input", () => {
-    clearTimeout(typing);
-    typing = setTimeout(reload, 250);
-  });
+  written([who], reload, signal);
   action.addEventListener("change", reload);
   await load(true);
 }

@@ -108,16 +108,27 @@ export function complain(error) {
   main.prepend(notice);
 }
 
-/** At most once a while, the last time included. */
-export function seldom(wait, work) {
-  let timer = 0;
+/**
+ * Work that is done at most once a while, the last time included, until `signal`; and not before the
+ * time before is over, so that no slow answer comes after a newer one. Where it fails, the next time
+ * has to do.
+ */
+export function seldom(wait, work, signal) {
+  let armed = false;
+  let asked = false;
   let last = -Infinity;
+  const begin = async () => {
+    [asked, last] = [false, performance.now()];
+    if (!signal.aborted) await Promise.resolve().then(work).catch(() => {});
+    armed = false;
+    if (asked && !signal.aborted) arm();
+  };
+  const arm = () => {
+    armed = true;
+    setTimeout(begin, Math.max(0, last + wait - performance.now()));
+  };
   return () => {
-    if (timer) return;
-    timer = setTimeout(() => {
-      timer = 0;
-      last = performance.now();
-      work();
-    }, Math.max(0, last + wait - performance.now()));
+    asked = true;
+    if (!armed) arm();
   };
 }

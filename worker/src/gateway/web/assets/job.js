@@ -96,9 +96,7 @@ export async function job(main, { params: { name }, me, signal }) {
     fill(why, words(is.text));
   }
 
-  const again = seldom(1000, () => {
-    if (!signal.aborted) Promise.all([facts_(), past(), reason()]).catch(() => {});
-  });
+  const again = seldom(1000, () => Promise.all([facts_(), past(), reason()]), signal);
   listen((events) => {
     for (const event of events) {
       if (event.job === name && event.type === "run_ended") tell(`Run ${event.run} ${event.state}`);

@@ -7,18 +7,18 @@ import { to, remember } from "./router.js";
 import { badge, FLOW } from "./state.js";
 import { when, ago, took } from "./time.js";
 import { listed } from "./list.js";
+import { choice, field, filters, search, written } from "./filters.js";
 
 const STATES = ["failed", "lost", "running", "queued", "succeeded", "cancelled", "skipped"];
 
 export async function jobs(main, { query, signal }) {
   const count = h("p", { class: "quiet", role: "status" });
-  const name = h("input", { id: "f-name", type: "search", "data-filter": true, placeholder: "part, or web-*", value: query.get("name") ?? "", spellcheck: "false", autocomplete: "off" });
-  const tag = h("input", { id: "f-tag", type: "search", list: "tags", value: query.get("tag") ?? "", spellcheck: "false", autocomplete: "off" });
+  const name = search("f-name", query.get("name"), { first: true, placeholder: "part, or web-*" });
+  const tag = search("f-tag", query.get("tag"), { list: "tags" });
   const tags = h("datalist", { id: "tags" });
   const state = choice("f-state", ["", "any"], STATES.map((word) => [word, word]), query.get("state"));
   const enabled = choice("f-on", ["", "on and off"], [["true", "on"], ["false", "off"]], query.get("enabled"));
-  main.append(h("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
-    field("Name", name), field("Tag", tag), tags, field("Last run", state), field("Schedule", enabled), count));
+  main.append(filters(field("Name", name), field("Tag", tag), tags, field("Last run", state), field("Schedule", enabled), count));
 
   const none = h("span");
   const rows = listed({
@@ -74,20 +74,13 @@ export async function jobs(main, { query, signal }) {
     fill(count, items.length === 1 ? "1 job" : `${items.length} jobs`);
   }
 
-  let typing = 0;
-  const typed = () => {
-    clearTimeout(typing);
-    typing = setTimeout(() => load(), 150);
-  };
-  for (const input of [name, tag]) input.addEventListener("input", typed);
+  written([name, tag], load, signal);
   for (const select of [state, enabled]) select.addEventListener("change", () => load());
   name.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown") rows.element.querySelector("tbody a")?.focus();
   });
 
-  const again = seldom(2000, () => {
-    if (!signal.aborted) load(true);
-  });
+  const again = seldom(2000, () => load(true), signal);
   listen((events) => {
     for (const event of events) {
       if (["resync", "reloaded", "switched", "paused"].includes(event.type)) return again();
@@ -115,19 +108,6 @@ function lastRun(job) {
   if (!run) return h("span", { class: "quiet" }, "never ran");
   const at = run.started_at ?? run.queued_at;
   return [h("a", { href: to("runs", run.id) }, badge(run.state)), h("time", { class: "quiet", datetime: at }, ` ${ago(at)}`)];
-}
-
-export const field = (label, input) => h("div", { class: "field" }, h("label", { for: input.id }, label), input);
-
-export function choice(id, any, choices, chosen) {
-  const options = [any, ...choices].map(([value, name]) => h("option", { value }, name));
-  const select = h("select", { id }, options);
-  if (chosen && choices.some(([value]) => value === chosen)) select.value = chosen;
-  else if (chosen) {
-    select.append(h("option", { value: chosen }, chosen));
-    select.value = chosen;
-  }
-  return select;
 }
 
 /** Between two tasks, so that none of them is long. */

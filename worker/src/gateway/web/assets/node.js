@@ -6,7 +6,7 @@ import { listen } from "./events.js";
 import { to } from "./router.js";
 import { badge, unitWord } from "./state.js";
 import { clock, when, took } from "./time.js";
-import { strip } from "./chart.js";
+import { strip } from "./cells.js";
 import { table } from "./list.js";
 import { address, connection, contact, failures, running } from "./nodes.js";
 
@@ -44,9 +44,7 @@ export async function node(main, { params: { name }, signal }) {
         : h("p", { class: "quiet" }, "None.")),
       h("details", { open }, h("summary", null, "All its keys"), h("pre", { tabindex: "0" }, JSON.stringify(is.manifest, null, 2))));
   }
-  const again = seldom(1000, () => {
-    if (!signal.aborted) load().catch(() => {});
-  });
+  const again = seldom(1000, load, signal);
   listen((events) => {
     if (events.some((event) => event.node === name || event.type === "resync" || event.type === "reloaded")) again();
   }, signal);

@@ -6,7 +6,7 @@ import { listen } from "./events.js";
 import { to, remember } from "./router.js";
 import { listed } from "./list.js";
 import { ago, clock } from "./time.js";
-import { field, choice } from "./jobs.js";
+import { choice, field, filters, search, written } from "./filters.js";
 import { atWork } from "./atwork.js";
 
 const FAR = ["", "any"];
@@ -21,11 +21,10 @@ const STATES = [
 
 export async function nodes(main, { query, signal }) {
   const count = h("p", { class: "quiet", role: "status" });
-  const name = h("input", { id: "f-name", type: "search", "data-filter": true, placeholder: "part, or web*", value: query.get("name") ?? "", spellcheck: "false", autocomplete: "off" });
-  const tag = h("input", { id: "f-tag", type: "search", value: query.get("tag") ?? "", spellcheck: "false", autocomplete: "off" });
+  const name = search("f-name", query.get("name"), { first: true, placeholder: "part, or web*" });
+  const tag = search("f-tag", query.get("tag"));
   const state = choice("f-state", FAR, STATES.map(([word, says]) => [word, says]), query.get("state"));
-  main.append(h("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
-    field("Name", name), field("Tag", tag), field("State", state), count));
+  main.append(filters(field("Name", name), field("Tag", tag), field("State", state), count));
   const work = atWork(signal, (node) => {
     if (node === undefined || state.value === "busy") return show();
     const known = rows.get(node);
@@ -88,18 +87,12 @@ export async function nodes(main, { query, signal }) {
     [all, whole] = [items, true];
     show();
   }
-  let typing = 0;
-  for (const input of [name, tag]) input.addEventListener("input", () => {
-    clearTimeout(typing);
-    typing = setTimeout(() => load(), 150);
-  });
+  written([name, tag], load, signal);
   state.addEventListener("change", () => {
     remember({ name: name.value.trim(), tag: tag.value.trim(), state: state.value });
     show();
   });
-  const again = seldom(5000, () => {
-    if (!signal.aborted) load(true);
-  });
+  const again = seldom(5000, () => load(true), signal);
   listen((events) => {
     for (const { type } of events) if (["unit_ended", "reloaded", "resync"].includes(type)) return again();
   }, signal);

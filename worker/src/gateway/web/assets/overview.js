@@ -163,14 +163,13 @@ export async function overview(main, { me, signal }) {
     ], [...last.values()]), missed.length > 0 && h("ul", { class: "missed linked" }, missed.map(unrunWords)), h("p", null, h("button", { onclick: seen }, "I have seen these"), page.next && [" ", h("a", { href: "#/runs?state=failed,lost" }, "All that failed")]));
   }
 
-  const all = () => Promise.all([activity(), fires(), failures(), runs(), daemon()]);
-  const again = { daemon: seldom(1000, quietly(daemon)), runs: seldom(1000, quietly(runs)), failures: seldom(1000, quietly(failures)), fires: seldom(5000, quietly(fires)), activity: seldom(5000, quietly(activity)) };
-
-  function quietly(work) {
-    return () => {
-      if (!signal.aborted) work().catch(() => {});
-    };
-  }
+  const again = {
+    daemon: seldom(1000, daemon, signal),
+    runs: seldom(1000, runs, signal),
+    failures: seldom(1000, failures, signal),
+    fires: seldom(5000, fires, signal),
+    activity: seldom(5000, activity, signal),
+  };
 
   listen((events) => {
     let drawn = false;
@@ -195,7 +194,7 @@ export async function overview(main, { me, signal }) {
           tell(`${event.job}: run ${event.run} ${event.state}`);
           again.failures();
         }
-      } else if (event.type === "resync") all().catch(() => {});
+      } else if (event.type === "resync") for (const work of Object.values(again)) work();
       if (event.type === "missed") again.failures();
       if (["run_queued", "run_ended", "missed"].includes(event.type)) again.activity();
       if (["reloaded", "switched", "paused"].includes(event.type)) again.fires();
@@ -206,7 +205,6 @@ export async function overview(main, { me, signal }) {
     }
     again.daemon();
   }, signal);
-  await all();
 
   // What runs has been running for longer; and the coming day moves on.
   const clockwork = setInterval(() => {
@@ -225,6 +223,7 @@ export async function overview(main, { me, signal }) {
     clearInterval(clockwork);
     clearInterval(minutes);
   });
+  await Promise.all([activity(), fires(), failures(), runs(), daemon()]);
 }
 
 function unrunWords({ reason, jobs, names, count, first_at: first, last_at: last }) {

@@ -5,7 +5,7 @@ import { h, svg, fill } from "./dom.js";
 import { clock, duration, between } from "./time.js";
 import { badge, look } from "./state.js";
 import { to } from "./router.js";
-import { strip, rove } from "./chart.js";
+import { strip, rove } from "./cells.js";
 
 // In pixels: a column at least and at most, the room for the values' axis, and the plot's height with
 // its margins.
@@ -23,7 +23,7 @@ const APART = 110;
 // Seconds from line to line, of which one says how much it is without counting.
 const STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
 
-export function median(numbers) {
+function median(numbers) {
   if (!numbers.length) return null;
   const sorted = [...numbers].sort((a, b) => a - b);
   const half = sorted.length >> 1;

@@ -12,7 +12,7 @@ export function route(pattern, title, view) {
 
 export const to = (...parts) => `#/${parts.map(encodeURIComponent).join("/")}`;
 
-export function read() {
+function read() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
   const parts = path ? path.split("/").map(decoded) : [""];
   for (const { parts: wanted, title, view } of views) {

@@ -4,7 +4,7 @@ import { h, fill, section, facts, tell, seldom } from "./dom.js";
 import { get, part } from "./api.js";
 import { listen } from "./events.js";
 import { to } from "./router.js";
-import { badge, isOver } from "./state.js";
+import { EXEC, badge, isOver } from "./state.js";
 import { when, took } from "./time.js";
 import { buttons } from "./act.js";
 import { slots } from "./flow.js";
@@ -12,8 +12,6 @@ import { panes as outputs } from "./panes.js";
 import { progress } from "./progress.js";
 import { counted } from "./units.js";
 import { words } from "./why.js";
-
-const EXEC = "@exec";
 
 export async function run(main, { params: { id }, query, me, signal }) {
   const path = `runs/${part(id)}`;
@@ -77,9 +75,7 @@ export async function run(main, { params: { id }, query, me, signal }) {
     zone = found;
     draw();
   }).catch(() => {});
-  const again = seldom(500, () => {
-    if (!signal.aborted) load().catch(() => {});
-  });
+  const again = seldom(500, load, signal);
   const parts = new Set();
   for (const some of is.slots ?? []) for (const one of some) if (one.run) parts.add(one.run.id);
 

@@ -8,16 +8,15 @@ import { progress } from "./progress.js";
 import { badge } from "./state.js";
 import { clock, when, took } from "./time.js";
 import { listed } from "./list.js";
-import { field, choice } from "./jobs.js";
+import { choice, field, filters, search, written } from "./filters.js";
 
 const STATES = ["queued,running", "failed,lost", "succeeded", "failed", "cancelled", "lost", "skipped"];
 
 export async function runs(main, { query, signal }) {
-  const job = h("input", { id: "f-job", type: "search", "data-filter": true, placeholder: "its whole name", value: query.get("job") ?? "", spellcheck: "false", autocomplete: "off" });
-  const node = h("input", { id: "f-node", type: "search", value: query.get("node") ?? "", spellcheck: "false", autocomplete: "off" });
+  const job = search("f-job", query.get("job"), { first: true, placeholder: "its whole name" });
+  const node = search("f-node", query.get("node"));
   const state = choice("f-state", ["", "any"], STATES.map((word) => [word, word.replace(",", " or ")]), query.get("state"));
-  main.append(h("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
-    field("Job", job), field("Node", node), field("State", state)));
+  main.append(filters(field("Job", job), field("Node", node), field("State", state)));
   // As a bar of the overview leads here.
   let span = Object.fromEntries(["since", "until", "parts"].map((name) => [name, query.get(name) ?? ""]));
   const wanted = () => ({ job: job.value.trim(), node: node.value.trim(), state: state.value, ...span });
@@ -31,11 +30,7 @@ export async function runs(main, { query, signal }) {
     remember(wanted());
     load();
   };
-  let typing = 0;
-  for (const input of [job, node]) input.addEventListener("input", () => {
-    clearTimeout(typing);
-    typing = setTimeout(reload, 250);
-  });
+  written([job, node], reload, signal);
   state.addEventListener("change", reload);
   await load();
 }
@@ -86,10 +81,8 @@ export function runList(label, wanted, signal, without = []) {
     return items;
   }
 
-  const again = seldom(1000, () => {
-    // Who has scrolled away reads what is there.
-    if (!signal.aborted && items.length <= 100) load().catch(() => {});
-  });
+  // Who has scrolled away reads what is there.
+  const again = seldom(1000, () => items.length <= 100 && load(), signal);
   listen((events) => {
     for (const { type } of events) if (type.startsWith("run_") || type === "resync") return again();
   }, signal);

@@ -3,21 +3,22 @@
 import { h } from "./dom.js";
 
 // Shape, and the class of the colour.
-const LOOKS = {
-  queued: ["○", "wait"],
-  running: ["◐", "run"],
-  succeeded: ["✓", "good"],
-  failed: ["✗", "bad"],
-  signaled: ["✗", "bad"],
-  crashed: ["✗", "bad"],
-  "timed out": ["⧖", "bad"],
-  unreachable: ["⊘", "bad"],
-  cancelled: ["■", "ended"],
-  lost: ["?", "lost"],
-  skipped: ["–", "none"],
-};
+const LOOKS = new Map([
+  ["queued", ["○", "wait"]],
+  ["running", ["◐", "run"]],
+  ["succeeded", ["✓", "good"]],
+  ["failed", ["✗", "bad"]],
+  ["signaled", ["✗", "bad"]],
+  ["crashed", ["✗", "bad"]],
+  ["timed out", ["⧖", "bad"]],
+  ["unreachable", ["⊘", "bad"]],
+  ["cancelled", ["■", "ended"]],
+  ["lost", ["?", "lost"]],
+  ["skipped", ["–", "none"]],
+]);
 
-export const look = (word) => LOOKS[word] ?? ["·", "none"];
+/** Of any word: an address may name one that there is not. */
+export const look = (word) => LOOKS.get(word) ?? ["·", "none"];
 
 /** The word with its shape. */
 export function badge(word, says) {
@@ -37,4 +38,6 @@ export function tally(units) {
   return [`${units.succeeded} of ${units.total}`, ...odd].join(", ");
 }
 
+// What stands in for the name of a task, or of a job.
 export const FLOW = "@flow";
+export const EXEC = "@exec";

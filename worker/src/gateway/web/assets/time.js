@@ -41,7 +41,7 @@ export function clock(at, seconds = false) {
 }
 
 /** On the clock of a zone, if it says something else than the viewer's. */
-export function there(at, zone) {
+function there(at, zone) {
   if (!zone || zone === HERE) return null;
   const [mine, its] = [format(HERE, false), format(zone, false)];
   if (!its) return null;
@@ -91,5 +91,3 @@ export function ago(at) {
   if (far < 60) return seconds < 0 ? "in a minute" : "just now";
   return seconds < 0 ? `in ${text}` : `${text} ago`;
 }
-
-export { HERE };

@@ -21,7 +21,7 @@ export const parts = (runs, states = STATES) => states.filter((state) => runs[st
 export const counted = (count, one, more = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : more}`;
 
 /** A round number that is not below, and half of which is as well. */
-export function top(most) {
+function top(most) {
   const size = 10 ** Math.floor(Math.log10(most));
   return [1, 1.2, 1.6, 2, 3, 4, 6, 8, 10].map((n) => Math.round(n * size)).find((n) => n >= most && (n < 2 || n % 2 === 0));
 }

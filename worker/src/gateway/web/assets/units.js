@@ -47,10 +47,19 @@ export function ordered(units) {
 
 /** A part of a name, or a glob for all of it. */
 export function named(text) {
-  if (!/[*?]/.test(text)) return (name) => name.includes(text);
-  const glob = text.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
-  const whole = new RegExp(`^${glob}$`);
-  return (name) => whole.test(name);
+  return /[*?]/.test(text) ? (name) => matches(text, name) : (name) => name.includes(text);
+}
+
+/** By the last star alone: an expression would try all of them, for as long as an address wants. */
+function matches(glob, name) {
+  let [at, n, star, from] = [0, 0, -1, 0];
+  while (n < name.length) {
+    if (glob[at] === "*") [star, from] = [at++, n];
+    else if (glob[at] === "?" || glob[at] === name[n]) [at, n] = [at + 1, n + 1];
+    else if (star >= 0) [at, n] = [star + 1, ++from];
+    else return false;
+  }
+  return /^\**$/.test(glob.slice(at));
 }
 
 /** `choose(unit)`: somebody wants to see it. `kept`: what the address says; `keep(what)`: puts it there. */

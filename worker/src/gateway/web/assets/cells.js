@@ -1,4 +1,4 @@
-// A row of cells, one for each run: what became of it, by colour and shape and word.
+// Cells in a row, one for each run or unit: what became of it, by colour and shape and word.
 
 import { h } from "./dom.js";
 import { look } from "./state.js";

@@ -1,0 +1,146 @@
+//! From one view to the next: nothing of the one that was left stays behind.
+
+use serde_json::json;
+
+use crate::harness::SOON;
+use crate::parts::part;
+use crate::{Browser, Scene};
+
+#[test]
+fn a_view_that_was_left_leaves_nothing_behind() {
+    let Some(browser) = Browser::start("a_view_that_was_left_leaves_nothing_behind") else {
+        return;
+    };
+    let scene = Scene::set();
+    let mut daemon = scene.start();
+    scene.sign_in(&browser, &scene.token("viewer", &[]));
+    browser.until_text("Nothing runs.");
+    // Gone to twice, before its file has come.
+    browser.run("location.hash = '#/jobs'; location.hash = '#/nodes'", &[]);
+    browser.until_text("2 nodes");
+    assert_eq!(browser.value("document.querySelectorAll('form.filters').length"), json!(1));
+    assert_eq!(browser.value("document.querySelectorAll('table').length"), json!(1));
+
+    // What somebody was writing is not for the next view.
+    browser.press("Jobs");
+    browser.until_text("6 jobs");
+    let written = "
+        const name = document.querySelector('#f-name');
+        name.value = 'gre';
+        name.dispatchEvent(new Event('input'));
+        location.hash = '#/runs';
+        const wait = (time) => new Promise((done) => setTimeout(done, time));
+        return wait(600).then(() => location.hash);";
+    assert_eq!(browser.run(written, &[]), "#/runs");
+
+    // Nor is what an address asks for that there is not.
+    let run = daemon.run("greet");
+    daemon.ledger().wait_for_run("greet", run, SOON);
+    browser.open(&scene.url(&format!("#/runs/{run}?state=constructor&name=*")));
+    browser.until_text("No unit is like that.");
+    browser.until(
+        "[...document.querySelectorAll('.chip')].some(c => c.innerText.includes('constructor 0'))",
+    );
+    assert_eq!(browser.value("document.querySelector('.notice')"), json!(null));
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    daemon.stop();
+}
+
+#[test]
+fn what_runs_is_known_though_a_run_is_gone() {
+    let Some(browser) = Browser::start("what_runs_is_known_though_a_run_is_gone") else { return };
+    let scene = Scene::set();
+    let mut daemon = scene.start();
+    scene.sign_in(&browser, &scene.token("viewer", &[]));
+    let ticks = daemon.run("ticks");
+    browser.open(&scene.url("#/nodes"));
+    browser.until(
+        "[...document.querySelectorAll('tbody a.run')].some(a => a.innerText.includes('ticks'))",
+    );
+    // Between the list and itself, a run is pruned.
+    let gone = format!(
+        "const asked = fetch;
+         window.fetch = (url, ...rest) => String(url).endsWith('/runs/{ticks}')
+             ? Promise.resolve(new Response('{{\"detail\": \"there is no run {ticks}\"}}', {{ status: 404 }}))
+             : asked(url, ...rest);"
+    );
+    browser.before_pages(&gone);
+    browser.run("location.reload()", &[]);
+    browser.until_text("2 nodes");
+    browser.until("document.querySelector('.live').textContent === 'live'");
+    assert_eq!(browser.value("document.querySelector('.notice')"), json!(null));
+    // What begins from then on is known.
+    daemon.run("greet");
+    browser.until("document.querySelectorAll('tbody tr[data-key]').length === 2");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    daemon.stop();
+}
+
+#[test]
+fn what_is_asked_for_again_is_asked_for_one_at_a_time() {
+    let Some(browser) = Browser::start("what_is_asked_for_again") else { return };
+    let scene = Scene::set();
+    let mut daemon = scene.start();
+    browser.open(&scene.url(""));
+    browser.until("document.querySelector('#token') !== null");
+    let tried = "
+        const [leaving, told, answers] = [new AbortController(), [], []];
+        const again = seldom(0, () => new Promise((done, failed) => answers.push([done, failed])), leaving.signal);
+        const asked = async (count) => {
+            for (let n = 0; n < 200 && answers.length < count; n++) await new Promise((done) => setTimeout(done, 5));
+            told.push(answers.length);
+        };
+        return (async () => {
+            again();
+            again();
+            await asked(1);
+            // While it is on its way, there is no other; then one for all that wanted one.
+            again();
+            again();
+            await new Promise((done) => setTimeout(done, 50));
+            told.push(answers.length);
+            answers[0][1](new Error('not this time'));
+            await asked(2);
+            answers[1][0]();
+            again();
+            await asked(3);
+            again();
+            leaving.abort();
+            answers[2][0]();
+            await new Promise((done) => setTimeout(done, 50));
+            told.push(answers.length);
+            return told;
+        })();";
+    assert_eq!(part(&browser, "dom.js", "seldom", tried), json!([1, 1, 2, 3, 3]));
+
+    let fits = |glob: &str, name: &str| {
+        part(&browser, "units.js", "named", &format!("return named({glob:?})({name:?})"))
+    };
+    for (glob, name) in [
+        ("eb", "web1"),
+        ("w*1", "web1"),
+        ("w??1", "web1"),
+        ("*", "x"),
+        ("*a*b*", "ab"),
+        ("**b", "b"),
+    ] {
+        assert_eq!(fits(glob, name), json!(true), "{glob} {name}");
+    }
+    for (glob, name) in [("w*", "1web"), ("w?1", "web1"), ("*a", "ab"), ("?", ""), ("a.*", "ab")] {
+        assert_eq!(fits(glob, name), json!(false), "{glob} {name}");
+    }
+    // An expression would go on for hours.
+    let (glob, name) = ("*a".repeat(30) + "b", "a".repeat(64));
+    assert_eq!(fits(&glob, &name), json!(false));
+
+    // A token that came from another tab goes with it, even if nobody knows yet whose it is.
+    let left = "
+        signIn('loom_lent');
+        new BroadcastChannel('loom').postMessage({ signedOut: true });
+        return (async () => {
+            for (let n = 0; n < 200 && isSignedIn(); n++) await new Promise((done) => setTimeout(done, 5));
+            return [isSignedIn(), sessionStorage.length];
+        })();";
+    assert_eq!(part(&browser, "api.js", "signIn, isSignedIn", left), json!([false, 0]));
+    daemon.stop();
+}
