@@ -65,7 +65,7 @@ else
 fi
 
 # Debian starts a service when it installs it, unless this policy forbids it.
-# shellcheck disable=SC2016 # the variables belong to the inner shell
+# shellcheck disable=SC2016,SC2086 # the variables belong to the inner shell; the packages are words
 $as_root sh -c '
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then

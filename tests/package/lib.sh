@@ -1,5 +1,6 @@
 # Shared by the tests of the package: what they say, how they wait, and the machines they work on.
 # To be sourced by one that is in the repository's root.
+# shellcheck shell=sh
 
 # The package, which run.sh has built.
 deb=${deb:-}
@@ -34,7 +35,8 @@ make_base() {
     rm -rf --one-file-system "$base.new"
     # shellcheck source=/dev/null
     . /etc/os-release
-    timeout 900 debootstrap --variant=minbase \
+    # What it mounts ends with it, however it ends.
+    timeout -k 5 900 unshare --mount debootstrap --variant=minbase \
         --include=systemd,systemd-sysv,dbus,openssh-client,openssh-server,python3,curl \
         "$VERSION_CODENAME" "$base.new" >target/package-base.log 2>&1 || return 1
     rm -rf "$base.new"/var/cache/apt/archives/*.deb "$base.new"/var/lib/apt/lists/*

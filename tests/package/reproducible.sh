@@ -13,7 +13,8 @@ git diff --binary HEAD >"$dir/changes"
 [ ! -s "$dir/changes" ] || git -C "$dir/elsewhere" apply "$dir/changes"
 mkdir "$dir/elsewhere/target"
 ln -s "$PWD/target/tools" "$dir/elsewhere/target/tools"
-other=$dir/elsewhere/$(TARGET=$dir/built sh "$dir/elsewhere/debian/build.sh" | tail -n 1)
+built=$(TARGET=$dir/built sh "$dir/elsewhere/debian/build.sh")
+other=$dir/elsewhere/$(echo "$built" | tail -n 1)
 if ! cmp -s "$deb" "$other"; then
     mkdir "$dir/a" "$dir/b"
     dpkg-deb -R "$deb" "$dir/a"

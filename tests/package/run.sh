@@ -7,7 +7,9 @@ set -eu
 cd "$(dirname "$0")/../.."
 . tests/package/lib.sh
 
-deb=$(pwd)/$(sh debian/build.sh | tail -n 1)
+# In two steps: of a pipe only the end is known to have gone well.
+built=$(sh debian/build.sh)
+deb=$(pwd)/$(echo "$built" | tail -n 1)
 export deb
 
 part() {

@@ -14,7 +14,7 @@ clean_up() {
     if [ -n "$container" ]; then
         within 10 gone "$container" || kill -KILL "$container" 2>/dev/null || true
     fi
-    rm -rf --one-file-system "$root"
+    rm -rf --one-file-system "$root" "$root.log"
 }
 gone() { ! kill -0 "$1" 2>/dev/null; }
 trap clean_up EXIT
@@ -24,7 +24,7 @@ machine "$root" "$deb"
 # Where systemd runs here as well, it makes a place for the container among the control groups.
 [ -d /run/systemd/system ] || keep=--keep-unit
 systemd-nspawn --quiet --directory="$root" --machine="loom-package-$$" --boot --register=no \
-    ${keep:-} --private-network </dev/null >"$root.log" 2>&1 &
+    ${keep:+"$keep"} --private-network </dev/null >"$root.log" 2>&1 &
 container=$!
 inside() {
     timeout -k 5 "${limit:-120}" nsenter -t "$leader" -m -u -i -n -p -- \
@@ -35,10 +35,8 @@ booted() {
 }
 if ! within 60 booted; then
     skip systemd "no container boots here: $(tail -n 1 "$root.log")"
-    rm -f "$root.log"
     exit
 fi
-rm -f "$root.log"
 
 inside dpkg --install /loom.deb >/dev/null 2>&1
 inside sh /inside/installed.sh

@@ -1,6 +1,7 @@
 #!/bin/sh
 # As the package has left the machine, before anybody has touched anything.
 set -eu
+# shellcheck source=tests/package/inside/lib.sh
 . /inside/lib.sh
 
 getent passwd loom | grep -q ':/var/lib/loom:/usr/sbin/nologin$' || fail "there is no user loom"

@@ -1,4 +1,5 @@
 # Shared by what is run on a machine with the package. Sourced.
+# shellcheck shell=sh
 
 fail() {
     echo "tests/package: $*" >&2

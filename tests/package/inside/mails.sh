@@ -2,6 +2,7 @@
 # A mail of a hook, by a sendmail that becomes another group for its spool, as postfix' does: held off
 # by the unit, let through with examples/mail.conf.
 set -eu
+# shellcheck source=tests/package/inside/lib.sh
 . /inside/lib.sh
 
 groupadd --system spool

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The package is removed, installed again, and purged.
 set -eu
+# shellcheck source=tests/package/inside/lib.sh
 . /inside/lib.sh
 
 dpkg --remove loom >/dev/null

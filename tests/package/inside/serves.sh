@@ -2,6 +2,7 @@
 # The service at work: runs, the page, reloads, restarts and stops; and what it must not be able to
 # do. A system call that its filter refuses would kill whoever makes it here, and so fail this test.
 set -eu
+# shellcheck source=tests/package/inside/lib.sh
 . /inside/lib.sh
 
 install -d /etc/systemd/system/loom.service.d

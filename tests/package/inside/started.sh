@@ -1,6 +1,7 @@
 #!/bin/sh
 # The service as the installation has started it: no node, no job, no port, all by itself.
 set -eu
+# shellcheck source=tests/package/inside/lib.sh
 . /inside/lib.sh
 
 systemctl is-active --quiet loom || fail "the installation did not start the service"

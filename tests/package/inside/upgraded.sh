@@ -1,6 +1,7 @@
 #!/bin/sh
 # An upgrade while a job runs: the daemon is another, the ledger and what somebody has changed stay.
 set -eu
+# shellcheck source=tests/package/inside/lib.sh
 . /inside/lib.sh
 
 before=$(systemctl show -P MainPID loom)

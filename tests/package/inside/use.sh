@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs over ssh and in Python, the page and a run by the API, of the daemon that runs here.
 set -eu
+# shellcheck source=tests/package/inside/lib.sh
 . /inside/lib.sh
 
 loom status >/dev/null || fail "root cannot ask the daemon"
