@@ -11,7 +11,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -29,8 +29,30 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 pub const WIDE: (u32, u32) = (1280, 800);
 pub const PHONE: (u32, u32) = (390, 844);
 
-/// A browser takes a good part of a small machine: there is one at a time.
-static TURN: Mutex<()> = Mutex::new(());
+/// A browser takes a good part of a small machine, but waits a good part of its time: there are two
+/// at a time.
+const AT_A_TIME: usize = 2;
+static FREE: Mutex<usize> = Mutex::new(AT_A_TIME);
+static FREED: Condvar = Condvar::new();
+
+/// So many of the places for browsers.
+struct Turn(usize);
+
+impl Turn {
+    fn wait(places: usize) -> Turn {
+        let free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = FREED.wait_while(free, |free| *free < places);
+        *free.unwrap_or_else(PoisonError::into_inner) -= places;
+        Turn(places)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *FREE.lock().unwrap_or_else(PoisonError::into_inner) += self.0;
+        FREED.notify_all();
+    }
+}
 
 pub struct Browser {
     driver: Child,
@@ -38,19 +60,28 @@ pub struct Browser {
     agent: Agent,
     /// What it keeps, gone with it.
     _profile: TempDir,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 impl Browser {
     /// `None` if there is none on this machine, which is reported.
     pub fn start(test: &str) -> Option<Browser> {
+        Browser::among(test, 1)
+    }
+
+    /// Without another beside it: for what is measured.
+    pub fn alone(test: &str) -> Option<Browser> {
+        Browser::among(test, AT_A_TIME)
+    }
+
+    fn among(test: &str, places: usize) -> Option<Browser> {
         for program in ["chromedriver", "chromium"] {
             if !is_there(program) {
                 skip(test, &format!("there is no {program}; `make deps` installs it"));
                 return None;
             }
         }
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = Turn::wait(places);
         let profile = tempfile::Builder::new().prefix("loom-page.").tempdir().unwrap();
         let mut driver = Command::new("chromedriver");
         driver.args(["--port=0", "--allowed-ips=127.0.0.1"]);

@@ -7,7 +7,7 @@ const MANY: &str = include_str!("busy.js");
 
 #[test]
 fn two_hundred_units_a_second_hold_nobody_up() {
-    let Some(browser) = Browser::start("two_hundred_units_a_second") else { return };
+    let Some(browser) = Browser::alone("two_hundred_units_a_second") else { return };
     let scene = Scene::set();
     let mut daemon = scene.start();
     scene.sign_in(&browser, &scene.token("operator", &[]));

@@ -166,7 +166,7 @@ fn a_flow_is_shown_with_what_it_needs_its_rescue_and_what_was_done_before() {
 /// What it would take a farm of as many machines to show.
 #[test]
 fn ten_thousand_units_are_a_list_like_another() {
-    let Some(browser) = Browser::start("ten_thousand_units") else { return };
+    let Some(browser) = Browser::alone("ten_thousand_units") else { return };
     let scene = Scene::set();
     let mut daemon = scene.start();
     scene.sign_in(&browser, &scene.token("viewer", &[]));

@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use crate::harness::SOON;
-use crate::parts::part;
 use crate::{Browser, Scene};
 
 #[test]
@@ -33,7 +32,7 @@ fn a_view_that_was_left_leaves_nothing_behind() {
         return wait(600).then(() => location.hash);";
     assert_eq!(browser.run(written, &[]), "#/runs");
 
-    // Nor is what an address asks for that there is not.
+    // Nor does it matter that an address asks for what there is not.
     let run = daemon.run("greet");
     daemon.ledger().wait_for_run("greet", run, SOON);
     browser.open(&scene.url(&format!("#/runs/{run}?state=constructor&name=*")));
@@ -73,74 +72,5 @@ fn what_runs_is_known_though_a_run_is_gone() {
     daemon.run("greet");
     browser.until("document.querySelectorAll('tbody tr[data-key]').length === 2");
     assert_eq!(browser.complaints(), Vec::<String>::new());
-    daemon.stop();
-}
-
-#[test]
-fn what_is_asked_for_again_is_asked_for_one_at_a_time() {
-    let Some(browser) = Browser::start("what_is_asked_for_again") else { return };
-    let scene = Scene::set();
-    let mut daemon = scene.start();
-    browser.open(&scene.url(""));
-    browser.until("document.querySelector('#token') !== null");
-    let tried = "
-        const [leaving, told, answers] = [new AbortController(), [], []];
-        const again = seldom(0, () => new Promise((done, failed) => answers.push([done, failed])), leaving.signal);
-        const asked = async (count) => {
-            for (let n = 0; n < 200 && answers.length < count; n++) await new Promise((done) => setTimeout(done, 5));
-            told.push(answers.length);
-        };
-        return (async () => {
-            again();
-            again();
-            await asked(1);
-            // While it is on its way, there is no other; then one for all that wanted one.
-            again();
-            again();
-            await new Promise((done) => setTimeout(done, 50));
-            told.push(answers.length);
-            answers[0][1](new Error('not this time'));
-            await asked(2);
-            answers[1][0]();
-            again();
-            await asked(3);
-            again();
-            leaving.abort();
-            answers[2][0]();
-            await new Promise((done) => setTimeout(done, 50));
-            told.push(answers.length);
-            return told;
-        })();";
-    assert_eq!(part(&browser, "dom.js", "seldom", tried), json!([1, 1, 2, 3, 3]));
-
-    let fits = |glob: &str, name: &str| {
-        part(&browser, "units.js", "named", &format!("return named({glob:?})({name:?})"))
-    };
-    for (glob, name) in [
-        ("eb", "web1"),
-        ("w*1", "web1"),
-        ("w??1", "web1"),
-        ("*", "x"),
-        ("*a*b*", "ab"),
-        ("**b", "b"),
-    ] {
-        assert_eq!(fits(glob, name), json!(true), "{glob} {name}");
-    }
-    for (glob, name) in [("w*", "1web"), ("w?1", "web1"), ("*a", "ab"), ("?", ""), ("a.*", "ab")] {
-        assert_eq!(fits(glob, name), json!(false), "{glob} {name}");
-    }
-    // An expression would go on for hours.
-    let (glob, name) = ("*a".repeat(30) + "b", "a".repeat(64));
-    assert_eq!(fits(&glob, &name), json!(false));
-
-    // A token that came from another tab goes with it, even if nobody knows yet whose it is.
-    let left = "
-        signIn('loom_lent');
-        new BroadcastChannel('loom').postMessage({ signedOut: true });
-        return (async () => {
-            for (let n = 0; n < 200 && isSignedIn(); n++) await new Promise((done) => setTimeout(done, 5));
-            return [isSignedIn(), sessionStorage.length];
-        })();";
-    assert_eq!(part(&browser, "api.js", "signIn, isSignedIn", left), json!([false, 0]));
     daemon.stop();
 }

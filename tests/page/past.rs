@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::browser::{PHONE, WIDE};
 use crate::harness::SOON;
-use crate::parts::part;
 use crate::{Browser, Scene};
 
 const JOBS: &str = r#"
@@ -80,40 +79,6 @@ fn runs_and_how_long_they_took_stand_in_the_same_columns() {
     browser.dark(true);
     browser.screenshot("past-dark");
     assert_eq!(browser.complaints(), Vec::<String>::new());
-    daemon.stop();
-}
-
-#[test]
-fn axes_have_two_to_four_round_values_and_commands_are_told_apart() {
-    let Some(browser) = Browser::start("axes_have_two_to_four") else { return };
-    let scene = Scene::with(JOBS);
-    let mut daemon = scene.start();
-    browser.open(&scene.url(""));
-    browser.until("document.querySelector('#token') !== null");
-    let tried = "
-        for (let most = 0.02; most < 5e6; most *= 1.07) {
-            const found = lines(most);
-            const fits = found.length >= 2 && found.length <= 4 && found.at(-1) >= most && (found.length === 2 || found.at(-2) < most);
-            if (!fits) return [most, found];
-        }
-        return lines(250);";
-    assert_eq!(part(&browser, "plot.js", "lines", tried), json!([120, 240, 360]));
-    let said = "const p = document.createElement('p'); p.append(...words('see `loom show 3`, `x`').map((w) => w)); return p.querySelectorAll('code').length + p.textContent";
-    assert_eq!(part(&browser, "why.js", "words", said), "2see loom show 3, x");
-    let read = |text: &str| {
-        let text = serde_json::to_string(text).unwrap();
-        let body = format!("try {{ return read({text}) }} catch (e) {{ return e.message }}");
-        part(&browser, "runwith.js", "read", &body)
-    };
-    let all = "a=1\nb=01\n c = x y\nd=\"3\"\ne=[1, {\"f\": null}]\ng='it''s'\nh=a=b\ni=\n";
-    let expected = json!({ "a": 1, "b": "01", "c": "x y", "d": "3", "e": [1, { "f": null }], "g": "it's", "h": "a=b", "i": "" });
-    assert_eq!(read(all), expected);
-    assert_eq!(read("a=1\na=2"), "a is given twice.");
-    for (bad, said) in
-        [("=1", "write NAME=VALUE"), ("a", "write NAME=VALUE"), ("a=[1", "is no JSON")]
-    {
-        assert!(read(bad).as_str().unwrap().contains(said), "{bad}");
-    }
     daemon.stop();
 }
 
