@@ -206,12 +206,20 @@ fn who_may_pauses_all_and_reloads() {
     browser.press("Pause all schedules");
     browser.until("document.querySelector('dialog[open]') !== null");
     browser.press("Do nothing");
+    // That all is paused may be known after what comes due.
+    let late = "const asked = fetch;
+        window.fetch = async (url, ...rest) => {
+            if (String(url).endsWith('/daemon')) await new Promise((done) => setTimeout(done, 300));
+            return asked(url, ...rest);
+        };";
+    browser.run(late, &[]);
     browser.press("Pause all schedules");
     agree();
     paused(true);
     browser
         .until("document.querySelector('#news').textContent.includes('All schedules are paused.')");
-    browser.until_text("Nothing: all schedules are paused.");
+    browser.until("[...document.querySelectorAll('.notice')].some(n => n.innerText === 'All schedules are paused.')");
+    assert!(browser.text().contains("Nothing: all schedules are paused."));
     browser.until("document.querySelectorAll('.stack .b-due').length === 0");
     browser.press("Resume all schedules");
     agree();

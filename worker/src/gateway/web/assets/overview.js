@@ -113,6 +113,7 @@ export async function overview(main, { me, signal }) {
       ledger.trouble && h("p", { class: "notice bad" }, `The ledger cannot be written: ${ledger.trouble}`));
     drawControls?.(is.paused);
     drawTold();
+    drawNext();
   }
 
   const draw = () => {
@@ -128,7 +129,12 @@ export async function overview(main, { me, signal }) {
   async function fires() {
     coming = await get("fires", { step: step(), limit: 8 }, signal);
     draw();
-    fill(next, coming.next.length
+    drawNext();
+  }
+
+  // That all is paused may be known later than that nothing comes due.
+  function drawNext() {
+    if (coming) fill(next, coming.next.length
       ? h("ol", { class: "due" }, coming.next.map(({ at, job, timezone }) => h("li", null, when(at, timezone), " ", h("a", { href: to("jobs", job) }, job))))
       : h("p", { class: "quiet" }, is?.paused ? "Nothing: all schedules are paused." : "Nothing comes due in the next 24 hours."));
   }
