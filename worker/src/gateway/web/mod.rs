@@ -28,9 +28,8 @@ const FILE: &str = "/assets/{edition}/{name}";
 /// Nothing but our own files, and nothing that stands in the page's text: what a node has written
 /// could not run even if it came to be markup. Text can not be made markup either, by any script.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-     img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; \
-     form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
-     trusted-types 'none'";
+     img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 const FEATURES: &str = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), \
      usb=()";
 
