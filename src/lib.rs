@@ -12,7 +12,9 @@
 //!
 //! Who wants to speak with a daemon ([`client`]) asks its gateway, a child of its own that speaks
 //! HTTP ([`api`] is what it says); what the gateway wants done ([`protocol::control`]) the daemon
-//! permits or refuses ([`access`]).
+//! permits or refuses ([`access`]). A browser gets the page from the gateway, and the page asks what
+//! everybody asks: `worker/src/gateway/web`. How all of this gets onto a machine is in `debian` and
+//! the `Makefile`.
 //!
 //! ```text
 //!  loom run, top ── HTTP: unix socket, TLS ──> loom-gateway  (package `loom-worker`: axum)

@@ -3,7 +3,8 @@
 //! there is to run, [`ssh`] runs it on the node, [`local`] on this machine, [`python`] in an
 //! interpreter here that asks for what it wants done on the node (its half of the conversation is
 //! the Python package in `worker/python`), [`rejoin`] finds the way back to a node that was
-//! rebooted, and [`output`] keeps what it wrote. The [`gateway`] speaks HTTP.
+//! rebooted, and [`output`] keeps what it wrote. The [`gateway`] speaks HTTP, and serves the page to browsers: its files
+//! are in `gateway/web/assets`.
 
 pub mod gateway;
 mod local;
