@@ -63,6 +63,25 @@ fn a_view_that_nobody_answered_comes_with_the_daemon() {
 }
 
 #[test]
+fn a_run_that_failed_begins_with_a_node_where_it_did() {
+    let Some(browser) = Browser::start("a_run_that_failed_begins_with") else { return };
+    let scene = Scene::with(
+        "jobs: {all: {task: loom.run, args: ['test $LOOM_NODE = n1 || { echo no space left; exit 3; }; echo fine'], schedule: '@never', targets: [n1, n2]}}",
+    );
+    let mut daemon = scene.start();
+    let run = daemon.run("all");
+    daemon.ledger().wait_for_run("all", run, SOON);
+    scene.sign_in(&browser, &scene.token("viewer", &[]));
+    browser.open(&scene.url(&format!("#/runs/{run}")));
+    browser.until_text("no space left");
+    assert_eq!(browser.value("document.querySelector('.pane h3').innerText.split(' ')[0]"), "n2");
+    browser.press("All nodes");
+    browser.until_text("fine");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    daemon.stop();
+}
+
+#[test]
 fn of_nodes_that_cannot_be_reached_it_is_told_why() {
     let Some(browser) = Browser::start("of_nodes_that_cannot_be_reached") else { return };
     let scene = Scene::with(

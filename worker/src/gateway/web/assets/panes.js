@@ -3,7 +3,7 @@
 
 import { h, fill, section } from "./dom.js";
 import { remember } from "./router.js";
-import { badge, unitWord } from "./state.js";
+import { badge, isBad, isOver, unitWord } from "./state.js";
 import { ofRun, ofUnit, size } from "./follow.js";
 import { alike, changed, earlier } from "./compare.js";
 import { lastAttempts, ordered, unitList } from "./units.js";
@@ -95,6 +95,10 @@ export function panes(main, run, units, query, signal) {
       ofUnit(unit, own));
   }
 
+  const asked = query.has("show") || query.has("node");
+  /** Who comes to a run that is over and went wrong looks for the reason: a node that has one. */
+  const wentWrong = () => isOver(run()) && isBad(run().state) && isBad(unitWord(pick()));
+
   let begun = false;
   let [seen, nodes] = [-1, 0];
   return {
@@ -111,7 +115,7 @@ export function panes(main, run, units, query, signal) {
       if (!known.length) return;
       if (!begun) {
         begun = true;
-        return select(nodes < 2 && (mode === "all" || mode === "alike") ? "one" : mode);
+        return select(nodes < 2 && (mode === "all" || mode === "alike") ? "one" : !asked && wentWrong() ? "one" : mode);
       }
       // Whoever follows a node goes on with its next attempt.
       const next = mode === "one" && follows && known.find((unit) => unit.node === shown.node && unit.attempt > shown.attempt);
