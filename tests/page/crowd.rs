@@ -71,6 +71,8 @@ fn units_are_found_by_state_and_name_and_tried_again_by_kind() {
     browser.until_text("35 of 40 · 4 failed");
     let bar = "document.querySelector('.progress svg').getAttribute('aria-label')";
     assert_eq!(browser.value(bar), "35 of 40 succeeded, 4 failed, 1 running");
+    let colours = "[...document.querySelectorAll('.facts .progress rect')].map(r => r.getAttribute('class')).join()";
+    assert_eq!(browser.value(colours), "seg-good,seg-bad,seg-run");
     browser.screenshot("crowd");
     for dark in [true, false] {
         browser.dark(dark);

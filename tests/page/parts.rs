@@ -25,6 +25,8 @@ fn what_decides_something_decides_right() {
     times_are_told_in_two_units(&browser);
     what_is_drawn_anew_keeps_what_one_holds(&browser);
     controls_are_made_visible(&browser);
+    links_lead_to_views_alone(&browser);
+    a_box_of_output_keeps_the_end_and_says_so(&browser);
     axes_have_two_to_four_round_values(&browser);
     commands_are_told_apart(&browser);
     arguments_are_read_as_they_are_written(&browser);
@@ -118,6 +120,36 @@ fn what_is_drawn_anew_keeps_what_one_holds(browser: &Browser) {
         return [kept, pressed, box.childNodes.length];";
     let found = part(browser, "dom.js", "h, fill", tried);
     assert_eq!(found, json!([true, ["Enable"], 3]));
+}
+
+fn links_lead_to_views_alone(browser: &Browser) {
+    let tried =
+        "return ['#/jobs', 'javascript:alert(1)', '//example.com', 'https://example.com', '/api']
+        .map((href) => h('a', { href }).getAttribute('href'));";
+    let found = part(browser, "dom.js", "h", tried);
+    assert_eq!(found, json!(["#/jobs", null, null, null, null]));
+}
+
+fn a_box_of_output_keeps_the_end_and_says_so(browser: &Browser) {
+    let tried = "
+        const out = box('much');
+        document.body.append(out.element);
+        const some = (from) => Array.from({ length: 3000 }, (_, n) => ({ text: `line ${from + n}`, stream: 'stdout' }));
+        const lines = () => [...out.element.querySelectorAll('.line')];
+        const drawn = async (last) => {
+            for (let n = 0; n < 500 && lines().at(-1)?.textContent !== `line ${last}`; n++) await new Promise((done) => setTimeout(done, 10));
+        };
+        const told = () => [lines().length, lines()[0].textContent, out.element.innerText.includes('Some lines are not shown here')];
+        return (async () => {
+            out.add(some(1));
+            await drawn(3000);
+            const before = told();
+            out.add(some(3001));
+            await drawn(6000);
+            return [before, told()];
+        })();";
+    let found = part(browser, "output.js", "box", tried);
+    assert_eq!(found, json!([[3000, "line 1", false], [5000, "line 1001", true]]));
 }
 
 fn controls_are_made_visible(browser: &Browser) {

@@ -66,6 +66,7 @@ fn a_wrong_token_is_refused_and_a_revoked_one_signs_out() {
     browser.write("#token", "loom_wrong");
     browser.press("Sign in");
     browser.until_text("this token is not known, or was revoked");
+    assert_eq!(browser.value("sessionStorage.length"), json!(0));
     let token = scene.token("viewer", &[]);
     browser.write("#token", &token);
     browser.press("Sign in");
