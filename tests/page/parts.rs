@@ -154,7 +154,7 @@ fn a_box_of_output_keeps_the_end_and_says_so(browser: &Browser) {
 
 fn controls_are_made_visible(browser: &Browser) {
     let cleaned = part(
-        &browser,
+        browser,
         "dom.js",
         "clean",
         r"return clean('a\x1b[1;31mb\x1b[0m\tc\r\n\x07\u202ed\x9b')",
