@@ -12,7 +12,7 @@ fn a_view_that_was_left_leaves_nothing_behind() {
     };
     let scene = Scene::set();
     let mut daemon = scene.start();
-    scene.sign_in(&browser, &scene.token("viewer", &[]));
+    scene.sign_in(&browser, &scene.token("operator", &[]));
     browser.until_text("Nothing runs.");
     // Gone to twice, before its file has come.
     browser.run("location.hash = '#/jobs'; location.hash = '#/nodes'", &[]);
@@ -31,6 +31,18 @@ fn a_view_that_was_left_leaves_nothing_behind() {
         const wait = (time) => new Promise((done) => setTimeout(done, time));
         return wait(600).then(() => location.hash);";
     assert_eq!(browser.run(written, &[]), "#/runs");
+
+    // Neither is what it asked.
+    browser.open(&scene.url("#/jobs/greet"));
+    for ask in ["Run now", "Run with…"] {
+        browser.press(ask);
+        browser.until("document.querySelector('dialog[open]') !== null");
+        browser.run("location.hash = '#/jobs'", &[]);
+        browser.until_text("6 jobs");
+        assert_eq!(browser.value("document.querySelector('dialog')"), json!(null), "{ask}");
+        browser.run("location.hash = '#/jobs/greet'", &[]);
+        browser.until_text("Run now");
+    }
 
     // Nor does it matter that an address asks for what there is not.
     let run = daemon.run("greet");

@@ -1,7 +1,8 @@
-// Asking before something is done.
+// Asking before something is done. A question ends with the view that asked it.
 
 import { h, fill, tell, complain } from "./dom.js";
 import { post } from "./api.js";
+import { leaving } from "./router.js";
 import { words } from "./why.js";
 
 let opened = 0;
@@ -23,6 +24,7 @@ export function confirm({ title, text, action, danger }) {
     const dialog = h("dialog", { "aria-labelledby": id, oncancel: (event) => { event.preventDefault(); close(false); } }, form);
     document.body.append(dialog);
     dialog.showModal();
+    leaving().addEventListener("abort", () => close(false), { once: true });
   });
 }
 
@@ -57,6 +59,7 @@ export function fillIn({ title, text, fields, action, work }) {
   const dialog = h("dialog", { "aria-labelledby": id, oncancel: (event) => { event.preventDefault(); close(); } }, form);
   document.body.append(dialog);
   dialog.showModal();
+  leaving().addEventListener("abort", close, { once: true });
   form.querySelector("input, textarea")?.focus();
 }
 

@@ -9,7 +9,7 @@ const MARGIN = 12;
  * item is known by. `more()`: asked for further items when the end comes near. `inside`: it scrolls
  * in a box of its own, and not with the page.
  */
-export function list({ label, columns, key, empty, more, inside }) {
+function list({ label, columns, key, empty, more, inside }) {
   let items = [];
   let places = new Map();
   let drawn = new Map();

@@ -59,3 +59,6 @@ export function start(with_) {
 }
 
 export const stop = () => ended.abort();
+
+/** Aborted when the view that is open now is left. */
+export const leaving = () => ended.signal;
