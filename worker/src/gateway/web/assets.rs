@@ -17,6 +17,7 @@ macro_rules! assets {
 /// All but the page itself.
 pub const ASSETS: &[Asset] = assets! {
     "act.js"
+    "ahead.js"
     "api.js"
     "app.js"
     "atwork.js"
@@ -56,6 +57,8 @@ pub const ASSETS: &[Asset] = assets! {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -77,5 +80,43 @@ mod tests {
             let (name, _) = rest.split_once('"').unwrap();
             assert!(ASSETS.iter().any(|asset| asset.name == name), "{name}");
         }
+    }
+
+    /// Imported by this file, and by those that it imports.
+    fn wanted(name: &str, found: &mut BTreeSet<String>) {
+        let asset = ASSETS.iter().find(|asset| asset.name == name).unwrap();
+        if !found.insert(name.to_owned()) {
+            return;
+        }
+        let text = std::str::from_utf8(asset.bytes).unwrap();
+        for line in text.lines().filter(|line| line.starts_with("import {")) {
+            wanted(line.split('"').nth(1).unwrap().trim_start_matches("./"), found);
+        }
+    }
+
+    #[test]
+    fn what_a_view_is_made_of_is_fetched_at_once() {
+        let ahead = ASSETS.iter().find(|asset| asset.name == "ahead.js").unwrap();
+        let lists = std::str::from_utf8(ahead.bytes).unwrap().split("};").next().unwrap();
+        let lists = lists.split("FILES = {").nth(1).unwrap().trim();
+        let of_page: Vec<&str> = INDEX.split(['/', '"']).collect();
+        assert_eq!(lists.lines().count(), 7);
+        for list in lists.lines() {
+            let (view, files) = list.trim().split_once(": ").unwrap();
+            let files: Vec<String> = files
+                .trim_matches(['"', ','])
+                .split(' ')
+                .map(|file| format!("{file}.js"))
+                .collect();
+            let mut all = BTreeSet::new();
+            wanted(&format!("{view}.js"), &mut all);
+            all.retain(|file| !of_page.contains(&file.as_str()));
+            assert_eq!(files, all.into_iter().collect::<Vec<_>>(), "{view}");
+        }
+        let mut overview = BTreeSet::new();
+        wanted("overview.js", &mut overview);
+        wanted("app.js", &mut overview);
+        overview.retain(|file| !of_page.contains(&file.as_str()));
+        assert_eq!(overview, BTreeSet::new());
     }
 }

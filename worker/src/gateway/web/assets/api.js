@@ -30,19 +30,17 @@ export function whenSignedOut(work) {
   onSignedOut = work;
 }
 
-/** The token of another tab; whether there is one that says so soon. */
+/** The token of another tab; `null` if none says it soon. */
 export function borrow() {
   return new Promise((done) => {
-    const timer = setTimeout(() => end(false), ANSWERED);
+    const timer = setTimeout(() => end(null), ANSWERED);
     const hear = ({ data }) => {
-      if (typeof data?.token !== "string") return;
-      signIn(data.token);
-      end(true);
+      if (typeof data?.token === "string") end(data.token);
     };
-    const end = (is) => {
+    const end = (found) => {
       clearTimeout(timer);
       tabs.removeEventListener("message", hear);
-      done(is);
+      done(found);
     };
     tabs.addEventListener("message", hear);
     tabs.postMessage({ wanted: true });

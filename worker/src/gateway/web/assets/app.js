@@ -114,11 +114,6 @@ addEventListener("unhandledrejection", ({ reason }) => {
   if (me && reason?.name !== "AbortError") complain(reason);
 });
 
-// What the first view is made of is fetched while the daemon is asked who this is.
-const [, place, one] = location.hash.split("?")[0].split("/");
-const files = new Map([["jobs", "job"], ["runs", "run"], ["nodes", "node"], ["audit", "audit"]]);
-if (files.has(place)) import(`./${one ? files.get(place) : place}.js`).catch(() => {});
-
 whenRefused((why) => {
   if (me) leave(why.message);
 });
@@ -126,18 +121,28 @@ whenSignedOut(() => {
   if (me) leave("You have signed out in another tab.");
 });
 
-async function whoami() {
+// What a tab that answers at all mostly needs; who has none does not wait for longer to see the form.
+const SOON = 50;
+
+async function begin() {
+  const known = isSignedIn();
+  // Another tab may know the token. It is asked while the daemon is.
+  const lent = known ? Promise.resolve(null) : borrow();
   try {
-    return await get("whoami");
+    return enter(await get("whoami"));
   } catch (error) {
-    // Another tab may know the token.
-    if (error.status !== 401 || isSignedIn() || !(await borrow())) throw error;
-    return get("whoami");
+    if (error.status !== 401 || known) return leave(error.message);
+  }
+  const late = new Promise((done) => setTimeout(done, SOON, null));
+  if (!(await Promise.race([lent, late]))) leave("");
+  const token = await lent;
+  if (!token || me) return;
+  signIn(token);
+  try {
+    enter(await get("whoami"));
+  } catch (error) {
+    leave(error.message);
   }
 }
 
-try {
-  enter(await whoami());
-} catch (error) {
-  leave(error.status === 401 && !isSignedIn() ? "" : error.message);
-}
+begin();
