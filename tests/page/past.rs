@@ -18,6 +18,11 @@ jobs:
     kwargs: {command: "echo as it is written"}
     schedule: '@yearly'
     targets: [n1, n2]
+  much:
+    task: fabric.api.local
+    args: ["seq -f 'line %g of much that is to be said' 1 5000"]
+    schedule: '@yearly'
+    targets: [n1, n2]
   alone:
     task: loom.run
     args: [echo]
@@ -140,6 +145,32 @@ fn a_job_is_run_elsewhere_and_with_other_arguments() {
     browser.until_text("on another day");
     let run = scene.get("runs?job=says")["items"][0]["id"].clone();
     assert_eq!(scene.get(&format!("runs/{run}"))["nodes"][0]["node"], "n3");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    daemon.stop();
+}
+
+#[test]
+fn of_much_output_the_end_of_each_node_is_shown() {
+    let Some(browser) = Browser::start("of_much_output_the_end_of_each_node_is_shown") else {
+        return;
+    };
+    let scene = Scene::with(JOBS);
+    let mut daemon = scene.start();
+    let run = daemon.run("much");
+    daemon.ledger().wait_for_run("much", run, SOON);
+    scene.sign_in(&browser, &scene.token("viewer", &[]));
+    browser.open(&scene.url(&format!("#/runs/{run}")));
+    browser.until_text("The last 1500 lines of each node.");
+    let count = "document.querySelectorAll('.output .line').length";
+    browser.until(&format!("{count} === 3000"));
+    let of = |part: &str| {
+        let lines = "[...document.querySelectorAll('.output .line')]";
+        browser
+            .value(&format!("{lines}.filter(l => l.textContent.includes('line {part} of')).length"))
+    };
+    assert_eq!([of("3500"), of("3501"), of("5000")], [json!(0), json!(2), json!(2)]);
+    browser.press("One node");
+    browser.until_text("Earlier (");
     assert_eq!(browser.complaints(), Vec::<String>::new());
     daemon.stop();
 }

@@ -159,7 +159,8 @@ fn yes() -> bool {
 /// a unit. What has ended before is told first to last; the lines of units that run come in between.
 ///
 /// With `tail`, of what units have written when it is asked for only the last lines are told, so many
-/// of each; what they write from then on is told whole.
+/// of each; what they write from then on is told whole. Where more than 10 units had ended by then,
+/// who is cut off and comes back is told the whole of those that were still to be told.
 ///
 /// The id of each event says what has been told of every unit: who comes back with it misses no
 /// line and sees none twice. Of that there are two bounds. Of more than 100 units that run and have

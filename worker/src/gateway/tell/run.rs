@@ -15,9 +15,13 @@ use tokio::time::{Instant, sleep_until};
 
 use super::turn::{AT_ONCE, Ended, Known, Looked, tail_at};
 use super::{INTERVAL, Place, blocking, output_dir};
+use crate::gateway::output::Cursor;
 use crate::gateway::problem::Result;
 use crate::gateway::sse::{self, Source};
 use crate::gateway::{App, news, shape};
+
+/// Of so many units that have ended, the place says where their tails begin.
+const FEW: usize = 10;
 
 pub struct RunTelling {
     app: App,
@@ -26,6 +30,9 @@ pub struct RunTelling {
     follows: bool,
     /// Of what there is at the beginning, only so many lines of each unit; until that is left out.
     tail: Option<u64>,
+    /// Where it begins in those that had ended then, if these are many. No part of the place: with
+    /// that of a thousand units the id of each event would be longer than its line.
+    tails: HashMap<usize, u64>,
     /// What has been told.
     place: Place,
     news: news::Cursor,
@@ -73,6 +80,7 @@ impl RunTelling {
             run: RunId(place.run),
             follows,
             tail,
+            tails: HashMap::new(),
             runs: HashSet::from([place.run]),
             place,
             news,
@@ -194,6 +202,7 @@ impl RunTelling {
     /// Goes on, in each unit, where so many lines are left of what it has written by now.
     async fn leave_out(&mut self, lines: u64) -> Result<Vec<u8>> {
         let begun: Vec<usize> = self.ended.union(&self.running).copied().collect();
+        let many = self.ended.len() > FEW;
         for numbers in begun.chunks(AT_ONCE) {
             let units: Vec<UnitId> =
                 numbers.iter().map(|number| self.units[*number].unit).collect();
@@ -203,7 +212,11 @@ impl RunTelling {
             });
             let found: Vec<u64> = read.await?;
             for (number, at) in numbers.iter().zip(found) {
-                self.place.reach(*number, at);
+                if many && self.ended.contains(number) {
+                    self.tails.insert(*number, at);
+                } else {
+                    self.place.reach(*number, at);
+                }
             }
         }
         let mut piece = Vec::new();
@@ -245,12 +258,12 @@ impl RunTelling {
 
     /// What has ended, as much as makes a piece.
     async fn end(&mut self) -> Result<Vec<u8>> {
-        let turn: Vec<(usize, UnitId)> = self
-            .ended
-            .iter()
-            .take(AT_ONCE)
-            .map(|number| (*number, self.units[*number].unit))
-            .collect();
+        let from = |number: &usize| Cursor {
+            unit: self.units[*number].unit,
+            at: self.tails.get(number).copied().unwrap_or(0).max(self.place.at(*number)),
+        };
+        let turn: Vec<(usize, Cursor)> =
+            self.ended.iter().take(AT_ONCE).map(|number| (*number, from(number))).collect();
         let (dir, place) = (output_dir(&self.app), std::mem::take(&mut self.place));
         let read = self.app.history.read(move |ledger| Ended::of(ledger, &dir, place, &turn));
         let ended = read.await?;

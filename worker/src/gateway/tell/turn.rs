@@ -89,22 +89,21 @@ impl Ended {
         ledger: &Reader,
         dir: &OutputDir,
         place: Place,
-        turn: &[(usize, UnitId)],
+        turn: &[(usize, Cursor)],
     ) -> std::result::Result<Ended, StoreError> {
         let mut ended = Ended { place, ..Ended::default() };
-        for (number, unit) in turn {
+        for (number, from) in turn {
             if ended.piece.len() >= PIECE {
                 break;
             }
             let place = &mut ended.place;
-            let from = Cursor { unit: *unit, at: place.at(*number) };
             let before = place.before(*number);
             let id = |at| format!("{before}{at}");
             let last = |_| {
                 place.finish(*number);
                 place.to_string()
             };
-            match end(ledger, dir, from, None, (id, last), &mut ended.piece)? {
+            match end(ledger, dir, *from, None, (id, last), &mut ended.piece)? {
                 End::Told => ended.told.push(*number),
                 End::Gone => {
                     ended.place.finish(*number);

@@ -79,6 +79,25 @@ fn of_what_was_there_the_end_can_be_told_alone() {
 }
 
 #[test]
+fn the_ends_of_many_units_have_short_ids() {
+    let (rig, stage) = rig();
+    let names: Vec<String> = (0..200).map(|n| format!("n{n}")).collect();
+    stage.open_run(1, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    for (n, name) in (0..).zip(&names) {
+        stage.start(1, n, name);
+        stage.end(1, n, name, inline(&numbers("line", 0..10)));
+    }
+    stage.end_run(1);
+    rig.heard();
+    let told = Reader::open(&rig.client, &path(1, "?tail=2")).rest();
+    let units = by_unit(&told);
+    assert_eq!(units.len(), 200);
+    assert!(units.values().all(|said| said == &["line 8", "line 9", "."]), "{units:?}");
+    let longest = told.iter().filter_map(|event| event.id.as_ref()).max_by_key(|id| id.len());
+    assert!(longest.unwrap().len() < 30, "{longest:?}");
+}
+
+#[test]
 fn a_run_is_told_from_its_beginning_to_its_end() {
     let (rig, stage) = rig();
     let (one, two, again) = (unit_id(1, 0), unit_id(1, 1), unit_id(1, 7));

@@ -20,22 +20,22 @@ export function ofUnit(unit, signal) {
   return out.element;
 }
 
-/** A box with the output of all units of a run. */
-export function ofRun(run, signal, onUnit) {
+/** A box with the output of all units of a run; with `tail`, from so many lines of each on. */
+export function ofRun(run, tail, signal) {
   const out = box(`Output of run ${run}`);
   let lines = 0;
   const hand = batch((events) => {
     const fresh = events.flatMap((event) => told(event, true));
     lines += fresh.length;
     out.add(fresh);
-    for (const event of events) if (event.type === "unit") onUnit?.(event);
-    if (events.at(-1)?.type === "run") out.say(lines ? "The run is over." : "It wrote nothing.");
-    else out.say(lines ? "As it comes:" : "Nothing yet.");
+    if (!lines) out.say(events.at(-1)?.type === "run" ? "It wrote nothing." : "Nothing yet.");
+    else if (tail) out.say(`The last ${tail} lines of each node. Choose a node for all that it wrote.`);
+    else out.say(events.at(-1)?.type === "run" ? "The run is over." : "As it comes:");
   }, signal);
   out.say("Nothing yet.");
   (async () => {
     try {
-      for await (const event of stream(`runs/${run}/output`, { signal })) hand(event);
+      for await (const event of stream(`runs/${run}/output`, { params: { tail }, signal })) hand(event);
     } catch (error) {
       if (!signal.aborted) out.say(error.message);
     }

@@ -10,6 +10,10 @@ import { lastAttempts, ordered, unitList } from "./units.js";
 
 // Of so many bytes in all, one looks at a node's.
 const MUCH = 2e6;
+// Of so many, the last lines of each node: this many lines in all, but not fewer of one than these.
+const MANY = 2e5;
+const LINES = 3000;
+const LEAST = 3;
 
 /** Into `main`; `run()` is the run as it is known by now, `units` all its attempts by id. */
 export function panes(main, run, units, query, signal) {
@@ -82,7 +86,8 @@ export function panes(main, run, units, query, signal) {
   function all(own) {
     const sum = [...units.values()].reduce((sum, unit) => sum + unit.output_bytes, 0);
     if (sum > MUCH) return fill(pane, h("p", { class: "quiet" }, `${size(sum)} in all is more than one can read here: choose a node, or look for equal output.`));
-    fill(pane, ofRun(run().id, own));
+    const tail = sum > MANY ? Math.max(LEAST, Math.floor(LINES / units.size)) : undefined;
+    fill(pane, ofRun(run().id, tail, own));
   }
 
   function one(unit, own) {
