@@ -41,7 +41,7 @@ const VIEWS: [(&str, &str, &str); 10] = [
     ("run of 1,000 units", "#/runs/LARGE", "the last line of n1000"),
     ("flow", "#/runs/FLOW", "Slot 4"),
     ("nodes", "#/nodes", "10 nodes"),
-    ("node", "#/nodes/n1", "j2500"),
+    ("node", "#/nodes/n1", "4800 more"),
     ("audit", "#/audit", "token add"),
 ];
 
