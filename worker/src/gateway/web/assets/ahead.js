@@ -3,13 +3,13 @@
 // overview, and what all views want, the page itself says so.
 
 const FILES = {
-  jobs: "jobs",
-  job: "chart dialog flow job jobs plot runs runwith why",
-  runs: "jobs runs",
+  jobs: "filters jobs",
+  job: "cells dialog filters flow job plot runs runwith why",
+  runs: "filters runs",
   run: "act compare dialog flow follow output panes run units why",
-  nodes: "atwork jobs nodes",
-  node: "atwork chart jobs node nodes",
-  audit: "audit jobs",
+  nodes: "atwork filters nodes",
+  node: "atwork cells filters node nodes",
+  audit: "audit filters",
 };
 
 const [, place, one] = location.hash.split("?")[0].split("/");
