@@ -42,7 +42,7 @@ const VIEWS: [(&str, &str, &str); 10] = [
     ("flow", "#/runs/FLOW", "Slot 4"),
     ("nodes", "#/nodes", "10 nodes"),
     ("node", "#/nodes/n1", "4800 more"),
-    ("audit", "#/audit", "token add"),
+    ("audit", "#/audit", "added a token"),
 ];
 
 /// Those that are looked at while much happens.
