@@ -209,12 +209,13 @@ fn who_does_not_read_along_holds_up_the_unit_and_nothing_else() {
 fn who_does_not_read_along_keeps_no_unit_from_its_end() {
     let rig = rig();
     let mut worker = Worker::start();
-    let mut order = rig.order("loom.run", &["yes"]);
+    // A flood from the beginning on may hold up the word that the unit has started.
+    let mut order = rig.order("loom.run", &["sleep 0.3; yes"]);
     order.output.echo = Some("n | ".into());
     let (unit, grace) = (order.unit, order.kill_grace);
     worker.order(order);
     worker.started();
-    thread::sleep(Duration::from_millis(500));
+    thread::sleep(Duration::from_millis(800));
     let cancelled = Instant::now();
     let by = Canceller::User("ann".into());
     worker.tell(&ToWorker::Cancel { unit, by: by.clone() });
